@@ -1,0 +1,75 @@
+# sfstack. `make` builds everything into build/; see README.md.
+BUILD ?= build
+CC ?= gcc
+PKGS = libcurl openssl yaml-0.1 sqlite3 libpq libssh2 expat zlib libzstd
+WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 \
+       -Wvla -Wundef -fno-common -Werror
+HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+OPT ?= -O2 -g
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD)/gen $(OPT) $(WARN) $(HARDEN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
+
+CORE_SRC := $(wildcard engine/core/*.c)
+LANG_SRC := $(wildcard engine/lang/*.c)
+LIB_SRC := $(CORE_SRC) $(LANG_SRC) $(wildcard engine/plan/*.c engine/run/*.c state/*.c) \
+           $(filter-out engine/cli/sf%.c,$(wildcard engine/cli/*.c)) \
+           $(wildcard resources/*.c resources/net/*.c resources/iam/*.c resources/aws/*.c resources/aws/client/*.c resources/local/*.c \
+             resources/data/*.c resources/data/conform/*.c resources/review/*.c) \
+           $(filter-out resources/data/sample/main.c,$(wildcard resources/data/sample/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/schemas.o $(BUILD)/obj/gen/drivers.o
+PROGRAMS := $(patsubst engine/cli/%.c,$(BUILD)/%,$(wildcard engine/cli/sf*.c))
+KINDS := $(wildcard schemas/kinds/*.yaml)
+
+all: $(PROGRAMS) $(BUILD)/sfprobe $(BUILD)/sfsample
+
+$(BUILD)/gen/.stamp: $(BUILD)/schemac $(KINDS)
+	@mkdir -p $(BUILD)/gen/attr
+	$(BUILD)/schemac $(BUILD)/gen $(KINDS)
+	@touch $@
+
+$(BUILD)/gen/drivers.c: FORCE
+	@mkdir -p $(BUILD)/gen
+	@sh engine/tools/drivers.sh > $@.new; cmp -s $@.new $@ || cp $@.new $@; rm -f $@.new
+FORCE:
+
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/gen/.stamp
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+$(BUILD)/gen/schemas.c: $(BUILD)/gen/.stamp
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/gen/.stamp
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(BUILD)/libsf.a: $(LIB_OBJ)
+	rm -f $@; ar rcs $@ $^
+
+# the schema compiler is built from core and lang alone (without generated tables)
+SCHEMAC_OBJ := $(patsubst %.c,$(BUILD)/obj/boot/%.o,$(CORE_SRC) engine/lang/diag.c engine/lang/yaml.c engine/tools/schemac.c)
+$(BUILD)/obj/boot/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+$(BUILD)/schemac: $(SCHEMAC_OBJ)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/sf%: $(BUILD)/obj/engine/cli/sf%.o $(BUILD)/libsf.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+$(BUILD)/sfsample: $(BUILD)/obj/resources/data/sample/main.o $(BUILD)/libsf.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+$(BUILD)/sfprobe: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/probe/*.c)) $(BUILD)/libsf.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# one cmocka program a file: tests/unit/<path>_test.c
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(shell find tests/unit -name '*_test.c' 2>/dev/null))
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libsf.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libsf.a $(LIBS) -lcmocka
+unit: $(UNIT)
+	@set -e; for t in $(UNIT); do $$t; done
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all unit clean FORCE
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

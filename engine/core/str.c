@@ -1,0 +1,241 @@
+/* See str.h. */
+#include "engine/core/str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int sf_str_cmp(struct sf_str a, struct sf_str b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n ? memcmp(a.p, b.p, n) : 0;
+    if (order)
+        return order;
+    return a.n < b.n ? -1 : a.n > b.n;
+}
+
+bool sf_str_starts(struct sf_str s, struct sf_str prefix)
+{
+    return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
+bool sf_str_ends(struct sf_str s, struct sf_str suffix)
+{
+    return s.n >= suffix.n && (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
+}
+
+size_t sf_str_find(struct sf_str s, struct sf_str needle)
+{
+    if (needle.n == 0)
+        return 0;
+    const char *hit = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
+    return hit ? (size_t)(hit - s.p) : SIZE_MAX;
+}
+
+struct sf_str sf_str_slice(struct sf_str s, size_t from, size_t to)
+{
+    if (to > s.n)
+        to = s.n;
+    if (from >= to)
+        return SF_STR_NONE;
+    return (struct sf_str){s.p + from, to - from};
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+struct sf_str sf_str_trim(struct sf_str s)
+{
+    while (s.n && is_blank(s.p[0])) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n && is_blank(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+bool sf_str_int64(struct sf_str s, int64_t *out)
+{
+    bool is_negative = s.n && s.p[0] == '-';
+    size_t i = is_negative;
+    if (i == s.n || s.n > 20)
+        return false;
+    uint64_t value = 0;
+    for (; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+        uint64_t digit = (uint64_t)(s.p[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    if (value > (uint64_t)INT64_MAX + (is_negative ? 1 : 0))
+        return false;
+    *out = is_negative ? (int64_t)(0 - value) : (int64_t)value;
+    return true;
+}
+
+bool sf_str_is_utf8(struct sf_str s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    size_t i = 0;
+    while (i < s.n) {
+        if (p[i] < 0x80) {
+            i++;
+            continue;
+        }
+        size_t more = p[i] >= 0xf0 ? 3 : p[i] >= 0xe0 ? 2 : 1;
+        if (p[i] < 0xc2 || p[i] > 0xf4 || s.n - i <= more)
+            return false;
+        unsigned char low = p[i] == 0xe0 ? 0xa0 : p[i] == 0xf0 ? 0x90 : 0x80;
+        unsigned char high = p[i] == 0xed ? 0x9f : p[i] == 0xf4 ? 0x8f : 0xbf;
+        if (p[i + 1] < low || p[i + 1] > high)
+            return false;
+        for (size_t k = 2; k <= more; k++)
+            if ((p[i + k] & 0xc0) != 0x80)
+                return false;
+        i += more + 1;
+    }
+    return true;
+}
+
+size_t sf_str_distance(struct sf_str a, struct sf_str b)
+{
+    enum { MAX = 64 };
+    if (a.n > MAX || b.n > MAX)
+        return MAX;
+    size_t row[MAX + 1];
+    for (size_t j = 0; j <= b.n; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.n; j++) {
+            size_t best = diagonal + (a.p[i - 1] != b.p[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[b.n];
+}
+
+struct sf_str sf_str_dup(struct sf_arena *arena, struct sf_str s)
+{
+    char *copy = sf_arena_alloc(arena, s.n + 1);
+    if (s.n)
+        memcpy(copy, s.p, s.n);
+    return (struct sf_str){copy, s.n};
+}
+
+struct sf_str sf_str_vfmt(struct sf_arena *arena, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (n < 0)
+        sf_out_of_memory();
+    char *text = sf_arena_alloc(arena, (size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, fmt, ap);
+    return (struct sf_str){text, (size_t)n};
+}
+
+struct sf_str sf_str_fmt(struct sf_arena *arena, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    struct sf_str s = sf_str_vfmt(arena, fmt, ap);
+    va_end(ap);
+    return s;
+}
+
+struct sf_str sf_str_hex(struct sf_arena *arena, const void *bytes, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *in = bytes;
+    char *out = sf_arena_alloc(arena, n * 2 + 1);
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = digits[in[i] >> 4];
+        out[2 * i + 1] = digits[in[i] & 15];
+    }
+    return (struct sf_str){out, n * 2};
+}
+
+static bool make_room(struct sf_buf *buf, size_t more)
+{
+    if (buf->overflow || more > buf->max - buf->n) {
+        buf->overflow = true;
+        return false;
+    }
+    size_t need = buf->n + more + 1;
+    if (need <= buf->cap)
+        return true;
+    size_t cap = buf->cap ? buf->cap * 2 : 128;
+    while (cap < need)
+        cap *= 2;
+    char *grown = realloc(buf->p, cap);
+    if (!grown)
+        sf_out_of_memory();
+    buf->p = grown;
+    buf->cap = cap;
+    return true;
+}
+
+void sf_buf_add(struct sf_buf *buf, struct sf_str s)
+{
+    if (!make_room(buf, s.n))
+        return;
+    if (s.n)
+        memcpy(buf->p + buf->n, s.p, s.n);
+    buf->n += s.n;
+    buf->p[buf->n] = 0;
+}
+
+void sf_buf_addc(struct sf_buf *buf, char c)
+{
+    sf_buf_add(buf, (struct sf_str){&c, 1});
+}
+
+void sf_buf_addz(struct sf_buf *buf, const char *text)
+{
+    sf_buf_add(buf, sf_str_of(text));
+}
+
+void sf_buf_addf(struct sf_buf *buf, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0 || !make_room(buf, (size_t)n))
+        return;
+    va_start(ap, fmt);
+    vsnprintf(buf->p + buf->n, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    buf->n += (size_t)n;
+}
+
+void sf_buf_clear(struct sf_buf *buf)
+{
+    buf->n = 0;
+    buf->overflow = false;
+    if (buf->p)
+        buf->p[0] = 0;
+}
+
+void sf_buf_free(struct sf_buf *buf)
+{
+    free(buf->p);
+    *buf = SF_BUF(buf->max);
+}
+
+struct sf_str sf_buf_str(const struct sf_buf *buf)
+{
+    return (struct sf_str){buf->p ? buf->p : "", buf->n};
+}

@@ -1,0 +1,135 @@
+/* THE driver interface: the one header that the author of a resource kind must read.
+ *
+ * A driver turns one kind of resource into calls on one world. It is a const struct of functions (below), named
+ * `sf_driver_<folder>_<kind>` in resources/<folder>/<kind>.c; the build joins drivers and schemas by these names.
+ *
+ * The contract, tested for every driver by one conformance suite:
+ *
+ * - Calls come on a worker thread, many resources at once, never two for one resource. A call may block up to
+ *   op->deadline_ms and never sleeps: what needs waiting answers `is_pending` with a hint, and the engine calls read()
+ *   again later.
+ * - Before each call that changes the world a driver asks with sf_op_intent(); after the one call that gives the object its
+ *   identity it reports sf_op_made() at once. Both return when the journal is on disk. create() makes exactly one
+ *   identity-giving call, first, carrying the ownership marks; all that follows is idempotent and update() could redo it.
+ * - find() answers "did this create come true?" after a crash: by name or ownership mark (op->intent), SF_E_ABSENT if not.
+ * - Outcomes: SF_OK is done; SF_E_UNKNOWN may have happened (timeout, reset); every other code cannot have happened.
+ * - read() of a missing thing is SF_E_ABSENT; of a thing in a container that cannot be asked (stopped server) it is
+ *   SF_E_UNAVAILABLE. destroy() of a missing thing is SF_OK. create() over a foreign object is SF_E_CONFLICT.
+ * - read() reports every managed attribute in schema terms, as it is now in the world, not as recorded. What cannot be
+ *   read back (a password) is left out: the engine keeps its recorded fingerprint, and advances it only after success.
+ * - Values in `want` are typed and checked by the schema and hold no unknowns, save in derive().
+ * - All memory comes from op->arena. Handles are closed before returning. Nothing is kept between calls.
+ */
+#ifndef SF_KIND_H
+#define SF_KIND_H
+
+#include "engine/core/value.h"
+
+struct sf_world;
+struct sf_run_ctx; /* the engine's side of an operation; opaque to drivers */
+
+/* What the stack and this run are. Lives as long as the run; read-only, shared by all threads. */
+struct sf_site {
+    struct sf_str stack;             /* "sf-finance" */
+    struct sf_str lineage;           /* UUID of this stack's state */
+    struct sf_str provider;          /* "local" or "aws" */
+    struct sf_str account;           /* "000000000000" locally */
+    struct sf_str region;            /* "local" locally */
+    const struct sf_value *tags;     /* stack-level tags */
+    const struct sf_value *settings; /* the provider's block of the stack file, a map */
+    const char *stack_dir;           /* absolute, of the stack file: relative paths in attributes start here */
+    const char *state_dir;           /* absolute: .sf/<stack>/<provider> */
+    const char *cache_dir;           /* absolute: .sf/cache; content-addressed, rebuilt at will */
+    const char *secrets_dir;         /* absolute: <state_dir>/secrets; clear files, 0600, for people's own clients */
+    const char *share_dir;           /* absolute: where schemas/ of this program is (builtin: names) */
+    const struct sf_world *world;
+    void *world_ctx; /* what world->open() made */
+};
+
+/* One resource as drivers see it: their own and the ones it refers to. Read-only. */
+struct sf_object {
+    struct sf_str address; /* "bucket.landing" */
+    struct sf_str kind;
+    struct sf_str name;
+    struct sf_str id;                    /* empty before it exists */
+    const struct sf_value *attrs;        /* map in schema terms; while planning it may hold unknowns and fingerprints */
+    const struct sf_value *refs;         /* map: ref attribute -> address, or list of addresses; literals are left out */
+    const struct sf_object *const *deps; /* what refs point at, and all else it depends on */
+    size_t n_deps;
+};
+
+/* What one driver call is given. Lives for that call only. */
+struct sf_op {
+    struct sf_arena *arena;
+    const struct sf_site *site;
+    const struct sf_object *self; /* attrs: in read, find and destroy what is recorded; in create and update = want */
+    struct sf_str intent;         /* UUID of the running (or, in find, the open) intent; empty while planning */
+    int64_t deadline_ms;          /* sf_clock_ms() that blocking calls must not pass */
+    bool is_planning;             /* nothing outside site->cache_dir may change */
+    struct sf_run_ctx *run;
+};
+
+/* What a driver call reports. */
+struct sf_outcome {
+    struct sf_str id;             /* as soon as it is known, even if a later step fails */
+    const struct sf_value *attrs; /* map: what exists now */
+    bool is_pending;              /* accepted but not finished: read() will be called again */
+    uint32_t poll_after_ms;       /* hint for that */
+    const char *waiting_for;      /* for the progress line while pending */
+};
+
+typedef enum sf_code sf_driver_derive_fn(struct sf_op *op, struct sf_value *want, struct sf_err *err);
+typedef enum sf_code sf_driver_read_fn(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err);
+typedef enum sf_code sf_driver_find_fn(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err);
+typedef enum sf_code sf_driver_create_fn(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err);
+typedef enum sf_code sf_driver_update_fn(struct sf_op *op, struct sf_str id, const struct sf_value *have,
+                                         const struct sf_value *want, struct sf_outcome *out, struct sf_err *err);
+typedef enum sf_code sf_driver_destroy_fn(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err);
+typedef enum sf_code sf_driver_preflight_fn(struct sf_op *op, const struct sf_value *want, struct sf_err *err);
+
+struct sf_driver {
+    const char *kind;
+    const char *world; /* "local", "aws", or NULL for a provider-neutral kind */
+    /* required; a kind with no outside object (value) leaves all but derive NULL */
+    sf_driver_read_fn *read;
+    sf_driver_find_fn *find;
+    sf_driver_create_fn *create;
+    sf_driver_destroy_fn *destroy;
+    /* optional */
+    sf_driver_update_fn *update;       /* absent: every change replaces */
+    sf_driver_preflight_fn *preflight; /* plan time, before a create: name taken, quota, grammar, port */
+    /* Sets the attributes that the schema marks `derive`, from known values: called while planning and again at apply, after
+     * the attributes are evaluated. What depends on an unknown stays unknown (leave it out). Pure, save that a kind that reads
+     * a source (dataset) may write the cache. Runs on a worker when is_slow_derive, else inline. */
+    sf_driver_derive_fn *derive;
+    bool is_slow_derive;
+};
+
+/* Every driver linked in; generated. NULL-terminated. */
+extern const struct sf_driver *const sf_drivers[];
+
+/* --- what a driver may ask of the engine --- */
+
+/* Announces one mutating call ("mkdir", "initdb", "CREATE ROLE"). Returns when it is durable. SF_E_CANCELLED: stop here,
+ * nothing was started. */
+enum sf_code sf_op_intent(struct sf_op *op, const char *call, struct sf_err *err) SF_MUST_CHECK;
+/* Reports the identity the instant it is known. Returns when it is durable. */
+enum sf_code sf_op_made(struct sf_op *op, struct sf_str id, struct sf_err *err) SF_MUST_CHECK;
+/* The object that ref attribute `attr` of `of` (NULL: op->self) points at, the i-th if it is a list; NULL when it has none or it is
+ * a literal. */
+const struct sf_object *sf_op_ref(const struct sf_op *op, const struct sf_object *of, const char *attr, size_t i);
+/* Keeps a secret that this driver generated: sealed, durable before it returns; part of this resource and gone with it. */
+enum sf_code sf_op_seal(struct sf_op *op, const char *name, struct sf_str secret, struct sf_err *err) SF_MUST_CHECK;
+/* The clear secret kept under `name` by resource `of` (NULL: op->self). SF_E_ABSENT when there is none. Works while planning. */
+enum sf_code sf_op_unseal(struct sf_op *op, const struct sf_object *of, const char *name, struct sf_str *secret,
+                          struct sf_err *err) SF_MUST_CHECK;
+/* Keyed fingerprint of a secret as state keeps it ("hmac:..."). */
+struct sf_str sf_op_fingerprint(struct sf_op *op, struct sf_str secret);
+/* One short line for the progress display ("FY2012, 14 of 29"). Cheap; may be called often. */
+void sf_op_progress(struct sf_op *op, const char *fmt, ...) SF_PRINTF(2, 3);
+/* A note or warning that belongs in the plan or the run's summary. */
+void sf_op_warn(struct sf_op *op, const char *fmt, ...) SF_PRINTF(2, 3);
+/* Whether a signal asked to stop; long local work checks it now and then. */
+bool sf_op_is_cancelled(const struct sf_op *op);
+
+#endif

@@ -1,0 +1,77 @@
+/* The two things that the provider-neutral data kinds need of a world: a bucket and a warehouse.
+ *
+ * Implemented once in resources/local/world.c (`sf_world_local`) and once in resources/aws/. Bucket calls here go through
+ * the control plane (the engine's own rights), never through SFTP. */
+#ifndef SF_DATA_WORLD_H
+#define SF_DATA_WORLD_H
+
+#include "engine/kind.h"
+
+struct sf_bucket_entry {
+    struct sf_str key;
+    int64_t bytes;
+};
+
+/* A streaming reader of one object. read() fills up to `n` bytes, *got = 0 at the end. close() always. */
+struct sf_reader {
+    enum sf_code (*read)(struct sf_reader *reader, void *bytes, size_t n, size_t *got, struct sf_err *err);
+    void (*close)(struct sf_reader *reader);
+    void *impl;
+};
+
+/* One step of a warehouse transaction: SQL text, or a copy-in of bucket objects into a table. */
+struct sf_statement {
+    const char *what;  /* for progress and errors: "copy transaction FY2025" */
+    struct sf_str sql; /* for a copy: empty */
+    /* copy-in: gzip CSV objects with a header line, in order, into `table` (already quoted, schema-qualified) */
+    struct sf_str table;
+    struct sf_str columns; /* quoted column list, comma-separated */
+    const struct sf_object *bucket;
+    const struct sf_str *keys;
+    size_t n_keys;
+    const struct sf_object *role; /* must be attached to the cluster, trust redshift, allow GetObject on each key */
+    bool wants_rows;              /* keep this statement's result rows */
+};
+
+struct sf_world {
+    const char *name;
+    struct sf_str account, region;
+
+    /* Called once before planning, on the main thread. Finds and checks what the whole world needs (the territory, the
+     * account servers run as) and returns its context in *ctx, which lives in `arena`. `may_write` is false for sfplan. `recorded`
+     * is what an earlier open() stored in state (empty map at first); *record is what to store now (or NULL for no change). */
+    enum sf_code (*open)(struct sf_arena *arena, struct sf_site *site, bool may_write, const struct sf_value *recorded, void **ctx,
+                         const struct sf_value **record, struct sf_err *err);
+
+    /* --- bucket --- */
+    /* All objects whose key starts with `prefix`, sorted by key. */
+    enum sf_code (*bucket_list)(struct sf_op *op, const struct sf_object *bucket, struct sf_str prefix,
+                                struct sf_bucket_entry **entries, size_t *n, struct sf_err *err);
+    /* SF_E_ABSENT if there is no such key. The caller closes. */
+    enum sf_code (*bucket_open)(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_reader *reader,
+                                struct sf_err *err);
+    /* Writes a whole object from memory. */
+    enum sf_code (*bucket_put)(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_str bytes,
+                               struct sf_err *err);
+    /* Deletes one object with all its versions; absent is success. */
+    enum sf_code (*bucket_delete)(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_err *err);
+
+    /* --- warehouse --- */
+    /* One read-only query through engine control (no password, outside the security groups). Rows: list of lists of string
+     * or null. SF_E_UNAVAILABLE when the cluster is stopped or unreachable. */
+    enum sf_code (*warehouse_query)(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
+                                    const struct sf_value **rows, struct sf_err *err);
+    /* Statements in one transaction, each in turn, all or nothing, as a client with the master user's password would. On
+     * failure *failed is the index and err->remote_code the SQLSTATE. Lost connection during commit is SF_E_UNKNOWN. *rows is a
+     * list with one entry a statement: its rows if wants_rows, else null. */
+    enum sf_code (*warehouse_run)(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
+                                  size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err);
+    /* Like warehouse_run but through engine control (roles, grants, comments, database settings): no copy-in. */
+    enum sf_code (*warehouse_control)(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
+                                      size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err);
+};
+
+/* Worlds linked in, NULL-terminated; generated or listed in resources/worlds.c. */
+extern const struct sf_world *const sf_worlds[];
+
+#endif
