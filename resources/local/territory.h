@@ -32,6 +32,17 @@ struct sf_territory *sf_territory_of(const struct sf_op *op);
 /* "<dir>/<formatted>" in op->arena. */
 const char *sf_territory_path(const struct sf_op *op, const char *fmt, ...) SF_PRINTF(2, 3);
 
+/* Temporary files of ours start with this, inside buckets too; they are invisible to listings. */
+#define SF_TEMP_PREFIX ".sfstack-"
+
+/* Between these two, the file system calls of this thread are made as the run account, so that root is never led
+ * through a link which that account planted. Nothing happens when we do not switch user. No nesting. */
+void sf_territory_enter(const struct sf_op *op);
+void sf_territory_leave(const struct sf_op *op);
+
+/* In the functions below a path inside the territory is worked on as the run account, any other path (secrets_dir, cache_dir) as
+ * ourselves. */
+
 /* Makes a directory (parents too) with `mode`, owned by the run account. Present is success. */
 enum sf_code sf_territory_mkdir(struct sf_op *op, const char *path, mode_t mode, struct sf_err *err) SF_MUST_CHECK;
 /* Whole file into the arena. SF_E_ABSENT when there is none. */
@@ -54,8 +65,16 @@ enum sf_code sf_territory_write_meta(struct sf_op *op, const char *path, struct 
 /* Whether the meta belongs to this stack, lineage and address. SF_E_CONFLICT names the owner and hints at `sfstate rebuild`. */
 enum sf_code sf_territory_check_owner(struct sf_op *op, const struct sf_value *meta, const char *what,
                                       struct sf_err *err) SF_MUST_CHECK;
+/* The same without the address: for what is already recorded as ours (an address may have been renamed since). */
+enum sf_code sf_territory_check_stack(struct sf_op *op, const struct sf_value *meta, const char *what,
+                                      struct sf_err *err) SF_MUST_CHECK;
 /* Whether the meta was made by the open intent op->intent. */
 bool sf_territory_is_from_intent(const struct sf_op *op, const struct sf_value *meta);
+
+/* The object {"owner", "id", "attrs"} that write_meta() writes, for kinds whose meta is inside a larger file. `earlier` (or NULL)
+ * keeps its intent. */
+struct sf_value *sf_territory_meta(struct sf_op *op, struct sf_str id, const struct sf_value *attrs,
+                                   const struct sf_value *earlier);
 
 /* Names of the entries of a directory (no dot files), sorted; none when it is absent. */
 enum sf_code sf_territory_list(struct sf_op *op, const char *path, struct sf_str **names, size_t *n,
