@@ -108,6 +108,19 @@ struct sf_driver {
 /* Every driver linked in; generated. NULL-terminated. */
 extern const struct sf_driver *const sf_drivers[];
 
+/* A world as the engine sees it; resources/provider.c fills it from what is linked in. */
+struct sf_provider {
+    const char *name;
+    struct sf_str account, region; /* where they are fixed; else open() sets them in the site */
+    const struct sf_world *world;
+    /* Called once before planning. See struct sf_world. */
+    enum sf_code (*open)(struct sf_arena *arena, struct sf_site *site, bool may_write, const struct sf_value *recorded, void **ctx,
+                         const struct sf_value **record, struct sf_err *err);
+};
+
+/* False when no such world is linked in. */
+bool sf_provider_find(struct sf_str name, struct sf_provider *out);
+
 /* --- what a driver may ask of the engine --- */
 
 /* Announces one mutating call ("mkdir", "initdb", "CREATE ROLE"). Returns when it is durable. SF_E_CANCELLED: stop here,

@@ -1,0 +1,488 @@
+/* One node: what is wanted, recorded and actual, and the action that follows. Pure. See graph.h. */
+#include "engine/plan/graph.h"
+
+#include <stdio.h>
+
+const struct sf_value *sf_node_attribute(struct sf_arena *arena, const struct sf_node *node, struct sf_str attr)
+{
+    struct sf_str source = sf_str_fmt(arena, "%.*s.%.*s", SF_ARG(node->name), SF_ARG(attr));
+    if (sf_str_is(attr, "id"))
+        return node->planned.id.n ? sf_value_str(arena, node->planned.id) : sf_value_unknown(arena, source);
+    if (!node->planned.attrs)
+        return sf_value_unknown(arena, source);
+    const struct sf_value *v = sf_map_get(node->planned.attrs, attr);
+    return v ? v : &sf_null_value;
+}
+
+struct scope_ctx {
+    struct sf_graph *graph;
+    struct sf_arena *arena;
+};
+
+static const struct sf_value *scope_attribute(void *ctx, const struct sf_resource *resource, struct sf_str attr)
+{
+    struct scope_ctx *scope = ctx;
+    const struct sf_node *node = sf_map_find(scope->graph->by_address, resource->address);
+    return sf_node_attribute(scope->arena, node, attr);
+}
+
+static struct sf_scope scope_of(struct sf_graph *graph, const struct sf_resource *self, struct scope_ctx *ctx)
+{
+    return (struct sf_scope){.stack = graph->stack,
+                             .account = graph->site->account,
+                             .region = graph->site->region,
+                             .self = self,
+                             .attribute = scope_attribute,
+                             .ctx = ctx};
+}
+
+static struct sf_str address_of_name(const struct sf_graph *graph, struct sf_str name)
+{
+    const struct sf_resource *target = sf_map_find(graph->stack->by_name, name);
+    return target ? target->address : name;
+}
+
+/* Reference names to addresses: state must find its way without the stack file. */
+static struct sf_value *refs_to_addresses(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value *names)
+{
+    struct sf_value *refs = sf_value_map(arena);
+    for (size_t i = 0; names && i < names->map.n; i++) {
+        const struct sf_value *v = names->map.pairs[i].value;
+        if (v->type == SF_V_STRING) {
+            v = sf_value_str(arena, address_of_name(graph, v->s));
+        } else if (v->type == SF_V_LIST) {
+            const struct sf_value **items = SF_NEW_ARRAY(arena, v->list.n, const struct sf_value *);
+            for (size_t j = 0; j < v->list.n; j++)
+                items[j] = v->list.items[j]->type == SF_V_STRING ? sf_value_str(arena, address_of_name(graph, v->list.items[j]->s))
+                                                                 : v->list.items[j];
+            v = sf_value_list(arena, items, v->list.n);
+        }
+        sf_map_add(arena, refs, names->map.pairs[i].key, v);
+    }
+    return refs;
+}
+
+enum sf_code sf_node_evaluate_into(struct sf_graph *graph, struct sf_node *node, struct sf_arena *arena, struct sf_value **want,
+                                   struct sf_value **refs)
+{
+    struct scope_ctx ctx = {graph, arena};
+    struct sf_scope scope = scope_of(graph, node->resource, &ctx);
+    struct sf_value *names = NULL;
+    enum sf_code rc = sf_resource_eval(arena, &scope, node->resource, graph->diags, want, &names);
+    if (rc)
+        return rc;
+    *refs = refs_to_addresses(graph, arena, names);
+    return SF_OK;
+}
+
+enum sf_code sf_node_evaluate(struct sf_graph *graph, struct sf_node *node)
+{
+    return sf_node_evaluate_into(graph, node, graph->arena, &node->want, &node->refs);
+}
+
+static void fill_object(struct sf_graph *graph, struct sf_object *object, struct sf_node **deps, size_t n, bool planned)
+{
+    const struct sf_object **list = SF_NEW_ARRAY(graph->arena, n, const struct sf_object *);
+    for (size_t i = 0; i < n; i++)
+        list[i] = planned ? &deps[i]->planned : &deps[i]->now;
+    object->deps = list;
+    object->n_deps = n;
+}
+
+void sf_node_prepare_now(struct sf_graph *graph, struct sf_node *node)
+{
+    const struct sf_recorded *row = node->recorded;
+    if (row) {
+        node->now.id = row->id;
+        node->now.attrs = row->attrs;
+        node->now.refs = row->refs;
+    } else if (node->intent) {
+        node->now.id = node->intent->made_id;
+        node->now.attrs = node->intent->want;
+        node->now.refs = node->intent->refs;
+    }
+    fill_object(graph, &node->now, node->recorded_deps, node->n_recorded_deps, false);
+}
+
+void sf_node_prepare_planned(struct sf_graph *graph, struct sf_node *node)
+{
+    node->planned.id = node->recorded ? node->recorded->id : SF_STR_NONE;
+    node->planned.attrs = node->want;
+    node->planned.refs = node->refs;
+    fill_object(graph, &node->planned, node->deps, node->n_deps, true);
+}
+
+static bool is_renewed(const struct sf_node *container)
+{
+    return container && (container->action == SF_CREATE || container->action == SF_REPLACE);
+}
+
+bool sf_node_wants_read(const struct sf_graph *graph, const struct sf_node *node)
+{
+    if (!node->recorded || !node->driver->read || graph->options.no_refresh || !node->is_targeted)
+        return false;
+    const struct sf_node *container = node->container;
+    if (!container)
+        return true;
+    if (is_renewed(container) || container->seen == SF_SEEN_ABSENT)
+        return false;
+    bool goes_along = container->action == SF_DELETE && node->schema && node->schema->with_container == SF_FORGET_WITH_CONTAINER;
+    return !goes_along;
+}
+
+const struct sf_value *sf_value_sealed(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value *v)
+{
+    if (!v || !sf_value_has_secret(v))
+        return v;
+    if (v->type == SF_V_STRING)
+        return sf_value_fingerprint(arena, graph->fingerprint(graph->fingerprint_key, arena, v->s));
+    if (v->type == SF_V_LIST) {
+        const struct sf_value **items = SF_NEW_ARRAY(arena, v->list.n, const struct sf_value *);
+        for (size_t i = 0; i < v->list.n; i++)
+            items[i] = sf_value_sealed(graph, arena, v->list.items[i]);
+        return sf_value_list(arena, items, v->list.n);
+    }
+    if (v->type == SF_V_MAP) {
+        struct sf_value *copy = sf_value_map(arena);
+        for (size_t i = 0; i < v->map.n; i++)
+            sf_map_add(arena, copy, v->map.pairs[i].key, sf_value_sealed(graph, arena, v->map.pairs[i].value));
+        return copy;
+    }
+    return v;
+}
+
+static bool same(struct sf_graph *graph, const struct sf_attr *attr, const struct sf_value *a, const struct sf_value *b)
+{
+    if (a == b)
+        return true;
+    if (!a || !b)
+        return false;
+    return sf_schema_equal(graph->arena, attr, a, b, graph->fingerprint, graph->fingerprint_key);
+}
+
+struct sf_value *sf_node_merge(struct sf_graph *graph, struct sf_arena *arena, const struct sf_schema *schema,
+                               const struct sf_value *want, const struct sf_value *reported, const struct sf_value *earlier)
+{
+    struct sf_value *merged = sf_value_map(arena);
+    for (size_t i = 0; i < schema->n_attrs; i++) {
+        const struct sf_attr *attr = &schema->attrs[i];
+        const struct sf_value *w = sf_map_getz(want, attr->name);
+        const struct sf_value *r = sf_map_getz(reported, attr->name);
+        const struct sf_value *e = sf_map_getz(earlier, attr->name);
+        const struct sf_value *chosen = w ? w : r ? r : e;
+        if (w && r && !sf_schema_equal(arena, attr, w, r, graph->fingerprint, graph->fingerprint_key))
+            chosen = r;
+        if (chosen && chosen->type != SF_V_NULL && chosen->type != SF_V_UNKNOWN)
+            sf_map_add(arena, merged, sf_str_of(attr->name), chosen);
+    }
+    return merged;
+}
+
+static bool is_ignored(const struct sf_node *node, const struct sf_attr *attr)
+{
+    const struct sf_value *names = node->resource ? node->resource->ignore_changes : NULL;
+    for (size_t i = 0; names && i < names->list.n; i++)
+        if (sf_str_is(names->list.items[i]->s, attr->name) || sf_str_is(names->list.items[i]->s, "all"))
+            return true;
+    return attr->on_change == SF_CHANGE_IGNORE;
+}
+
+static void add_change(struct sf_change **list, size_t *n, const struct sf_attr *attr, const struct sf_value *before,
+                       const struct sf_value *after, bool forces)
+{
+    (*list)[(*n)++] = (struct sf_change){attr, before, after, forces};
+}
+
+static const struct sf_value *unknown_of(struct sf_graph *graph, const struct sf_node *node, const struct sf_attr *attr)
+{
+    return sf_value_unknown(graph->arena, sf_str_fmt(graph->arena, "%.*s.%s", SF_ARG(node->name), attr->name));
+}
+
+/* What will be for a thing made new: what is wanted, and unknowns for what the world chooses. */
+static void plan_new(struct sf_graph *graph, struct sf_node *node, bool as_changes)
+{
+    struct sf_value *attrs = sf_value_map(graph->arena);
+    for (size_t i = 0; i < node->schema->n_attrs; i++) {
+        const struct sf_attr *attr = &node->schema->attrs[i];
+        const struct sf_value *w = sf_map_getz(node->want, attr->name);
+        if (!w && (attr->is_computed || attr->is_assigned || attr->derive))
+            w = unknown_of(graph, node, attr);
+        if (!w)
+            continue;
+        sf_map_add(graph->arena, attrs, sf_str_of(attr->name), w);
+        if (as_changes)
+            add_change(&node->changes, &node->n_changes, attr, NULL, w, false);
+    }
+    node->planned.id = SF_STR_NONE;
+    node->planned.attrs = attrs;
+}
+
+/* The attribute as it is: as read if it can be read, else as recorded. */
+static const struct sf_value *current(const struct sf_node *node, const struct sf_attr *attr)
+{
+    const struct sf_value *v = node->seen == SF_SEEN_PRESENT ? sf_map_getz(node->actual, attr->name) : NULL;
+    if (!v)
+        v = sf_map_getz(node->recorded->attrs, attr->name);
+    return v && v->type != SF_V_NULL ? v : NULL;
+}
+
+static void find_drift(struct sf_graph *graph, struct sf_node *node)
+{
+    if (node->seen != SF_SEEN_PRESENT || !node->schema)
+        return;
+    node->drift = SF_NEW_ARRAY(graph->arena, node->schema->n_attrs, struct sf_change);
+    for (size_t i = 0; i < node->schema->n_attrs; i++) {
+        const struct sf_attr *attr = &node->schema->attrs[i];
+        const struct sf_value *was = sf_map_getz(node->recorded->attrs, attr->name);
+        const struct sf_value *is = sf_map_getz(node->actual, attr->name);
+        if (was && is && !same(graph, attr, was, is))
+            add_change(&node->drift, &node->n_drift, attr, was, is, false);
+    }
+}
+
+/* The difference in one attribute that is wanted or was; returns what it will be. */
+static const struct sf_value *compare(struct sf_graph *graph, struct sf_node *node, const struct sf_attr *attr)
+{
+    const struct sf_value *want = sf_map_getz(node->want, attr->name);
+    const struct sf_value *is = current(node, attr);
+    if (is_ignored(node, attr) || (attr->is_preferred && is))
+        return is ? is : want;
+    if (!want && attr->unset_json && sf_map_getz(node->recorded->attrs, attr->name)) {
+        struct sf_err ignored;
+        if (sf_json_parse(graph->arena, sf_str_of(attr->unset_json), "schema", SF_JSON_PLAIN, &want, &ignored))
+            want = NULL;
+    }
+    if (!want && attr->derive && sf_value_has_unknown(node->want, NULL))
+        want = unknown_of(graph, node, attr);
+    if (!want)
+        return is;
+    if (same(graph, attr, is, want))
+        return want;
+    if (attr->is_computed)
+        return is ? is : want;
+    /* replacement by an unknown is planned: it may turn out unchanged at apply, never the other way round */
+    add_change(&node->changes, &node->n_changes, attr, is, want, attr->on_change == SF_CHANGE_REPLACE);
+    return want;
+}
+
+static bool is_listed(const char *const *names, const char *name)
+{
+    for (size_t i = 0; names && names[i]; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool changes_any(const struct sf_node *node, const char *const *names)
+{
+    for (size_t i = 0; i < node->n_changes; i++)
+        if (is_listed(names, node->changes[i].attr->name))
+            return true;
+    return false;
+}
+
+static bool same_addresses(const struct sf_value *list, struct sf_node *const *deps, size_t n)
+{
+    if (!list || list->type != SF_V_LIST || list->list.n != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!sf_str_eq(list->list.items[i]->s, deps[i]->address))
+            return false;
+    return true;
+}
+
+static bool record_differs(const struct sf_node *node)
+{
+    const struct sf_recorded *row = node->recorded;
+    struct sf_str container = node->container ? node->container->address : SF_STR_NONE;
+    return row->is_protected != node->resource->is_protected || row->on_remove != node->resource->on_remove ||
+           !sf_str_eq(row->container, container) || !same_addresses(row->deps, node->deps, node->n_deps) ||
+           !sf_value_equal(row->refs, node->refs) || node->moved_from.n;
+}
+
+static bool is_replace_requested(const struct sf_graph *graph, const struct sf_node *node)
+{
+    for (size_t i = 0; i < graph->options.n_replaces; i++)
+        if (sf_str_eq(graph->options.replaces[i], node->address) || sf_str_eq(graph->options.replaces[i], node->name))
+            return true;
+    return false;
+}
+
+static void decide_existing(struct sf_graph *graph, struct sf_node *node)
+{
+    struct sf_value *attrs = sf_value_map(graph->arena);
+    bool forced = false;
+    for (size_t i = 0; i < node->schema->n_attrs; i++) {
+        const struct sf_value *v = compare(graph, node, &node->schema->attrs[i]);
+        if (v)
+            sf_map_add(graph->arena, attrs, sf_str_of(node->schema->attrs[i].name), v);
+    }
+    for (size_t i = 0; i < node->n_changes; i++)
+        forced |= node->changes[i].forces_replacement;
+    for (size_t i = 0; i < node->schema->n_attrs; i++) {
+        const struct sf_attr *attr = &node->schema->attrs[i];
+        if (attr->is_computed && changes_any(node, attr->changes_with))
+            sf_map_set(graph->arena, attrs, sf_str_of(attr->name), unknown_of(graph, node, attr));
+    }
+    node->planned.attrs = attrs;
+    node->planned.id = node->recorded->id;
+    bool can_update = node->driver->update || !node->driver->create;
+    if (is_replace_requested(graph, node)) {
+        node->action = SF_REPLACE;
+        node->reason = SF_REASON_REQUESTED;
+    } else if (node->container && node->container->action == SF_REPLACE) {
+        node->action = SF_REPLACE;
+        node->reason = SF_REASON_CONTAINER_NEW;
+        node->reason_detail = node->container->address;
+    } else if (forced) {
+        node->action = SF_REPLACE;
+        node->reason = SF_REASON_CHANGED;
+    } else if (node->n_changes && !can_update) {
+        node->action = SF_REPLACE;
+        node->reason = SF_REASON_CANNOT_UPDATE;
+    } else if (node->n_changes) {
+        node->action = SF_UPDATE;
+        node->reason = SF_REASON_CHANGED;
+    } else if (node->recorded->is_incomplete) {
+        node->action = can_update ? SF_UPDATE : SF_REPLACE;
+        node->reason = SF_REASON_INCOMPLETE;
+    } else {
+        node->action = SF_NOOP;
+        node->needs_record = node->n_drift || record_differs(node);
+    }
+    if (node->action == SF_REPLACE)
+        plan_new(graph, node, false);
+}
+
+static void decide_unwanted(struct sf_graph *graph, struct sf_node *node)
+{
+    if (!node->recorded) {
+        node->action = SF_NOOP;
+        return;
+    }
+    node->planned.attrs = NULL;
+    node->reason = graph->options.is_destroy ? SF_REASON_DESTROY : SF_REASON_NOT_IN_CONFIG;
+    if (node->seen == SF_SEEN_ABSENT) {
+        node->action = SF_FORGET;
+        node->reason = SF_REASON_GONE;
+    } else {
+        bool keep = node->recorded->on_remove == SF_ON_REMOVE_FORGET;
+        node->action = keep ? SF_FORGET : SF_DELETE;
+    }
+}
+
+static void keep_as_recorded(struct sf_node *node)
+{
+    node->action = SF_NOOP;
+    node->planned.id = node->now.id;
+    node->planned.attrs = node->recorded ? node->recorded->attrs : NULL;
+    node->planned.refs = node->now.refs;
+    node->planned.deps = node->now.deps;
+    node->planned.n_deps = node->now.n_deps;
+}
+
+void sf_node_decide(struct sf_graph *graph, struct sf_node *node)
+{
+    node->is_decided = true;
+    size_t n_attrs = node->schema ? node->schema->n_attrs : 0;
+    node->changes = SF_NEW_ARRAY(graph->arena, n_attrs, struct sf_change);
+    if (node->recorded)
+        find_drift(graph, node);
+    if (node->seen == SF_SEEN_PRESENT) /* drivers of what depends on it see it as it is */
+        node->now.attrs = sf_node_merge(graph, graph->arena, node->schema, NULL, node->actual, node->recorded->attrs);
+    if (!node->is_targeted) {
+        keep_as_recorded(node);
+    } else if (graph->options.is_refresh_only) {
+        keep_as_recorded(node);
+        if (node->recorded && node->seen == SF_SEEN_ABSENT) {
+            node->action = SF_FORGET;
+            node->reason = SF_REASON_GONE;
+        }
+        node->needs_record = node->n_drift > 0;
+    } else if (!node->resource) {
+        decide_unwanted(graph, node);
+    } else if (!node->recorded) {
+        node->action = SF_CREATE;
+        node->reason = SF_REASON_NOT_IN_STATE;
+        plan_new(graph, node, true);
+    } else if (node->seen == SF_SEEN_ABSENT || (node->container && node->container->action == SF_CREATE)) {
+        node->action = SF_CREATE;
+        node->reason = node->seen == SF_SEEN_ABSENT ? SF_REASON_GONE : SF_REASON_CONTAINER_NEW;
+        if (node->container && node->reason == SF_REASON_CONTAINER_NEW)
+            node->reason_detail = node->container->address;
+        plan_new(graph, node, true);
+    } else {
+        decide_existing(graph, node);
+    }
+}
+
+enum sf_code sf_graph_settle(struct sf_graph *graph)
+{
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        struct sf_node *node = graph->nodes[i];
+        const struct sf_node *container = node->container;
+        if (!container && node->recorded && node->recorded->container.n)
+            container = sf_map_find(graph->by_address, node->recorded->container);
+        bool container_goes = container && (container->action == SF_DELETE || container->action == SF_REPLACE);
+        bool goes = node->action == SF_DELETE || node->action == SF_REPLACE;
+        bool forgets = node->schema && node->schema->with_container == SF_FORGET_WITH_CONTAINER;
+        if (goes && container_goes && forgets) {
+            node->is_destroyed_with_container = true;
+            node->reason_detail = container->address;
+            if (node->action == SF_DELETE)
+                node->reason = SF_REASON_WITH_CONTAINER;
+        }
+        if (goes && node->recorded && node->recorded->is_protected) {
+            rc = sf_diag_error(graph->diags, "SF0401", node->resource ? node->resource->mark : (struct sf_mark){0},
+                               "'%.*s' is protected and this plan would destroy it", SF_ARG(node->address));
+            sf_diag_help(graph->diags, "set `protect: false` on it and apply that first; deleting its block does not lift the guard");
+        }
+    }
+    return rc;
+}
+
+enum sf_code sf_graph_outputs(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value **outputs)
+{
+    struct scope_ctx ctx = {graph, arena};
+    struct sf_scope scope = scope_of(graph, NULL, &ctx);
+    struct sf_value *map = sf_value_map(arena);
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; !graph->options.is_destroy && i < graph->stack->n_outputs; i++) {
+        const struct sf_value *v = NULL;
+        enum sf_code one = sf_expr_eval(arena, &scope, graph->stack->outputs[i].raw, false, graph->diags, &v);
+        if (one)
+            rc = one;
+        else
+            sf_map_add(arena, map, graph->stack->outputs[i].name, v);
+    }
+    *outputs = map;
+    return rc;
+}
+
+struct sf_counts sf_graph_count(const struct sf_graph *graph)
+{
+    struct sf_counts counts = {0};
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const struct sf_node *node = graph->nodes[i];
+        counts.add += node->action == SF_CREATE || node->action == SF_REPLACE;
+        counts.change += node->action == SF_UPDATE;
+        counts.destroy += node->action == SF_DELETE || node->action == SF_REPLACE;
+        counts.destroy += node->deposed != NULL;
+        counts.forget += node->action == SF_FORGET;
+        counts.drift += node->n_drift > 0 || (node->seen == SF_SEEN_ABSENT && node->recorded);
+        counts.unreadable += node->seen == SF_SEEN_UNREADABLE;
+    }
+    return counts;
+}
+
+bool sf_graph_has_changes(const struct sf_graph *graph)
+{
+    struct sf_counts counts = sf_graph_count(graph);
+    if (counts.add || counts.change || counts.destroy || counts.forget)
+        return true;
+    if (!graph->outputs)
+        return false;
+    size_t recorded = graph->recorded_outputs ? graph->recorded_outputs->map.n : 0;
+    return !sf_value_equal(graph->outputs, graph->recorded_outputs) && (graph->outputs->map.n || recorded);
+}

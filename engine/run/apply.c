@@ -1,0 +1,600 @@
+/* Steps in order, each journaled: intent committed, call, outcome and row committed in one transaction. See apply.h. */
+#include "engine/run/apply.h"
+
+#include "engine/core/clock.h"
+
+#include <stdlib.h>
+
+enum { MAX_ATTEMPTS = 8, FIRST_RETRY_MS = 200, MAX_RETRY_MS = 10000, DEFAULT_SECONDS = 600 };
+
+struct applying {
+    struct sf_run *run;
+    struct sf_step **steps;
+    size_t n_steps;
+    struct sf_step **make;      /* by node index: the step that creates or updates it */
+    struct sf_step **take_away; /* by node index: the one that destroys or forgets it */
+    struct sf_err *err;
+};
+
+const char *sf_verb_name(enum sf_verb verb)
+{
+    static const char *const names[] = {"create", "update", "destroy", "forget", "record"};
+    return names[verb];
+}
+
+/* --- building --- */
+
+static struct sf_step *add_step(struct applying *applying, struct sf_node *node, enum sf_verb verb, const struct sf_recorded *row)
+{
+    struct sf_step *step = SF_NEW(applying->run->arena, struct sf_step);
+    step->node = node;
+    step->verb = verb;
+    step->row = row;
+    step->task.owner = step;
+    step->ctx = (struct sf_run_ctx){.run = applying->run, .node = node, .step = step};
+    if (row)
+        step->id = row->id;
+    applying->steps[applying->n_steps++] = step;
+    return step;
+}
+
+static bool is_create_first(const struct sf_node *node)
+{
+    return node->schema->replace_order == SF_CREATE_FIRST && !node->is_destroyed_with_container;
+}
+
+static void add_steps_of(struct applying *applying, struct sf_node *node)
+{
+    struct sf_step **make = &applying->make[node->index], **take_away = &applying->take_away[node->index];
+    if (node->deposed)
+        add_step(applying, node, SF_VERB_DESTROY, node->deposed);
+    enum sf_verb away = node->is_destroyed_with_container ? SF_VERB_FORGET : SF_VERB_DESTROY;
+    switch (node->action) {
+    case SF_CREATE:
+        *make = add_step(applying, node, SF_VERB_CREATE, NULL);
+        break;
+    case SF_UPDATE:
+        *make = add_step(applying, node, SF_VERB_UPDATE, NULL);
+        break;
+    case SF_REPLACE:
+        *take_away = add_step(applying, node, away, node->recorded);
+        *make = add_step(applying, node, SF_VERB_CREATE, NULL);
+        break;
+    case SF_DELETE:
+        *take_away = add_step(applying, node, away, node->recorded);
+        break;
+    case SF_FORGET:
+        *take_away = add_step(applying, node, SF_VERB_FORGET, node->recorded);
+        break;
+    case SF_NOOP:
+        if (node->needs_record)
+            *make = add_step(applying, node, SF_VERB_RECORD, NULL);
+        break;
+    }
+}
+
+struct edges {
+    struct sf_step **from, **to;
+    size_t n, cap;
+};
+
+static void edge(struct edges *edges, struct sf_step *from, struct sf_step *to)
+{
+    if (!from || !to || from == to)
+        return;
+    if (edges->n == edges->cap) {
+        edges->cap = edges->cap ? edges->cap * 2 : 256;
+        edges->from = realloc(edges->from, edges->cap * sizeof(struct sf_step *));
+        edges->to = realloc(edges->to, edges->cap * sizeof(struct sf_step *));
+        if (!edges->from || !edges->to)
+            sf_out_of_memory();
+    }
+    edges->from[edges->n] = from;
+    edges->to[edges->n++] = to;
+}
+
+/* The order of DESIGN section 8: create A before B, destroy B before A; what loses its reference is updated before the thing goes. */
+static void order_node(struct applying *applying, struct edges *edges, struct sf_node *node)
+{
+    struct sf_step *make = applying->make[node->index], *away = applying->take_away[node->index];
+    for (size_t i = 0; i < node->n_deps; i++)
+        edge(edges, applying->make[node->deps[i]->index], make);
+    const struct sf_node *container = node->container;
+    bool goes_along = node->is_destroyed_with_container;
+    if (goes_along && container)
+        edge(edges, applying->take_away[container->index], away);
+    for (size_t i = 0; i < node->n_recorded_deps; i++) {
+        struct sf_node *dep = node->recorded_deps[i];
+        struct sf_step *dep_away = applying->take_away[dep->index], *dep_make = applying->make[dep->index];
+        if (away && dep_away && !(goes_along && dep == container) && !(dep->action == SF_REPLACE && is_create_first(dep)))
+            edge(edges, away, dep_away);
+        if (away && dep_make && dep->action == SF_UPDATE && node->action == SF_DELETE && !goes_along)
+            edge(edges, away, dep_make);
+        if (make && node->action != SF_REPLACE && dep_away && dep->action == SF_DELETE)
+            edge(edges, make, dep_away);
+    }
+    if (node->action == SF_REPLACE && is_create_first(node)) {
+        edge(edges, make, away);
+        for (size_t i = 0; i < node->n_dependents; i++)
+            edge(edges, applying->make[node->dependents[i]->index], away);
+    } else if (node->action == SF_REPLACE) {
+        edge(edges, away, make);
+    }
+}
+
+static void build_steps(struct applying *applying)
+{
+    struct sf_run *run = applying->run;
+    struct sf_graph *graph = &run->graph;
+    applying->steps = SF_NEW_ARRAY(run->arena, graph->n_nodes * 3, struct sf_step *);
+    applying->make = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_step *);
+    applying->take_away = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_step *);
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        add_steps_of(applying, graph->nodes[i]);
+    struct edges edges = {0};
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        order_node(applying, &edges, graph->nodes[i]);
+    for (size_t i = 0; i < edges.n; i++)
+        edges.from[i]->task.n_next++;
+    for (size_t i = 0; i < applying->n_steps; i++) {
+        struct sf_task *task = &applying->steps[i]->task;
+        task->next = SF_NEW_ARRAY(run->arena, task->n_next, struct sf_task *);
+        task->n_next = 0;
+    }
+    for (size_t i = 0; i < edges.n; i++) {
+        struct sf_task *from = &edges.from[i]->task;
+        from->next[from->n_next++] = &edges.to[i]->task;
+        edges.to[i]->task.blocked++;
+    }
+    free(edges.from);
+    free(edges.to);
+}
+
+static struct sf_pool *pool_of(struct sf_run *run, struct sf_pool **pools, size_t *n, const struct sf_schema *schema)
+{
+    if (!schema || !schema->pool || schema->pool_max <= 0)
+        return NULL;
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp(pools[i]->name, schema->pool) == 0)
+            return pools[i];
+    struct sf_pool *pool = SF_NEW(run->arena, struct sf_pool);
+    pool->name = schema->pool;
+    pool->max = schema->pool_max;
+    pools[(*n)++] = pool;
+    return pool;
+}
+
+static void assign_pools(struct applying *applying)
+{
+    struct sf_pool **pools = SF_NEW_ARRAY(applying->run->arena, sf_schemas_count, struct sf_pool *);
+    size_t n = 0;
+    for (size_t i = 0; i < applying->n_steps; i++)
+        applying->steps[i]->task.pool = pool_of(applying->run, pools, &n, applying->steps[i]->node->schema);
+}
+
+/* --- outcomes --- */
+
+static enum sf_code journal(struct applying *applying, struct sf_step *step, const struct sf_row *row, const char *event)
+{
+    struct sf_run *run = applying->run;
+    struct sf_node *node = step->node;
+    enum sf_code rc = sf_run_begin(run, applying->err);
+    if (!rc && row)
+        rc = sf_store_put_row(run->store, row, applying->err);
+    if (!rc && step->has_intent)
+        rc = sf_store_close_intent(run->store, step->intent, applying->err);
+    if (!rc && event)
+        rc = sf_store_add_history(run->store, run->id, node->address, sf_str_of(event),
+                                  step->id.n ? sf_value_str(run->arena, step->id) : NULL, applying->err);
+    return rc;
+}
+
+static void end_step(struct applying *applying, struct sf_step *step, enum sf_step_status status)
+{
+    struct sf_run *run = applying->run;
+    step->status = status;
+    step->ended_ms = sf_clock_ms();
+    step->id = sf_str_dup(run->arena, step->id);
+    if (run->events && run->events->step_ended)
+        run->events->step_ended(run->events->ctx, step);
+    sf_arena_free(step->arena);
+    step->arena = NULL;
+}
+
+static enum sf_step_result store_failed(struct applying *applying, struct sf_step *step, enum sf_code rc)
+{
+    step->rc = rc;
+    step->err = *applying->err;
+    end_step(applying, step, SF_STATUS_FAILED);
+    return SF_STEP_FAILED;
+}
+
+/* What the node is from now on, for those that depend on it. */
+static void publish(struct sf_run *run, struct sf_step *step, const struct sf_value *attrs)
+{
+    struct sf_node *node = step->node;
+    node->planned.id = sf_str_dup(run->arena, step->id);
+    node->planned.attrs = sf_value_copy(run->arena, attrs);
+    node->planned.refs = sf_value_copy(run->arena, step->refs);
+}
+
+static enum sf_step_result made(struct applying *applying, struct sf_step *step)
+{
+    struct sf_run *run = applying->run;
+    struct sf_node *node = step->node;
+    if (step->outcome.id.n)
+        step->id = step->outcome.id;
+    const struct sf_value *earlier = step->verb == SF_VERB_UPDATE && node->recorded ? node->recorded->attrs : NULL;
+    struct sf_value *attrs = sf_node_merge(&run->graph, step->arena, node->schema, step->want, step->outcome.attrs, earlier);
+    publish(run, step, attrs);
+    struct sf_row row = sf_run_row(run, step->arena, node, step->id, SF_ROW_CURRENT, sf_value_sealed(&run->graph, step->arena, attrs), step->refs);
+    const char *event = step->verb == SF_VERB_CREATE ? "create" : step->was_unchanged ? NULL : "update";
+    enum sf_code rc = journal(applying, step, &row, event);
+    if (!rc && node->moved_from.n)
+        rc = sf_store_delete_row(run->store, node->moved_from, 0, applying->err);
+    if (rc)
+        return store_failed(applying, step, rc);
+    end_step(applying, step, SF_STATUS_DONE);
+    return SF_STEP_DONE;
+}
+
+static enum sf_step_result taken_away(struct applying *applying, struct sf_step *step)
+{
+    struct sf_run *run = applying->run;
+    const struct sf_recorded *row = step->row;
+    const char *event = step->verb == SF_VERB_FORGET ? "forget" : "destroy";
+    enum sf_code rc = journal(applying, step, NULL, event);
+    if (!rc)
+        rc = sf_store_delete_row(run->store, row->address, row->generation, applying->err);
+    if (!rc && row->generation == 0)
+        rc = sf_store_drop_secrets(run->store, row->address, applying->err);
+    if (rc)
+        return store_failed(applying, step, rc);
+    end_step(applying, step, SF_STATUS_DONE);
+    return SF_STEP_DONE;
+}
+
+/* Not done: refused, failed or unknown. What was made stays recorded as unfinished; an unknown keeps its intent open for the next run. */
+static enum sf_step_result not_done(struct applying *applying, struct sf_step *step)
+{
+    bool is_unknown = step->rc == SF_E_UNKNOWN;
+    if (!is_unknown && step->has_intent) {
+        enum sf_code rc = journal(applying, step, NULL, NULL);
+        if (rc)
+            return store_failed(applying, step, rc);
+    }
+    end_step(applying, step, is_unknown ? SF_STATUS_UNKNOWN : SF_STATUS_FAILED);
+    return SF_STEP_FAILED;
+}
+
+static bool is_retryable(const struct sf_step *step)
+{
+    return (step->rc == SF_E_THROTTLED || step->rc == SF_E_UNAVAILABLE) && step->attempts < MAX_ATTEMPTS &&
+           sf_clock_ms() < step->op.deadline_ms;
+}
+
+/* --- one step --- */
+
+static int seconds_of(const struct sf_step *step)
+{
+    const struct sf_resource *resource = step->node->resource;
+    const struct sf_schema *schema = step->node->schema;
+    int own = 0, usual = 0;
+    switch (step->verb) {
+    case SF_VERB_CREATE:
+        own = resource ? resource->create_s : 0;
+        usual = schema->create_s;
+        break;
+    case SF_VERB_UPDATE:
+        own = resource ? resource->update_s : 0;
+        usual = schema->update_s;
+        break;
+    case SF_VERB_DESTROY:
+    case SF_VERB_FORGET:
+    case SF_VERB_RECORD:
+        own = resource ? resource->destroy_s : 0;
+        usual = schema->destroy_s;
+        break;
+    }
+    return own ? own : usual ? usual : DEFAULT_SECONDS;
+}
+
+/* What is wanted now must be what was planned, where that was known: apply does less than planned, never other. */
+static enum sf_code check_against_plan(struct applying *applying, struct sf_step *step)
+{
+    struct sf_graph *graph = &applying->run->graph;
+    const struct sf_node *node = step->node;
+    for (size_t i = 0; node->want && i < node->schema->n_attrs; i++) {
+        const struct sf_attr *attr = &node->schema->attrs[i];
+        const struct sf_value *planned = sf_map_getz(node->want, attr->name), *now = sf_map_getz(step->want, attr->name);
+        if (!planned || !now || sf_value_has_unknown(planned, NULL) || attr->is_secret)
+            continue;
+        if (!sf_schema_equal(step->arena, attr, planned, now, graph->fingerprint, graph->fingerprint_key)) {
+            sf_fail(&step->err, SF_E_STALE, "'%s' of '%.*s' is not what was planned any more", attr->name, SF_ARG(node->address));
+            sf_hint(&step->err, "something changed between plan and apply; plan again");
+            return SF_E_STALE;
+        }
+    }
+    return SF_OK;
+}
+
+/* After unknowns became known: does anything still differ? */
+static bool is_unchanged(struct applying *applying, const struct sf_step *step)
+{
+    struct sf_graph *graph = &applying->run->graph;
+    const struct sf_node *node = step->node;
+    if (node->reason != SF_REASON_CHANGED)
+        return false;
+    for (size_t i = 0; i < node->n_changes; i++) {
+        const struct sf_change *change = &node->changes[i];
+        const struct sf_value *now = sf_map_getz(step->want, change->attr->name);
+        if (!change->before || !now ||
+            !sf_schema_equal(step->arena, change->attr, change->before, now, graph->fingerprint, graph->fingerprint_key))
+            return false;
+    }
+    return true;
+}
+
+static enum sf_code evaluate(struct applying *applying, struct sf_step *step)
+{
+    struct sf_run *run = applying->run;
+    struct sf_node *node = step->node;
+    size_t errors = run->diags->errors;
+    if (sf_node_evaluate_into(&run->graph, node, step->arena, &step->want, &step->refs)) {
+        sf_fail(&step->err, SF_E_CONFIG, "'%.*s' cannot be evaluated with what is known now", SF_ARG(node->address));
+        if (run->diags->errors > errors)
+            sf_hint(&step->err, "%.*s", SF_ARG(run->diags->list[run->diags->n - 1].message));
+        return SF_E_CONFIG;
+    }
+    node->planned.attrs = step->want;
+    node->planned.refs = step->refs;
+    node->planned.id = step->verb == SF_VERB_UPDATE ? node->recorded->id : SF_STR_NONE;
+    step->op = sf_run_op(run, &step->ctx, step->arena, &node->planned, seconds_of(step));
+    step->op.intent = step->intent;
+    if (node->driver->derive && !node->driver->is_slow_derive)
+        return node->driver->derive(&step->op, step->want, &step->err);
+    return SF_OK;
+}
+
+static enum sf_step_result start_making(struct applying *applying, struct sf_step *step)
+{
+    const struct sf_driver *driver = step->node->driver;
+    if (step->verb == SF_VERB_UPDATE)
+        step->id = step->node->recorded->id;
+    step->rc = evaluate(applying, step);
+    if (!step->rc)
+        step->rc = driver->is_slow_derive ? SF_OK : check_against_plan(applying, step);
+    if (step->rc)
+        return not_done(applying, step);
+    if (!driver->create) { /* no outside object: recorded, and that is all */
+        if (!step->id.n)
+            step->id = sf_random_uuid(step->arena);
+        return made(applying, step);
+    }
+    if (step->verb == SF_VERB_UPDATE && !driver->is_slow_derive && is_unchanged(applying, step)) {
+        step->was_unchanged = true;
+        return made(applying, step);
+    }
+    return SF_STEP_WORK;
+}
+
+static enum sf_step_result record_only(struct applying *applying, struct sf_step *step)
+{
+    struct sf_run *run = applying->run;
+    struct sf_node *node = step->node;
+    step->id = node->recorded->id;
+    step->refs = node->refs;
+    const struct sf_value *attrs = sf_node_merge(&run->graph, step->arena, node->schema, NULL, node->actual, node->recorded->attrs);
+    struct sf_row row = sf_run_row(run, step->arena, node, step->id, node->recorded->is_incomplete ? SF_ROW_INCOMPLETE : SF_ROW_CURRENT,
+                                   sf_value_sealed(&run->graph, step->arena, attrs), node->refs ? node->refs : node->recorded->refs);
+    enum sf_code rc = sf_run_begin(run, applying->err);
+    if (!rc && node->moved_from.n)
+        rc = sf_store_move(run->store, node->moved_from, node->address, applying->err);
+    if (!rc)
+        rc = sf_store_put_row(run->store, &row, applying->err);
+    if (rc)
+        return store_failed(applying, step, rc);
+    end_step(applying, step, SF_STATUS_DONE);
+    return SF_STEP_DONE;
+}
+
+static enum sf_step_result start(void *ctx, struct sf_task *task)
+{
+    struct applying *applying = ctx;
+    struct sf_step *step = task->owner;
+    struct sf_run *run = applying->run;
+    struct sf_node *node = step->node;
+    if (step->status == SF_STATUS_RUNNING) /* back from being parked */
+        return SF_STEP_WORK;
+    step->status = SF_STATUS_RUNNING;
+    step->started_ms = sf_clock_ms();
+    step->arena = sf_arena_new();
+    step->intent = sf_random_uuid(step->arena);
+    if (run->events && run->events->step_started)
+        run->events->step_started(run->events->ctx, step);
+    switch (step->verb) {
+    case SF_VERB_CREATE:
+    case SF_VERB_UPDATE:
+        return start_making(applying, step);
+    case SF_VERB_RECORD:
+        return record_only(applying, step);
+    case SF_VERB_FORGET:
+        return taken_away(applying, step);
+    case SF_VERB_DESTROY:
+        if (!node->driver->destroy)
+            return taken_away(applying, step);
+        step->op = sf_run_op(run, &step->ctx, step->arena, &node->now, seconds_of(step));
+        step->op.intent = step->intent;
+        return SF_STEP_WORK;
+    }
+    return SF_STEP_FAILED;
+}
+
+static enum sf_code call_create(struct sf_step *step)
+{
+    const struct sf_driver *driver = step->node->driver;
+    if (step->has_intent && step->id.n && driver->update) /* retried after it got its identity */
+        return driver->update(&step->op, step->id, step->want, step->want, &step->outcome, &step->err);
+    enum sf_code rc = driver->create(&step->op, step->want, &step->outcome, &step->err);
+    if (rc != SF_E_UNKNOWN || !driver->find || !driver->update)
+        return rc;
+    struct sf_outcome found = {0};
+    struct sf_err ignored;
+    if (driver->find(&step->op, step->want, &found, &ignored) != SF_OK)
+        return rc;
+    enum sf_code noted = sf_op_made(&step->op, found.id, &step->err);
+    return noted ? noted : driver->update(&step->op, found.id, found.attrs, step->want, &step->outcome, &step->err);
+}
+
+static void work(void *ctx, struct sf_task *task)
+{
+    struct applying *applying = ctx;
+    struct sf_step *step = task->owner;
+    struct sf_node *node = step->node;
+    const struct sf_driver *driver = node->driver;
+    step->rc = SF_OK;
+    step->err = (struct sf_err){0};
+    if (step->is_polling) {
+        step->outcome = (struct sf_outcome){0};
+        step->rc = driver->read(&step->op, step->id, &step->outcome, &step->err);
+        if (step->verb == SF_VERB_DESTROY && step->rc == SF_E_ABSENT)
+            step->rc = SF_OK;
+        return;
+    }
+    if (step->verb == SF_VERB_DESTROY) {
+        step->rc = driver->destroy(&step->op, step->id, &step->outcome, &step->err);
+        return;
+    }
+    if (driver->is_slow_derive) {
+        step->rc = driver->derive(&step->op, step->want, &step->err);
+        if (!step->rc)
+            step->rc = check_against_plan(applying, step);
+        if (step->rc)
+            return;
+    }
+    if (step->verb == SF_VERB_CREATE) {
+        step->rc = call_create(step);
+    } else {
+        const struct sf_value *have = node->seen == SF_SEEN_PRESENT ? node->actual : node->recorded->attrs;
+        step->rc = driver->update(&step->op, step->id, have, step->want, &step->outcome, &step->err);
+    }
+}
+
+static enum sf_step_result finish(void *ctx, struct sf_task *task)
+{
+    struct applying *applying = ctx;
+    struct sf_step *step = task->owner;
+    if (step->rc && is_retryable(step)) {
+        int64_t delay = (int64_t)FIRST_RETRY_MS << step->attempts;
+        step->attempts++;
+        task->park_ms = delay > MAX_RETRY_MS ? MAX_RETRY_MS : delay;
+        return SF_STEP_PARK;
+    }
+    if (step->rc) {
+        sf_context(&step->err, "%s '%.*s'", sf_verb_name(step->verb), SF_ARG(step->node->address));
+        return not_done(applying, step);
+    }
+    if (step->outcome.is_pending) {
+        if (step->outcome.id.n)
+            step->id = step->outcome.id;
+        if (sf_clock_ms() >= step->op.deadline_ms) {
+            step->rc = sf_fail(&step->err, SF_E_UNKNOWN, "'%.*s' is still not ready", SF_ARG(step->node->address));
+            sf_hint(&step->err, "it was accepted; run the same command again to go on waiting");
+            return not_done(applying, step);
+        }
+        step->is_polling = true;
+        task->park_ms = step->outcome.poll_after_ms ? step->outcome.poll_after_ms : 1000;
+        return SF_STEP_PARK;
+    }
+    return step->verb == SF_VERB_DESTROY ? taken_away(applying, step) : made(applying, step);
+}
+
+static void skip(void *ctx, struct sf_task *task)
+{
+    struct applying *applying = ctx;
+    struct sf_step *step = task->owner;
+    step->status = SF_STATUS_SKIPPED;
+    if (applying->run->events && applying->run->events->step_ended)
+        applying->run->events->step_ended(applying->run->events->ctx, step);
+    sf_arena_free(step->arena);
+    step->arena = NULL;
+}
+
+static enum sf_code commit(void *ctx)
+{
+    struct applying *applying = ctx;
+    return sf_run_commit(applying->run, applying->err);
+}
+
+static void tick(void *ctx)
+{
+    struct applying *applying = ctx;
+    const struct sf_run_events *events = applying->run->events;
+    if (events && events->tick)
+        events->tick(events->ctx, applying->run);
+}
+
+static void count(const struct sf_step *step, struct sf_apply_result *result)
+{
+    switch (step->status) {
+    case SF_STATUS_DONE:
+        result->added += step->verb == SF_VERB_CREATE;
+        result->changed += step->verb == SF_VERB_UPDATE && !step->was_unchanged;
+        result->destroyed += step->verb == SF_VERB_DESTROY || (step->verb == SF_VERB_FORGET && step->node->is_destroyed_with_container);
+        result->forgotten += step->verb == SF_VERB_FORGET && !step->node->is_destroyed_with_container;
+        return;
+    case SF_STATUS_FAILED:
+        result->failed++;
+        break;
+    case SF_STATUS_UNKNOWN:
+        result->unknown++;
+        break;
+    case SF_STATUS_SKIPPED:
+        result->skipped++;
+        return;
+    case SF_STATUS_WAITING:
+    case SF_STATUS_RUNNING:
+        return;
+    }
+    /* a failed step outranks data that was not published, which outranks an unknown outcome */
+    if (!result->code || result->code == SF_E_UNKNOWN || (result->code == SF_E_UNPUBLISHED && step->rc != SF_E_UNKNOWN))
+        result->code = step->rc;
+}
+
+enum sf_code sf_run_apply(struct sf_run *run, struct sf_apply_result *result, struct sf_err *err)
+{
+    struct applying applying = {.run = run, .err = err};
+    *result = (struct sf_apply_result){0};
+    enum sf_code rc = sf_run_generate(run, err);
+    if (rc)
+        return rc;
+    build_steps(&applying);
+    assign_pools(&applying);
+    run->steps = applying.steps;
+    run->n_steps = applying.n_steps;
+    struct sf_task **tasks = SF_NEW_ARRAY(run->arena, applying.n_steps, struct sf_task *);
+    for (size_t i = 0; i < applying.n_steps; i++)
+        tasks[i] = &applying.steps[i]->task;
+    struct sf_walk walk = {.ctx = &applying, .start = start, .work = work, .finish = finish, .skip = skip, .commit = commit, .tick = tick};
+    rc = sf_sched_run(run->sched, &walk, tasks, applying.n_steps);
+    for (size_t i = 0; i < applying.n_steps; i++)
+        count(applying.steps[i], result);
+    if (rc == SF_E_CANCELLED) {
+        result->code = rc;
+        rc = SF_OK;
+    }
+    if (rc == SF_E_INTERNAL)
+        return sf_fail(err, rc, "the steps have a cycle; please report this stack");
+    if (rc)
+        return rc;
+    const struct sf_value *outputs = NULL;
+    if (!result->failed && !result->unknown && !result->skipped && sf_graph_outputs(&run->graph, run->arena, &outputs) == SF_OK) {
+        run->graph.outputs = outputs;
+        rc = sf_run_begin(run, err);
+        if (!rc)
+            rc = sf_store_put_meta(run->store, "outputs", sf_value_sealed(&run->graph, run->arena, outputs), err);
+        if (!rc)
+            rc = sf_run_commit(run, err);
+    }
+    return rc;
+}

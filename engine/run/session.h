@@ -1,0 +1,98 @@
+/* One run of a program: stack, site, store, graph and scheduler, opened in the right order and closed in reverse.
+ *
+ * Everything but sf_op_*() calls of drivers happens on the thread that opened it. */
+#ifndef SF_RUN_SESSION_H
+#define SF_RUN_SESSION_H
+
+#include "engine/plan/graph.h"
+#include "engine/run/sched.h"
+#include "state/store.h"
+
+#include <pthread.h>
+
+struct sf_run;
+struct sf_step;
+
+/* What the command line shows while things happen; all on the scheduler's thread, any may be NULL. */
+struct sf_run_events {
+    void *ctx;
+    void (*reading)(void *ctx, const struct sf_node *node);
+    void (*step_started)(void *ctx, const struct sf_step *step);
+    void (*step_ended)(void *ctx, const struct sf_step *step);
+    void (*tick)(void *ctx, struct sf_run *run);
+};
+
+struct sf_note {
+    struct sf_str address;
+    struct sf_str text;
+    struct sf_note *next;
+};
+
+struct sf_run {
+    struct sf_arena *arena;
+    struct sf_diags *diags;
+    struct sf_stack *stack;
+    struct sf_site site;
+    struct sf_store *store; /* NULL: no state yet, and this run may not make one */
+    struct sf_sched *sched;
+    struct sf_graph graph;
+    struct sf_str id; /* UUID of this run */
+    const char *state_path;
+    bool may_write;
+    bool in_transaction;
+    const struct sf_run_events *events;
+    pthread_t thread;        /* the scheduler's */
+    pthread_mutex_t mutex;   /* guards notes and progress texts */
+    struct sf_note *notes, **last_note;
+    const struct sf_value *unstored_world; /* world record to store once writing starts */
+    int parallelism;
+    struct sf_step **steps; /* of the apply under way */
+    size_t n_steps;
+    int64_t started_ms;
+};
+
+/* The engine's side of a driver call. */
+struct sf_run_ctx {
+    struct sf_run *run;
+    struct sf_node *node;
+    struct sf_step *step; /* NULL while planning */
+    char progress[160];   /* guarded by run->mutex */
+};
+
+struct sf_run_params {
+    const char *stack_file;
+    struct sf_str provider; /* override, or empty */
+    const char *state_path; /* override, or NULL */
+    const struct sf_var_setting *settings;
+    size_t n_settings;
+    struct sf_plan_options options;
+    bool may_write; /* take the lock, create the state */
+    const char *command; /* for the lock holder line */
+    int64_t lock_wait_ms;
+    int parallelism;
+    const struct sf_run_events *events;
+};
+
+/* Loads the stack, opens store and world. On SF_E_CONFIG the diagnostics in run->diags say more than err. `run` is caller-provided memory,
+ * always to be closed with sf_run_close(). */
+enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params, struct sf_err *err) SF_MUST_CHECK;
+void sf_run_close(struct sf_run *run);
+
+/* Refreshes and decides everything: run->graph is the plan. `persist` also resolves open intents in the store. Failures of single
+ * nodes are in run->diags and make it SF_E_CONFIG or the first one's code. */
+enum sf_code sf_run_plan(struct sf_run *run, bool persist, struct sf_err *err) SF_MUST_CHECK;
+
+/* Begins a store transaction unless one is open; the scheduler's commit ends it. */
+enum sf_code sf_run_begin(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;
+enum sf_code sf_run_commit(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;
+
+/* A row for the store from a node and what is known of it. */
+struct sf_row sf_run_row(struct sf_run *run, struct sf_arena *arena, const struct sf_node *node, struct sf_str id,
+                         enum sf_row_status status, const struct sf_value *attrs, const struct sf_value *refs);
+/* An operation for a driver call on `node`. */
+struct sf_op sf_run_op(struct sf_run *run, struct sf_run_ctx *ctx, struct sf_arena *arena, const struct sf_object *self, int seconds);
+
+/* Makes generated variables that have no value yet, sealed and durable before anything can use them. */
+enum sf_code sf_run_generate(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;
+
+#endif
