@@ -76,6 +76,13 @@ void sf_diag_help(struct sf_diags *diags, const char *fmt, ...)
     va_end(ap);
 }
 
+void sf_diag_hide_source(struct sf_diags *diags)
+{
+    struct sf_diag *diag = last(diags);
+    if (diag)
+        diag->hides_source = true;
+}
+
 void sf_diag_help_nearest(struct sf_diags *diags, struct sf_str word, const struct sf_str *names, size_t n)
 {
     if (!last(diags) || !n)
@@ -112,10 +119,11 @@ void sf_diag_add_err(struct sf_diags *diags, const struct sf_err *err)
 
 /* --- rendering --- */
 
-/* The source line of a mark, without its line end; false when its file is not one that was read. */
-static bool line_of(const struct sf_diags *diags, struct sf_mark where, struct sf_str *line)
+/* The source line, without its line end; false when there is none to show. */
+static bool line_of(const struct sf_diags *diags, const struct sf_diag *diag, struct sf_str *line)
 {
-    if (!where.file || !where.line)
+    struct sf_mark where = diag->where;
+    if (!where.file || !where.line || diag->hides_source)
         return false;
     for (const struct sf_source *source = diags->sources; source; source = source->next) {
         if (strcmp(source->file, where.file) != 0)
@@ -231,7 +239,7 @@ static void render(const struct sf_diags *diags, const struct sf_diag *diag, str
         add_clean(out, sf_str_of(diag->where.file), false);
         sf_buf_addc(out, '\n');
     }
-    bool has_line = line_of(diags, diag->where, &line);
+    bool has_line = line_of(diags, diag, &line);
     if (has_line) {
         size_t column = diag->where.column;
         struct sf_str shown = excerpt(line, &column);
@@ -288,7 +296,7 @@ const struct sf_value *sf_diag_json(struct sf_arena *arena, const struct sf_diag
     sf_map_set(arena, range, SF_STR("end"), position(arena, diag->where.line, diag->where.column + length));
     sf_map_set(arena, v, SF_STR("range"), range);
     struct sf_str line;
-    if (!line_of(diags, diag->where, &line))
+    if (!line_of(diags, diag, &line))
         return v;
     size_t column = diag->where.column;
     struct sf_str shown = excerpt(line, &column);

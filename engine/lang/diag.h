@@ -20,6 +20,7 @@ struct sf_diag {
     struct sf_mark where;
     struct sf_str message; /* lower case, no full stop */
     struct sf_str help;    /* may be empty */
+    bool hides_source;     /* the line may hold a secret: it is not shown */
 };
 
 struct sf_diags {
@@ -43,6 +44,8 @@ enum sf_code sf_diag_error(struct sf_diags *diags, const char *id, struct sf_mar
 void sf_diag_warn(struct sf_diags *diags, const char *id, struct sf_mark where, const char *fmt, ...) SF_PRINTF(4, 5);
 /* Help line for the diagnostic added last (none if it was dropped). */
 void sf_diag_help(struct sf_diags *diags, const char *fmt, ...) SF_PRINTF(2, 3);
+/* The line that the diagnostic added last points at is not to be shown: it may hold a secret. */
+void sf_diag_hide_source(struct sf_diags *diags);
 /* "did you mean 'x'?" if one of the names is near enough to `word` (distance <= 1 + length/3), else lists up to 8 of them. */
 void sf_diag_help_nearest(struct sf_diags *diags, struct sf_str word, const struct sf_str *names, size_t n);
 /* Adds an sf_err (from JSON, YAML, drivers) as a diagnostic with its mark and hint. */
