@@ -116,6 +116,8 @@ struct sf_provider {
     /* Called once before planning. See struct sf_world. */
     enum sf_code (*open)(struct sf_arena *arena, struct sf_site *site, bool may_write, const struct sf_value *recorded, void **ctx,
                          const struct sf_value **record, struct sf_err *err);
+    /* May be NULL. See struct sf_world. */
+    enum sf_code (*sweep)(struct sf_arena *arena, const struct sf_site *site, const struct sf_value **left, struct sf_err *err);
 };
 
 /* False when no such world is linked in. */

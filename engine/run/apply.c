@@ -43,6 +43,15 @@ static bool is_create_first(const struct sf_node *node)
     return node->schema->replace_order == SF_CREATE_FIRST && !node->is_destroyed_with_container;
 }
 
+/* The old object of a create-first replacement, under a generation of its own until it is destroyed. */
+static const struct sf_recorded *as_deposed(struct sf_arena *arena, const struct sf_recorded *row)
+{
+    struct sf_recorded *deposed = SF_NEW(arena, struct sf_recorded);
+    *deposed = *row;
+    deposed->generation = 1;
+    return deposed;
+}
+
 static void add_steps_of(struct applying *applying, struct sf_node *node)
 {
     struct sf_step **make = &applying->make[node->index], **take_away = &applying->take_away[node->index];
@@ -57,7 +66,7 @@ static void add_steps_of(struct applying *applying, struct sf_node *node)
         *make = add_step(applying, node, SF_VERB_UPDATE, NULL);
         break;
     case SF_REPLACE:
-        *take_away = add_step(applying, node, away, node->recorded);
+        *take_away = add_step(applying, node, away, is_create_first(node) ? as_deposed(applying->run->arena, node->recorded) : node->recorded);
         *make = add_step(applying, node, SF_VERB_CREATE, NULL);
         break;
     case SF_DELETE:
@@ -257,6 +266,7 @@ static enum sf_step_result taken_away(struct applying *applying, struct sf_step 
 /* Not done: refused, failed or unknown. What was made stays recorded as unfinished; an unknown keeps its intent open for the next run. */
 static enum sf_step_result not_done(struct applying *applying, struct sf_step *step)
 {
+    step->node->planned.attrs = step->node->planned.refs = NULL; /* they were in the step's arena */
     bool is_unknown = step->rc == SF_E_UNKNOWN;
     if (!is_unknown && step->has_intent) {
         enum sf_code rc = journal(applying, step, NULL, NULL);
@@ -356,6 +366,22 @@ static enum sf_code evaluate(struct applying *applying, struct sf_step *step)
     return SF_OK;
 }
 
+/* Before the new object is made the old one becomes a deposed row: a crash in between forgets neither. */
+static enum sf_code depose(struct applying *applying, struct sf_step *step)
+{
+    struct sf_run *run = applying->run;
+    const struct sf_recorded *old = step->node->recorded;
+    struct sf_row row = sf_run_row(run, step->arena, step->node, old->id, SF_ROW_DEPOSED, old->attrs, old->refs);
+    row.generation = 1;
+    row.deps = old->deps;
+    enum sf_code rc = sf_run_begin(run, applying->err);
+    if (!rc)
+        rc = sf_store_put_row(run->store, &row, applying->err);
+    if (!rc)
+        rc = sf_store_delete_row(run->store, old->address, 0, applying->err);
+    return rc;
+}
+
 static enum sf_step_result start_making(struct applying *applying, struct sf_step *step)
 {
     const struct sf_driver *driver = step->node->driver;
@@ -366,6 +392,11 @@ static enum sf_step_result start_making(struct applying *applying, struct sf_ste
         step->rc = driver->is_slow_derive ? SF_OK : check_against_plan(applying, step);
     if (step->rc)
         return not_done(applying, step);
+    if (step->node->action == SF_REPLACE && is_create_first(step->node)) {
+        enum sf_code rc = depose(applying, step);
+        if (rc)
+            return store_failed(applying, step, rc);
+    }
     if (!driver->create) { /* no outside object: recorded, and that is all */
         if (!step->id.n)
             step->id = sf_random_uuid(step->arena);

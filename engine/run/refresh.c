@@ -279,6 +279,10 @@ enum sf_code sf_run_plan(struct sf_run *run, bool persist, struct sf_err *err)
     link_tasks(run, visits);
     struct sf_walk walk = {.ctx = &planning, .start = start, .work = work, .finish = finish, .skip = skip, .commit = commit, .tick = tick};
     enum sf_code rc = sf_sched_run(run->sched, &walk, tasks, graph->n_nodes);
+    run->kept = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_arena *);
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        if (visits[i].arena)
+            run->kept[run->n_kept++] = visits[i].arena;
     if (rc == SF_E_INTERNAL)
         return sf_fail(err, rc, "the graph has a cycle that was not reported");
     if (rc)

@@ -321,6 +321,8 @@ void sf_run_close(struct sf_run *run)
         next = note->next;
         free(note);
     }
+    for (size_t i = 0; i < run->n_kept; i++)
+        sf_arena_free(run->kept[i]);
     pthread_mutex_destroy(&run->mutex);
     sf_arena_free(run->arena);
     *run = (struct sf_run){0};

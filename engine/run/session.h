@@ -49,6 +49,8 @@ struct sf_run {
     struct sf_step **steps; /* of the apply under way */
     size_t n_steps;
     int64_t started_ms;
+    struct sf_arena **kept; /* arenas of what was read while planning; freed at the end */
+    size_t n_kept;
 };
 
 /* The engine's side of a driver call. */

@@ -31,6 +31,7 @@ struct sf_statement {
     size_t n_keys;
     const struct sf_object *role; /* must be attached to the cluster, trust redshift, allow GetObject on each key */
     bool wants_rows;              /* keep this statement's result rows */
+    bool freeze;                  /* the table was created in this transaction: rows are written frozen (PostgreSQL) */
 };
 
 struct sf_world {
@@ -42,6 +43,10 @@ struct sf_world {
      * is what an earlier open() stored in state (empty map at first); *record is what to store now (or NULL for no change). */
     enum sf_code (*open)(struct sf_arena *arena, struct sf_site *site, bool may_write, const struct sf_value *recorded, void **ctx,
                          const struct sf_value **record, struct sf_err *err);
+
+    /* After a destroy: what still bears this stack's ownership or still runs or listens, one line each in *left (a list, empty
+     * when it is proven that nothing is left; the empty frame of directories is removed then). May be NULL. */
+    enum sf_code (*sweep)(struct sf_arena *arena, const struct sf_site *site, const struct sf_value **left, struct sf_err *err);
 
     /* --- bucket --- */
     /* All objects whose key starts with `prefix`, sorted by key. */

@@ -1,0 +1,324 @@
+/* sfplan, sfapply and sfdestroy: parse, open, plan, show, ask, apply, report. */
+#include "engine/cli/commands.h"
+
+#include "engine/cli/ui.h"
+#include "engine/core/clock.h"
+#include "engine/plan/planfile.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_OUTPUT_BYTES = 512 * 1024 * 1024 };
+
+struct command {
+    struct sf_arena *arena;
+    struct sf_options options;
+    struct sf_ui ui;
+    struct sf_run run;
+    bool is_open;
+    const struct sf_value *saved_plan;
+    struct sf_err err;
+};
+
+static int finish(struct command *command, enum sf_code rc)
+{
+    if (rc)
+        sf_ui_error(&command->ui, command->is_open ? &command->run : NULL, &command->err);
+    int code = sf_exit_code(rc);
+    if (rc == SF_E_CANCELLED)
+        code = sf_sched_cancel_signal() ? 128 + sf_sched_cancel_signal() : 1;
+    if (command->is_open)
+        sf_run_close(&command->run);
+    sf_arena_free(command->arena);
+    return code;
+}
+
+static struct sf_plan_options plan_options(const struct sf_options *options)
+{
+    return (struct sf_plan_options){.is_destroy = options->is_destroy || options->program == SF_DESTROY_PROGRAM,
+                                    .is_refresh_only = options->is_refresh_only,
+                                    .no_refresh = options->no_refresh,
+                                    .targets = options->targets,
+                                    .n_targets = options->n_targets,
+                                    .replaces = options->replaces,
+                                    .n_replaces = options->n_replaces};
+}
+
+static enum sf_code read_plan_file(struct command *command, struct sf_plan_options *options)
+{
+    const char *path = command->options.plan_file;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return sf_fail_errno(&command->err, SF_E_USAGE, "cannot read the plan file '%s'", path);
+    struct sf_buf text = SF_BUF(SF_MAX_JSON_BYTES);
+    char chunk[65536];
+    for (size_t n; (n = fread(chunk, 1, sizeof(chunk), file)) > 0;)
+        sf_buf_add(&text, (struct sf_str){chunk, n});
+    fclose(file);
+    struct sf_str bytes = sf_str_dup(command->arena, sf_buf_str(&text));
+    sf_buf_free(&text);
+    enum sf_code rc = sf_json_parse(command->arena, bytes, path, SF_JSON_STATE, &command->saved_plan, &command->err);
+    if (rc) {
+        sf_fail(&command->err, SF_E_USAGE, "'%s' is not a plan file", path);
+        sf_hint(&command->err, "a stack file is named with -f: sfapply -f %s", path);
+        return SF_E_USAGE;
+    }
+    rc = sf_planfile_check(command->arena, command->saved_plan, &command->err);
+    if (rc)
+        return rc;
+    struct sf_plan_request request;
+    sf_planfile_request(command->arena, command->saved_plan, &request, options);
+    command->options.file = request.stack_file.p;
+    command->options.provider = request.provider.n ? request.provider.p : NULL;
+    if (request.state.n)
+        command->options.state = request.state.p;
+    size_t n = request.settings->list.n;
+    command->options.settings = SF_NEW_ARRAY(command->arena, n, struct sf_var_setting);
+    command->options.n_settings = n;
+    for (size_t i = 0; i < n; i++)
+        command->options.settings[i] = (struct sf_var_setting){sf_map_str(request.settings->list.items[i], "text"),
+                                                               sf_map_bool(request.settings->list.items[i], "is_file", false)};
+    return SF_OK;
+}
+
+static struct sf_str command_line(struct sf_arena *arena, int argc, char **argv)
+{
+    (void)argc;
+    const char *slash = strrchr(argv[0], '/');
+    return sf_str_fmt(arena, "%s", slash ? slash + 1 : argv[0]);
+}
+
+static enum sf_code open_command(struct command *command, enum sf_program program, int argc, char **argv, bool may_write)
+{
+    *command = (struct command){.arena = sf_arena_new()};
+    command->options.program = program;
+    sf_ui_init(&command->ui, &command->options);
+    enum sf_code rc = sf_options_parse(command->arena, program, argc, argv, &command->options, &command->err);
+    if (rc)
+        return rc;
+    sf_ui_init(&command->ui, &command->options);
+    struct sf_plan_options options = plan_options(&command->options);
+    rc = command->options.plan_file ? read_plan_file(command, &options)
+                                    : sf_options_find_stack(command->arena, &command->options, &command->err);
+    if (rc)
+        return rc;
+    sf_sched_catch_signals();
+    struct sf_run_params params = {.stack_file = command->options.file,
+                                   .provider = sf_str_of(command->options.provider),
+                                   .state_path = command->options.state,
+                                   .settings = command->options.settings,
+                                   .n_settings = command->options.n_settings,
+                                   .options = options,
+                                   .may_write = may_write,
+                                   .command = command_line(command->arena, argc, argv).p,
+                                   .lock_wait_ms = command->options.lock_wait_ms,
+                                   .parallelism = command->options.parallelism,
+                                   .events = &command->ui.events};
+    command->is_open = true;
+    return sf_run_open(&command->run, &params, &command->err);
+}
+
+static void show_plan(struct command *command)
+{
+    struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
+    if (command->options.json)
+        sf_render_plan_json(&out, &command->run);
+    else
+        sf_render_plan(&out, &command->run, command->ui.out_color);
+    sf_ui_print(&out);
+    if (command->run.diags->n && !command->options.json)
+        sf_ui_error(&command->ui, &command->run, NULL);
+}
+
+static const char *absolute_path(struct sf_arena *arena, const char *path)
+{
+    char resolved[PATH_MAX];
+    return path && realpath(path, resolved) ? sf_str_fmt(arena, "%s", resolved).p : path;
+}
+
+static enum sf_code save_plan(struct command *command)
+{
+    struct sf_arena *arena = command->arena;
+    const struct sf_options *options = &command->options;
+    const struct sf_value **items = SF_NEW_ARRAY(arena, options->n_settings, const struct sf_value *);
+    for (size_t i = 0; i < options->n_settings; i++) {
+        struct sf_value *item = sf_value_map(arena);
+        struct sf_str text = options->settings[i].text;
+        sf_map_set_str(arena, item, "text", options->settings[i].is_file ? sf_str_of(absolute_path(arena, text.p)) : text);
+        sf_map_set_bool(arena, item, "is_file", options->settings[i].is_file);
+        items[i] = item;
+    }
+    struct sf_plan_request request = {.stack_file = sf_str_of(absolute_path(arena, options->file)),
+                                      .provider = sf_str_of(options->provider),
+                                      .state = sf_str_of(options->state ? command->run.state_path : NULL),
+                                      .settings = sf_value_list(arena, items, options->n_settings)};
+    const struct sf_value *saved = sf_planfile_make(&command->run.graph, arena, &request);
+    struct sf_buf text = SF_BUF(SF_MAX_JSON_BYTES);
+    sf_json_write_pretty(&text, saved, SF_JSON_STATE);
+    sf_buf_addc(&text, '\n');
+    int fd = open(options->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    enum sf_code rc = SF_OK;
+    if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n || fsync(fd) < 0)
+        rc = sf_fail_errno(&command->err, SF_E_IO, "cannot write the plan to '%s'", options->out);
+    if (fd >= 0)
+        close(fd);
+    sf_buf_free(&text);
+    return rc;
+}
+
+int sf_main_plan(int argc, char **argv)
+{
+    struct command command;
+    enum sf_code rc = open_command(&command, SF_PLAN, argc, argv, false);
+    if (!rc)
+        rc = sf_run_plan(&command.run, false, &command.err);
+    if (rc)
+        return finish(&command, rc);
+    show_plan(&command);
+    bool has_changes = sf_graph_has_changes(&command.run.graph);
+    if (command.options.out) {
+        rc = save_plan(&command);
+        if (rc)
+            return finish(&command, rc);
+        if (!command.options.json)
+            printf("Saved to %s. To do exactly this:\n  sfapply %s\n", command.options.out, command.options.out);
+    } else if (has_changes && !command.options.json && !getenv("SF_IN_AUTOMATION")) {
+        printf("To do this: sfapply -f %s\n", command.options.file);
+    }
+    int code = finish(&command, SF_OK);
+    return command.options.detailed_exitcode && has_changes ? 2 : code;
+}
+
+/* Rows whose bookkeeping is behind although nothing is to be done: guards, dependencies, drift of what is not managed. */
+static bool has_records(const struct sf_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        if (graph->nodes[i]->needs_record)
+            return true;
+    return false;
+}
+
+static void show_result(struct command *command, const struct sf_apply_result *result, bool is_destroy)
+{
+    if (command->options.json) {
+        struct sf_arena *arena = command->arena;
+        struct sf_value *fields = sf_value_map(arena), *changes = sf_value_map(arena);
+        sf_map_set_int(arena, changes, "add", (int64_t)result->added);
+        sf_map_set_int(arena, changes, "change", (int64_t)result->changed);
+        sf_map_set_int(arena, changes, "remove", (int64_t)result->destroyed);
+        sf_map_set_str(arena, changes, "operation", is_destroy ? SF_STR("destroy") : SF_STR("apply"));
+        sf_map_set(arena, fields, SF_STR("changes"), changes);
+        struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
+        sf_render_event_json(&out, arena, "info", "change_summary", SF_STR("Apply complete"), fields);
+        sf_ui_print(&out);
+        return;
+    }
+    if (is_destroy) {
+        printf("\nDestroy complete! Resources: %zu destroyed.\n", result->destroyed);
+        return;
+    }
+    printf("\nApply complete! Resources: %zu added, %zu changed, %zu destroyed.\n", result->added, result->changed, result->destroyed);
+    if (!command->run.graph.outputs || command->run.graph.outputs->map.n == 0)
+        return;
+    struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
+    sf_buf_addz(&out, "\nOutputs:\n\n");
+    sf_render_outputs(&out, command->run.graph.outputs);
+    sf_ui_print(&out);
+}
+
+/* After a complete destroy: nothing of this stack may be left in the world, and generated secrets go too. */
+static enum sf_code prove_destroyed(struct command *command)
+{
+    struct sf_run *run = &command->run;
+    struct sf_row *rows = NULL;
+    size_t n = 0;
+    enum sf_code rc = sf_store_rows(run->store, run->arena, &rows, &n, &command->err);
+    if (rc)
+        return rc;
+    if (n > 0) {
+        if (command->options.n_targets == 0)
+            printf("%zu resources are still recorded (see sfstate list).\n", n);
+        return SF_OK;
+    }
+    rc = sf_run_begin(run, &command->err);
+    for (size_t i = 0; !rc && i < run->stack->n_variables; i++)
+        rc = sf_store_drop_secrets(run->store, sf_str_fmt(run->arena, "var.%.*s", SF_ARG(run->stack->variables[i].name)), &command->err);
+    if (!rc)
+        rc = sf_store_put_meta(run->store, "outputs", sf_value_map(run->arena), &command->err);
+    if (!rc)
+        rc = sf_run_commit(run, &command->err);
+    struct sf_provider provider;
+    const struct sf_value *left = NULL;
+    if (!rc && sf_provider_find(run->site.provider, &provider) && provider.sweep)
+        rc = provider.sweep(run->arena, &run->site, &left, &command->err);
+    if (rc)
+        return rc;
+    rmdir(run->site.secrets_dir); /* fails, rightly, while a file of somebody's is in it */
+    if (left && left->list.n > 0) {
+        sf_fail(&command->err, SF_E_CONFLICT, "%zu things of this stack are left that state did not know, first '%.*s'", left->list.n,
+                SF_ARG(left->list.items[0]->s));
+        sf_hint(&command->err, "remove them by hand, or run sfdestroy again");
+        return SF_E_CONFLICT;
+    }
+    if (!command->options.json)
+        puts("Nothing of this stack is left: no object, process or port.");
+    return SF_OK;
+}
+
+static int apply_or_destroy(enum sf_program program, int argc, char **argv)
+{
+    struct command command;
+    enum sf_code rc = open_command(&command, program, argc, argv, true);
+    bool is_destroy = program == SF_DESTROY_PROGRAM || command.options.is_destroy;
+    if (!rc)
+        rc = sf_run_plan(&command.run, true, &command.err);
+    if (!rc && command.saved_plan) {
+        is_destroy = command.run.graph.options.is_destroy;
+        rc = sf_planfile_hold(&command.run.graph, command.arena, command.saved_plan, &command.err);
+        command.options.auto_approve = true; /* it was approved when it was saved */
+    }
+    if (rc)
+        return finish(&command, rc);
+    show_plan(&command);
+    bool has_changes = sf_graph_has_changes(&command.run.graph);
+    if (!has_changes && !has_records(&command.run.graph)) {
+        if (is_destroy && command.run.store)
+            rc = prove_destroyed(&command);
+        return finish(&command, rc);
+    }
+    if (has_changes)
+        rc = sf_ui_confirm(&command.ui, is_destroy ? "Do you really want to destroy all of this?" : "Do you want to perform these actions?",
+                           &command.err);
+    if (rc)
+        return finish(&command, rc);
+    struct sf_apply_result result;
+    rc = sf_run_apply(&command.run, &result, &command.err);
+    if (rc)
+        return finish(&command, rc);
+    sf_ui_apply_report(&command.ui, &command.run, &result);
+    if (result.code) {
+        command.err = (struct sf_err){0};
+        enum sf_code code = result.code;
+        int exit_code = code == SF_E_CANCELLED ? 128 + sf_sched_cancel_signal() : sf_exit_code(code);
+        finish(&command, SF_OK);
+        return exit_code;
+    }
+    if (has_changes)
+        show_result(&command, &result, is_destroy);
+    if (is_destroy)
+        rc = prove_destroyed(&command);
+    return finish(&command, rc);
+}
+
+int sf_main_apply(int argc, char **argv)
+{
+    return apply_or_destroy(SF_APPLY, argc, argv);
+}
+
+int sf_main_destroy(int argc, char **argv)
+{
+    return apply_or_destroy(SF_DESTROY_PROGRAM, argc, argv);
+}

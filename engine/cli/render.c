@@ -1,0 +1,519 @@
+/* See render.h. */
+#include "engine/cli/render.h"
+
+#include "engine/core/clock.h"
+
+#include <stdio.h>
+
+static const char *const RED = "\033[31m", *const GREEN = "\033[32m", *const YELLOW = "\033[33m", *const BOLD = "\033[1m",
+                         *const RESET = "\033[0m";
+
+enum { COMPACT_ENTRIES = 8 };
+
+struct pen {
+    struct sf_buf *out;
+    bool color;
+};
+
+static void paint(struct pen *pen, const char *code)
+{
+    if (pen->color)
+        sf_buf_addz(pen->out, code);
+}
+
+static void symbol(struct pen *pen, int indent, char c)
+{
+    sf_buf_addf(pen->out, "%*s", indent, "");
+    paint(pen, c == '+' ? GREEN : c == '-' ? RED : c == '~' ? YELLOW : "");
+    sf_buf_addc(pen->out, c);
+    paint(pen, c == ' ' ? "" : RESET);
+    sf_buf_addc(pen->out, ' ');
+}
+
+static bool is_scalar(const struct sf_value *v)
+{
+    return v->type != SF_V_LIST && v->type != SF_V_MAP;
+}
+
+static void scalar(struct sf_buf *out, const struct sf_value *v)
+{
+    if (v->is_secret)
+        sf_buf_addz(out, "(secret)");
+    else if (v->type == SF_V_UNKNOWN)
+        sf_buf_addf(out, "(known after apply: %.*s)", SF_ARG(v->s));
+    else
+        sf_json_write(out, v, SF_JSON_PLAIN);
+}
+
+static bool is_flat(const struct sf_value *v)
+{
+    if (v->type != SF_V_LIST || v->list.n > 6)
+        return false;
+    for (size_t i = 0; i < v->list.n; i++)
+        if (!is_scalar(v->list.items[i]))
+            return false;
+    return true;
+}
+
+static void tree(struct sf_buf *out, const struct sf_value *v, int indent, const char *lead)
+{
+    if (is_scalar(v)) {
+        scalar(out, v);
+        return;
+    }
+    if (is_flat(v)) {
+        sf_buf_addc(out, '[');
+        for (size_t i = 0; i < v->list.n; i++) {
+            sf_buf_addz(out, i ? ", " : "");
+            scalar(out, v->list.items[i]);
+        }
+        sf_buf_addc(out, ']');
+        return;
+    }
+    size_t n = v->type == SF_V_LIST ? v->list.n : v->map.n;
+    if (n == 0) {
+        sf_buf_addz(out, v->type == SF_V_LIST ? "[]" : "{}");
+        return;
+    }
+    sf_buf_addc(out, v->type == SF_V_LIST ? '[' : '{');
+    sf_buf_addc(out, '\n');
+    for (size_t i = 0; i < n; i++) {
+        sf_buf_addf(out, "%*s%s", indent + 4, "", lead);
+        if (v->type == SF_V_MAP)
+            sf_buf_addf(out, "%.*s = ", SF_ARG(v->map.pairs[i].key));
+        tree(out, v->type == SF_V_LIST ? v->list.items[i] : v->map.pairs[i].value, indent + 4, lead);
+        sf_buf_addc(out, '\n');
+    }
+    sf_buf_addf(out, "%*s%s%c", indent, "", *lead ? "  " : "", v->type == SF_V_LIST ? ']' : '}');
+}
+
+void sf_render_value(struct sf_buf *out, const struct sf_value *v, int indent)
+{
+    tree(out, v, indent, "");
+}
+
+/* Derived tables of many entries are counted, not listed, where they are all new: the Data section says what is in them. */
+static bool is_compacted(const struct sf_attr *attr, const struct sf_value *v)
+{
+    return attr && attr->derive && !is_scalar(v) && (v->type == SF_V_LIST ? v->list.n : v->map.n) > COMPACT_ENTRIES;
+}
+
+static void whole(struct pen *pen, const struct sf_attr *attr, const struct sf_value *v, int indent, const char *lead)
+{
+    if (is_compacted(attr, v))
+        sf_buf_addf(pen->out, "(%zu entries)", v->type == SF_V_LIST ? v->list.n : v->map.n);
+    else
+        tree(pen->out, v, indent, lead);
+}
+
+static void change(struct pen *pen, const struct sf_attr *attr, struct sf_str key, int width, const struct sf_value *before,
+                   const struct sf_value *after, int indent, const char *suffix);
+
+static void hidden(struct pen *pen, int indent, size_t n, const char *what)
+{
+    if (n)
+        sf_buf_addf(pen->out, "%*s# (%zu unchanged %s hidden)\n", indent + 2, "", n, what);
+}
+
+static bool identifies(struct sf_str key)
+{
+    return sf_str_is(key, "Sid") || sf_str_is(key, "name") || sf_str_is(key, "id") || sf_str_is(key, "port");
+}
+
+static void map_change(struct pen *pen, const struct sf_value *before, const struct sf_value *after, int indent)
+{
+    size_t same = 0;
+    int width = 0;
+    for (size_t i = 0; i < after->map.n; i++)
+        if ((int)after->map.pairs[i].key.n > width)
+            width = (int)after->map.pairs[i].key.n;
+    for (size_t i = 0; i < before->map.n; i++) {
+        struct sf_str key = before->map.pairs[i].key;
+        if (!sf_map_get(after, key))
+            change(pen, NULL, key, width, before->map.pairs[i].value, NULL, indent, "");
+    }
+    for (size_t i = 0; i < after->map.n; i++) {
+        const struct sf_pair *pair = &after->map.pairs[i];
+        const struct sf_value *was = sf_map_get(before, pair->key);
+        if (was && sf_value_equal(was, pair->value)) {
+            if (identifies(pair->key))
+                change(pen, NULL, pair->key, width, was, was, indent, "");
+            else
+                same++;
+            continue;
+        }
+        change(pen, NULL, pair->key, width, was, pair->value, indent, "");
+    }
+    hidden(pen, indent, same, same == 1 ? "entry" : "entries");
+}
+
+static struct sf_str key_of_item(const struct sf_value *item)
+{
+    struct sf_str key = sf_map_str(item, "Sid");
+    return key.n ? key : sf_map_str(item, "name");
+}
+
+static const struct sf_value *partner(const struct sf_value *list, const struct sf_value *item, size_t i)
+{
+    struct sf_str key = key_of_item(item);
+    for (size_t k = 0; k < list->list.n; k++) {
+        if (key.n ? sf_str_eq(key_of_item(list->list.items[k]), key) : sf_value_equal(list->list.items[k], item))
+            return list->list.items[k];
+    }
+    if (key.n || item->type != SF_V_MAP || i >= list->list.n)
+        return NULL;
+    return list->list.items[i];
+}
+
+static void list_item(struct pen *pen, char c, const struct sf_value *item, int indent)
+{
+    symbol(pen, indent, c);
+    tree(pen->out, item, indent, "  ");
+    sf_buf_addc(pen->out, '\n');
+}
+
+static void list_change(struct pen *pen, const struct sf_value *before, const struct sf_value *after, int indent)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < before->list.n; i++)
+        if (!partner(after, before->list.items[i], i))
+            list_item(pen, '-', before->list.items[i], indent);
+    for (size_t i = 0; i < after->list.n; i++) {
+        const struct sf_value *item = after->list.items[i], *was = partner(before, item, i);
+        if (!was) {
+            list_item(pen, '+', item, indent);
+        } else if (sf_value_equal(was, item)) {
+            same++;
+        } else {
+            symbol(pen, indent, '~');
+            sf_buf_addz(pen->out, "{\n");
+            map_change(pen, was, item, indent + 4);
+            sf_buf_addf(pen->out, "%*s}\n", indent + 2, "");
+        }
+    }
+    hidden(pen, indent, same, same == 1 ? "element" : "elements");
+}
+
+static void change(struct pen *pen, const struct sf_attr *attr, struct sf_str key, int width, const struct sf_value *before,
+                   const struct sf_value *after, int indent, const char *suffix)
+{
+    struct sf_buf *out = pen->out;
+    char c = !before ? '+' : !after ? '-' : before == after ? ' ' : '~';
+    symbol(pen, indent, c);
+    sf_buf_addf(out, "%-*.*s = ", width, SF_ARG(key));
+    if (c == '+' || c == ' ') {
+        whole(pen, attr, after, indent, c == '+' ? "+ " : "  ");
+    } else if (c == '-') {
+        whole(pen, attr, before, indent, "- ");
+        if (is_scalar(before))
+            sf_buf_addz(out, " -> null");
+    } else if (before->is_secret || after->is_secret) {
+        sf_buf_addz(out, "(secret, changed)");
+    } else if (before->type == after->type && !is_scalar(after)) {
+        bool is_list = after->type == SF_V_LIST;
+        sf_buf_addf(out, "%c%s\n", is_list ? '[' : '{', suffix);
+        if (is_list)
+            list_change(pen, before, after, indent + 4);
+        else
+            map_change(pen, before, after, indent + 4);
+        sf_buf_addf(out, "%*s%c\n", indent + 2, "", is_list ? ']' : '}');
+        return;
+    } else {
+        tree(out, before, indent, "");
+        sf_buf_addz(out, " -> ");
+        tree(out, after, indent, "");
+    }
+    sf_buf_addf(out, "%s\n", suffix);
+}
+
+static int widest(const struct sf_change *changes, size_t n)
+{
+    int width = 0;
+    for (size_t i = 0; i < n; i++)
+        if ((int)strlen(changes[i].attr->name) > width)
+            width = (int)strlen(changes[i].attr->name);
+    return width;
+}
+
+static void headline(struct pen *pen, const struct sf_node *node)
+{
+    static const char *const texts[] = {
+        [SF_NOOP] = "is unchanged",          [SF_CREATE] = "will be created",
+        [SF_UPDATE] = "will be updated in-place", [SF_REPLACE] = "must be replaced",
+        [SF_DELETE] = "will be destroyed",   [SF_FORGET] = "will be forgotten (the object itself stays)",
+    };
+    paint(pen, BOLD);
+    const char *text = texts[node->action];
+    if (node->action == SF_FORGET && node->reason == SF_REASON_GONE)
+        text = "is gone and will be forgotten";
+    sf_buf_addf(pen->out, "  # %.*s %s", SF_ARG(node->address), text);
+    paint(pen, RESET);
+    if (node->resource && node->resource->mark.line)
+        sf_buf_addf(pen->out, "   (%s:%u)", node->resource->mark.file, node->resource->mark.line);
+    sf_buf_addc(pen->out, '\n');
+    bool is_obvious = node->reason == SF_REASON_NONE || node->reason == SF_REASON_NOT_IN_STATE || node->reason == SF_REASON_DESTROY ||
+                      (node->reason == SF_REASON_CHANGED);
+    if (!is_obvious)
+        sf_buf_addf(pen->out, "  # (%s%s%.*s)\n", sf_reason_text(node->reason), node->reason_detail.n ? ": " : "", SF_ARG(node->reason_detail));
+    if (node->moved_from.n)
+        sf_buf_addf(pen->out, "  # (moved from %.*s)\n", SF_ARG(node->moved_from));
+}
+
+static void identity_line(struct pen *pen, const struct sf_node *node, int width)
+{
+    const char *identity = node->schema->identity;
+    const struct sf_value *v = identity && node->recorded ? sf_map_getz(node->recorded->attrs, identity) : NULL;
+    for (size_t i = 0; i < node->n_changes; i++)
+        if (identity && strcmp(node->changes[i].attr->name, identity) == 0)
+            return;
+    if (v && is_scalar(v))
+        change(pen, NULL, sf_str_of(identity), width, v, v, 6, "");
+}
+
+static void body(struct pen *pen, const struct sf_node *node)
+{
+    int width = widest(node->changes, node->n_changes);
+    if (node->action != SF_CREATE)
+        identity_line(pen, node, width);
+    for (size_t i = 0; i < node->n_changes; i++) {
+        const struct sf_change *c = &node->changes[i];
+        const char *suffix = c->forces_replacement ? " # forces replacement" : "";
+        change(pen, c->attr, sf_str_of(c->attr->name), width, c->before, c->after, 6, suffix);
+    }
+    if (node->action != SF_CREATE) {
+        size_t known = node->recorded && node->recorded->attrs ? node->recorded->attrs->map.n : 0;
+        hidden(pen, 4, known > node->n_changes ? known - node->n_changes : 0, "attributes");
+    }
+}
+
+void sf_render_node(struct sf_buf *out, const struct sf_run *run, const struct sf_node *node, bool color)
+{
+    (void)run;
+    static const char *const symbols[] = {"  ", "+ ", "~ ", "-/+ ", "- ", ". "};
+    struct pen pen = {out, color};
+    headline(&pen, node);
+    bool is_create_first = node->action == SF_REPLACE && node->schema->replace_order == SF_CREATE_FIRST;
+    const char *text = is_create_first ? "+/- " : symbols[node->action];
+    sf_buf_addf(out, "%*s", node->action == SF_REPLACE ? 0 : 2, "");
+    paint(&pen, node->action == SF_CREATE ? GREEN : node->action == SF_UPDATE ? YELLOW : RED);
+    sf_buf_addz(out, text);
+    paint(&pen, RESET);
+    sf_buf_addf(out, "%.*s \"%.*s\" {", SF_ARG(node->kind), SF_ARG(node->name));
+    if (node->action == SF_DELETE || node->action == SF_FORGET) {
+        sf_buf_addf(out, " id = %.*s }\n\n", SF_ARG(node->recorded->id));
+        return;
+    }
+    sf_buf_addc(out, '\n');
+    body(&pen, node);
+    sf_buf_addz(out, "    }\n\n");
+}
+
+static void render_drift(struct pen *pen, const struct sf_run *run)
+{
+    bool any = false;
+    for (size_t i = 0; i < run->graph.n_nodes; i++) {
+        const struct sf_node *node = run->graph.nodes[i];
+        bool is_gone = node->seen == SF_SEEN_ABSENT && node->recorded && node->reason == SF_REASON_GONE;
+        if (!node->n_drift && !is_gone)
+            continue;
+        if (!any)
+            sf_buf_addz(pen->out, "Note: objects have changed outside of sfstack since the last apply:\n\n");
+        any = true;
+        paint(pen, BOLD);
+        sf_buf_addf(pen->out, "  # %.*s %s\n", SF_ARG(node->address), is_gone ? "has been deleted" : "has changed");
+        paint(pen, RESET);
+        int width = widest(node->drift, node->n_drift);
+        for (size_t k = 0; k < node->n_drift; k++) {
+            const struct sf_change *c = &node->drift[k];
+            bool is_put_back = false;
+            for (size_t m = 0; m < node->n_changes; m++)
+                is_put_back |= node->changes[m].attr == c->attr;
+            change(pen, NULL, sf_str_of(c->attr->name), width, c->before, c->after, 6,
+                   is_put_back ? "" : " # recorded, not changed back");
+        }
+        sf_buf_addc(pen->out, '\n');
+    }
+    if (any)
+        sf_buf_addz(pen->out, "What the stack file manages is put back by the actions below.\n\n");
+}
+
+static void render_unreadable(struct pen *pen, const struct sf_run *run)
+{
+    for (size_t i = 0; i < run->graph.n_nodes; i++) {
+        const struct sf_node *node = run->graph.nodes[i];
+        if (node->seen == SF_SEEN_UNREADABLE)
+            sf_buf_addf(pen->out, "  # %.*s was not checked: %s\n", SF_ARG(node->address), node->read_err.message);
+    }
+}
+
+static void render_output_changes(struct pen *pen, const struct sf_run *run)
+{
+    const struct sf_value *is = run->graph.recorded_outputs, *want = run->graph.outputs;
+    bool any = false;
+    for (size_t i = 0; want && i < want->map.n; i++) {
+        const struct sf_value *was = sf_map_get(is, want->map.pairs[i].key);
+        if (was && sf_value_equal(was, want->map.pairs[i].value))
+            continue;
+        if (!any)
+            sf_buf_addz(pen->out, "Changes to Outputs:\n");
+        any = true;
+        change(pen, NULL, want->map.pairs[i].key, 0, was, want->map.pairs[i].value, 2, "");
+    }
+    for (size_t i = 0; is && i < is->map.n; i++)
+        if (!sf_map_get(want, is->map.pairs[i].key) && !run->graph.options.is_destroy)
+            change(pen, NULL, is->map.pairs[i].key, 0, is->map.pairs[i].value, NULL, 2, "");
+    if (any)
+        sf_buf_addc(pen->out, '\n');
+}
+
+static void render_notes(struct pen *pen, const struct sf_run *run)
+{
+    for (const struct sf_note *note = run->notes; note; note = note->next) {
+        paint(pen, YELLOW);
+        sf_buf_addz(pen->out, "note: ");
+        paint(pen, RESET);
+        sf_buf_addf(pen->out, "%.*s: %.*s\n", SF_ARG(note->address), SF_ARG(note->text));
+    }
+    if (run->notes)
+        sf_buf_addc(pen->out, '\n');
+}
+
+static void summary(struct sf_buf *out, const struct sf_run *run)
+{
+    struct sf_counts counts = sf_graph_count(&run->graph);
+    sf_buf_addf(out, "Plan: %zu to add, %zu to change, %zu to destroy", counts.add, counts.change, counts.destroy);
+    if (counts.forget)
+        sf_buf_addf(out, ", %zu to forget", counts.forget);
+    sf_buf_addz(out, ".\n");
+}
+
+void sf_render_plan(struct sf_buf *out, const struct sf_run *run, bool color)
+{
+    struct pen pen = {out, color};
+    struct sf_counts counts = sf_graph_count(&run->graph);
+    render_drift(&pen, run);
+    render_unreadable(&pen, run);
+    if (!sf_graph_has_changes(&run->graph)) {
+        render_notes(&pen, run);
+        paint(&pen, GREEN);
+        sf_buf_addz(out, "No changes.");
+        paint(&pen, RESET);
+        if (run->graph.options.is_destroy)
+            sf_buf_addz(out, " There is nothing to destroy.\n");
+        else if (run->graph.options.no_refresh)
+            sf_buf_addf(out, " All %zu resources are as the stack file says, as far as state knows (nothing was read).\n", run->graph.n_nodes);
+        else
+            sf_buf_addf(out, " All %zu resources are as the stack file says; each was read.\n", run->graph.n_nodes);
+        return;
+    }
+    if (counts.add + counts.change + counts.destroy + counts.forget)
+        sf_buf_addz(out, "sfstack will do the following:\n\n");
+    for (size_t i = 0; i < run->graph.n_nodes; i++) {
+        const struct sf_node *node = run->graph.nodes[i];
+        if (node->deposed)
+            sf_buf_addf(out, "  # %.*s (deposed) will be destroyed\n  - %.*s\n\n", SF_ARG(node->address), SF_ARG(node->deposed->id));
+        if (node->action != SF_NOOP)
+            sf_render_node(out, run, node, color);
+    }
+    render_notes(&pen, run);
+    summary(out, run);
+    sf_buf_addc(out, '\n');
+    render_output_changes(&pen, run);
+}
+
+void sf_render_outputs(struct sf_buf *out, const struct sf_value *outputs)
+{
+    for (size_t i = 0; outputs && i < outputs->map.n; i++) {
+        sf_buf_addf(out, "%.*s = ", SF_ARG(outputs->map.pairs[i].key));
+        tree(out, outputs->map.pairs[i].value, 0, "");
+        sf_buf_addc(out, '\n');
+    }
+}
+
+/* --- JSON lines --- */
+
+void sf_render_event_json(struct sf_buf *out, struct sf_arena *arena, const char *level, const char *type, struct sf_str message,
+                          const struct sf_value *fields)
+{
+    struct sf_value *line = sf_value_map(arena);
+    sf_map_set_str(arena, line, "@level", sf_str_of(level));
+    sf_map_set_str(arena, line, "@message", message);
+    sf_map_set_str(arena, line, "@module", SF_STR("sfstack"));
+    sf_map_set_str(arena, line, "@timestamp", sf_clock_rfc3339(arena, sf_clock_wall_ms()));
+    sf_map_set_str(arena, line, "type", sf_str_of(type));
+    for (size_t i = 0; fields && i < fields->map.n; i++)
+        sf_map_set(arena, line, fields->map.pairs[i].key, fields->map.pairs[i].value);
+    sf_json_write(out, line, SF_JSON_PLAIN);
+    sf_buf_addc(out, '\n');
+}
+
+static const struct sf_value *resource_json(struct sf_arena *arena, const struct sf_node *node)
+{
+    struct sf_value *resource = sf_value_map(arena);
+    sf_map_set_str(arena, resource, "addr", node->address);
+    sf_map_set_str(arena, resource, "resource_type", node->kind);
+    sf_map_set_str(arena, resource, "resource_name", node->name);
+    return resource;
+}
+
+static const struct sf_value *changes_json(struct sf_arena *arena, const struct sf_change *changes, size_t n)
+{
+    struct sf_value *map = sf_value_map(arena);
+    for (size_t i = 0; i < n; i++) {
+        struct sf_value *one = sf_value_map(arena);
+        sf_map_set(arena, one, SF_STR("before"), changes[i].before ? changes[i].before : &sf_null_value);
+        sf_map_set(arena, one, SF_STR("after"), changes[i].after ? changes[i].after : &sf_null_value);
+        struct sf_str source;
+        if (changes[i].after && sf_value_has_unknown(changes[i].after, &source))
+            sf_map_set_str(arena, one, "after_unknown", source);
+        if (changes[i].forces_replacement)
+            sf_map_set_bool(arena, one, "forces_replacement", true);
+        sf_map_set(arena, map, sf_str_of(changes[i].attr->name), one);
+    }
+    return map;
+}
+
+void sf_render_plan_json(struct sf_buf *out, const struct sf_run *run)
+{
+    struct sf_arena *arena = sf_arena_new();
+    for (size_t i = 0; i < run->graph.n_nodes; i++) {
+        const struct sf_node *node = run->graph.nodes[i];
+        struct sf_value *fields = sf_value_map(arena), *change_value = sf_value_map(arena);
+        sf_map_set(arena, change_value, SF_STR("resource"), resource_json(arena, node));
+        if (node->n_drift) {
+            struct sf_value *drift = sf_value_map(arena), *outer = sf_value_map(arena);
+            sf_map_set(arena, drift, SF_STR("resource"), resource_json(arena, node));
+            sf_map_set_str(arena, drift, "action", SF_STR("update"));
+            sf_map_set(arena, drift, SF_STR("attributes"), changes_json(arena, node->drift, node->n_drift));
+            sf_map_set(arena, outer, SF_STR("change"), drift);
+            sf_render_event_json(out, arena, "info", "resource_drift",
+                                 sf_str_fmt(arena, "%.*s: drift detected", SF_ARG(node->address)), outer);
+        }
+        if (node->action == SF_NOOP)
+            continue;
+        sf_map_set_str(arena, change_value, "action", sf_str_of(sf_action_name(node->action)));
+        if (node->reason)
+            sf_map_set_str(arena, change_value, "reason", sf_str_of(sf_reason_text(node->reason)));
+        sf_map_set(arena, change_value, SF_STR("attributes"), changes_json(arena, node->changes, node->n_changes));
+        sf_map_set(arena, fields, SF_STR("change"), change_value);
+        sf_render_event_json(out, arena, "info", "planned_change",
+                             sf_str_fmt(arena, "%.*s: plan to %s", SF_ARG(node->address), sf_action_name(node->action)), fields);
+    }
+    struct sf_counts counts = sf_graph_count(&run->graph);
+    struct sf_value *fields = sf_value_map(arena), *changes = sf_value_map(arena);
+    sf_map_set_int(arena, changes, "add", (int64_t)counts.add);
+    sf_map_set_int(arena, changes, "change", (int64_t)counts.change);
+    sf_map_set_int(arena, changes, "remove", (int64_t)counts.destroy);
+    sf_map_set_int(arena, changes, "forget", (int64_t)counts.forget);
+    sf_map_set_int(arena, changes, "drift", (int64_t)counts.drift);
+    sf_map_set_str(arena, changes, "operation", SF_STR("plan"));
+    sf_map_set(arena, fields, SF_STR("changes"), changes);
+    sf_render_event_json(out, arena, "info", "change_summary",
+                         sf_str_fmt(arena, "Plan: %zu to add, %zu to change, %zu to destroy.", counts.add, counts.change, counts.destroy), fields);
+    if (run->graph.outputs) {
+        struct sf_value *outputs = sf_value_map(arena);
+        sf_map_set(arena, outputs, SF_STR("outputs"), run->graph.outputs);
+        sf_render_event_json(out, arena, "info", "outputs", SF_STR("Outputs"), outputs);
+    }
+    sf_arena_free(arena);
+}

@@ -1,0 +1,7 @@
+/* sfdestroy: see commands.h. */
+#include "engine/cli/commands.h"
+
+int main(int argc, char **argv)
+{
+    return sf_main_destroy(argc, argv);
+}

@@ -1,0 +1,228 @@
+/* See ui.h. */
+#include "engine/cli/ui.h"
+
+#include "engine/core/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BEAT_TTY_MS = 10000, BEAT_LOG_MS = 30000, MAX_OUTPUT_BYTES = 512 * 1024 * 1024 };
+
+static bool wants_color(const struct sf_options *options, int fd)
+{
+    const char *term = getenv("TERM");
+    return !options->no_color && !options->json && isatty(fd) && !(term && strcmp(term, "dumb") == 0);
+}
+
+void sf_ui_print(struct sf_buf *buf)
+{
+    fwrite(buf->p ? buf->p : "", 1, buf->n, stdout);
+    fflush(stdout);
+    sf_buf_free(buf);
+}
+
+static const char *doing(const struct sf_step *step)
+{
+    static const char *const words[] = {"Creating", "Updating", "Destroying", "Forgetting", "Recording"};
+    return words[step->verb];
+}
+
+static const char *done_word(const struct sf_step *step)
+{
+    static const char *const words[] = {"Creation", "Update", "Destruction", "Forgetting", "Recording"};
+    return words[step->verb];
+}
+
+static void event(struct sf_ui *ui, const struct sf_step *step, const char *type, struct sf_str message)
+{
+    if (!ui->options->json) {
+        fprintf(stderr, "%.*s\n", SF_ARG(message));
+        return;
+    }
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_value *hook = sf_value_map(arena), *fields = sf_value_map(arena), *resource = sf_value_map(arena);
+    sf_map_set_str(arena, resource, "addr", step->node->address);
+    sf_map_set_str(arena, resource, "resource_type", step->node->kind);
+    sf_map_set_str(arena, resource, "resource_name", step->node->name);
+    sf_map_set(arena, hook, SF_STR("resource"), resource);
+    sf_map_set_str(arena, hook, "action", sf_str_of(sf_verb_name(step->verb)));
+    sf_map_set_str(arena, hook, "id_value", step->id);
+    sf_map_set_int(arena, hook, "elapsed_seconds", (sf_clock_ms() - step->started_ms) / 1000);
+    sf_map_set(arena, fields, SF_STR("hook"), hook);
+    struct sf_buf line = SF_BUF(MAX_OUTPUT_BYTES);
+    sf_render_event_json(&line, arena, step->status == SF_STATUS_FAILED ? "error" : "info", type, message, fields);
+    sf_ui_print(&line);
+    sf_arena_free(arena);
+}
+
+static bool is_quiet(const struct sf_step *step)
+{
+    return step->verb == SF_VERB_RECORD;
+}
+
+static void step_started(void *ctx, const struct sf_step *step)
+{
+    struct sf_ui *ui = ctx;
+    if (is_quiet(step))
+        return;
+    struct sf_arena *arena = sf_arena_new();
+    event(ui, step, "apply_start", sf_str_fmt(arena, "%.*s: %s...", SF_ARG(step->node->address), doing(step)));
+    sf_arena_free(arena);
+}
+
+static void step_ended(void *ctx, const struct sf_step *step)
+{
+    struct sf_ui *ui = ctx;
+    if (is_quiet(step) || step->status == SF_STATUS_SKIPPED)
+        return;
+    struct sf_arena *arena = sf_arena_new();
+    double seconds = (double)(step->ended_ms - step->started_ms) / 1000.0;
+    if (step->status == SF_STATUS_DONE && step->was_unchanged)
+        event(ui, step, "apply_complete", sf_str_fmt(arena, "%.*s: Unchanged after all", SF_ARG(step->node->address)));
+    else if (step->status == SF_STATUS_DONE && step->node->is_destroyed_with_container && step->verb == SF_VERB_FORGET)
+        event(ui, step, "apply_complete", sf_str_fmt(arena, "%.*s: Destroyed with %.*s", SF_ARG(step->node->address), SF_ARG(step->node->reason_detail)));
+    else if (step->status == SF_STATUS_DONE)
+        event(ui, step, "apply_complete",
+              sf_str_fmt(arena, "%.*s: %s complete after %.1fs [id=%.*s]", SF_ARG(step->node->address), done_word(step), seconds, SF_ARG(step->id)));
+    else
+        event(ui, step, "apply_errored",
+              sf_str_fmt(arena, "%.*s: %s %s after %.1fs", SF_ARG(step->node->address), done_word(step),
+                         step->status == SF_STATUS_UNKNOWN ? "has an unknown outcome" : "failed", seconds));
+    sf_arena_free(arena);
+}
+
+static void tick(void *ctx, struct sf_run *run)
+{
+    struct sf_ui *ui = ctx;
+    int64_t now = sf_clock_ms();
+    int64_t beat = isatty(2) ? BEAT_TTY_MS : BEAT_LOG_MS;
+    if (now - ui->last_beat_ms < beat)
+        return;
+    ui->last_beat_ms = now;
+    struct sf_arena *arena = sf_arena_new();
+    for (size_t i = 0; i < run->n_steps; i++) {
+        struct sf_step *step = run->steps[i];
+        if (step->status != SF_STATUS_RUNNING || now - step->started_ms < beat / 2)
+            continue;
+        pthread_mutex_lock(&run->mutex);
+        struct sf_str progress = sf_str_fmt(arena, "%s", step->ctx.progress);
+        pthread_mutex_unlock(&run->mutex);
+        event(ui, step, "apply_progress",
+              sf_str_fmt(arena, "%.*s: Still %s... [%llds elapsed]%s%.*s", SF_ARG(step->node->address), doing(step),
+                         (long long)((now - step->started_ms) / 1000), progress.n ? " " : "", SF_ARG(progress)));
+    }
+    sf_arena_free(arena);
+}
+
+void sf_ui_init(struct sf_ui *ui, const struct sf_options *options)
+{
+    *ui = (struct sf_ui){.options = options, .out_color = wants_color(options, 1), .err_color = wants_color(options, 2)};
+    ui->last_beat_ms = sf_clock_ms();
+    ui->events = (struct sf_run_events){.ctx = ui, .step_started = step_started, .step_ended = step_ended, .tick = tick};
+}
+
+static void print_error(const struct sf_ui *ui, const struct sf_err *err)
+{
+    fprintf(stderr, "%serror: %s%s", ui->err_color ? "\033[31m" : "", ui->err_color ? "\033[0m" : "", err->message);
+    if (err->remote_code[0])
+        fprintf(stderr, " [%s]", err->remote_code);
+    fputc('\n', stderr);
+    if (err->hint[0])
+        fprintf(stderr, "hint: %s\n", err->hint);
+}
+
+static void print_error_json(const struct sf_err *err)
+{
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_value *fields = sf_value_map(arena), *diagnostic = sf_value_map(arena);
+    sf_map_set_str(arena, diagnostic, "severity", SF_STR("error"));
+    sf_map_set_str(arena, diagnostic, "summary", sf_str_of(err->message));
+    sf_map_set_str(arena, diagnostic, "detail", sf_str_of(err->hint));
+    sf_map_set_str(arena, diagnostic, "remote_code", sf_str_of(err->remote_code));
+    sf_map_set(arena, fields, SF_STR("diagnostic"), diagnostic);
+    struct sf_buf line = SF_BUF(MAX_OUTPUT_BYTES);
+    sf_render_event_json(&line, arena, "error", "diagnostic", sf_str_fmt(arena, "Error: %s", err->message), fields);
+    sf_ui_print(&line);
+    sf_arena_free(arena);
+}
+
+void sf_ui_error(struct sf_ui *ui, const struct sf_run *run, const struct sf_err *err)
+{
+    const struct sf_diags *diags = run ? run->diags : NULL;
+    bool has_diags = diags && diags->n > 0;
+    if (has_diags && ui->options->json) {
+        struct sf_arena *arena = sf_arena_new();
+        struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
+        for (size_t i = 0; i < diags->n; i++) {
+            struct sf_value *fields = sf_value_map(arena);
+            sf_map_set(arena, fields, SF_STR("diagnostic"), sf_diag_json(arena, diags, &diags->list[i]));
+            sf_render_event_json(&out, arena, diags->list[i].severity == SF_ERROR ? "error" : "warn", "diagnostic", diags->list[i].message, fields);
+        }
+        sf_ui_print(&out);
+        sf_arena_free(arena);
+    } else if (has_diags) {
+        struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
+        sf_diags_render(diags, &out, ui->err_color);
+        fwrite(out.p, 1, out.n, stderr);
+        sf_buf_free(&out);
+    }
+    if (!err || (has_diags && diags->errors > 0))
+        return;
+    if (ui->options->json)
+        print_error_json(err);
+    else
+        print_error(ui, err);
+}
+
+enum sf_code sf_ui_confirm(struct sf_ui *ui, const char *question, struct sf_err *err)
+{
+    if (ui->options->auto_approve)
+        return SF_OK;
+    if (ui->options->no_input || !isatty(0)) {
+        sf_fail(err, SF_E_USAGE, "nobody is there to approve this plan");
+        sf_hint(err, "look at the plan above, then run the command again with -auto-approve");
+        return SF_E_USAGE;
+    }
+    fprintf(stderr, "%s\n  Only 'yes' will be accepted: ", question);
+    fflush(stderr);
+    char answer[16] = "";
+    if (!fgets(answer, sizeof(answer), stdin) || strcmp(answer, "yes\n") != 0)
+        return sf_fail(err, SF_E_CANCELLED, "not approved; nothing was changed");
+    fputc('\n', stderr);
+    return SF_OK;
+}
+
+static void list_steps(const struct sf_run *run, enum sf_step_status status, const char *title)
+{
+    bool any = false;
+    for (size_t i = 0; i < run->n_steps; i++) {
+        if (run->steps[i]->status != status)
+            continue;
+        fprintf(stderr, "%s%.*s", any ? ", " : title, SF_ARG(run->steps[i]->node->address));
+        any = true;
+    }
+    if (any)
+        fputc('\n', stderr);
+}
+
+void sf_ui_apply_report(struct sf_ui *ui, const struct sf_run *run, const struct sf_apply_result *result)
+{
+    for (size_t i = 0; i < run->n_steps; i++) {
+        const struct sf_step *step = run->steps[i];
+        if (step->status != SF_STATUS_FAILED && step->status != SF_STATUS_UNKNOWN)
+            continue;
+        if (ui->options->json)
+            print_error_json(&step->err);
+        else
+            print_error(ui, &step->err);
+    }
+    if (!result->code || ui->options->json)
+        return;
+    fputc('\n', stderr);
+    list_steps(run, SF_STATUS_DONE, "done:        ");
+    list_steps(run, SF_STATUS_FAILED, "failed:      ");
+    list_steps(run, SF_STATUS_UNKNOWN, "unknown:     ");
+    list_steps(run, SF_STATUS_SKIPPED, "not started: ");
+    fprintf(stderr, "What is done is recorded; the same command goes on from here.\n");
+}

@@ -1,0 +1,25 @@
+/* What a person sees while a program runs: progress lines on stderr, errors, the question. stdout is the product. */
+#ifndef SF_CLI_UI_H
+#define SF_CLI_UI_H
+
+#include "engine/cli/options.h"
+#include "engine/cli/render.h"
+
+struct sf_ui {
+    const struct sf_options *options;
+    bool out_color, err_color;
+    int64_t last_beat_ms;
+    struct sf_run_events events; /* pass to sf_run_open() */
+};
+
+void sf_ui_init(struct sf_ui *ui, const struct sf_options *options);
+/* Writes the buffer to stdout, flushes and frees it. */
+void sf_ui_print(struct sf_buf *buf);
+/* "error: ...", "hint: ..." on stderr (or a JSON diagnostic on stdout with -json). Diagnostics of the run come first. */
+void sf_ui_error(struct sf_ui *ui, const struct sf_run *run, const struct sf_err *err);
+/* Asks for the word `yes`. SF_E_USAGE naming the flag when there is nobody to ask; SF_E_CANCELLED when the answer is another. */
+enum sf_code sf_ui_confirm(struct sf_ui *ui, const char *question, struct sf_err *err) SF_MUST_CHECK;
+/* After an apply: errors of steps, and what is done, failed, not started, unknown. */
+void sf_ui_apply_report(struct sf_ui *ui, const struct sf_run *run, const struct sf_apply_result *result);
+
+#endif
