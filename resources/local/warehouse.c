@@ -1,0 +1,445 @@
+/* The warehouse half of the local world (warehouse.h): SQL on the PostgreSQL server of a cluster.
+ *
+ * query() and control() go over the control socket, outside the security groups. run() is a client like any other: TCP, the master
+ * user, his password, so a security group that shuts it out does shut it out. A copy is what Redshift's COPY would be: the role
+ * must be attached to the cluster, trust redshift and be allowed to read each object; judged by the territory's files as they are
+ * now. The objects are unpacked here and streamed to COPY FROM STDIN: the server reads no file of ours and needs no right to. */
+#include "resources/local/warehouse.h"
+
+#include "engine/core/clock.h"
+#include "resources/iam/iam.h"
+#include "resources/local/postgres.h"
+
+#include <zlib.h>
+
+enum { PACKED_BYTES = 128 * 1024, MAX_STATEMENTS = 40, DEFAULT_WAIT_MS = 600000 };
+
+/* --- the server --- */
+
+static enum sf_code load_cluster(struct sf_op *op, const struct sf_object *cluster, struct sf_postgres *pg, struct sf_err *err)
+{
+    struct sf_str id = cluster->id.n ? cluster->id : sf_map_str(cluster->attrs, "identifier");
+    if (!id.n || memchr(id.p, '/', id.n) || id.p[0] == '.') {
+        return sf_fail(err, SF_E_UNAVAILABLE, "'%.*s' does not exist yet", SF_ARG(cluster->address));
+    }
+    enum sf_code rc = sf_postgres_load(op, id, pg, err);
+    if (rc == SF_E_ABSENT || (!rc && !sf_postgres_is_running(op, pg, NULL, NULL))) {
+        sf_fail(err, SF_E_UNAVAILABLE, "cluster '%.*s' %s", SF_ARG(id), rc ? "does not exist" : "is stopped");
+        sf_hint(err, "sfapply %s it", rc ? "makes" : "starts");
+        return SF_E_UNAVAILABLE;
+    }
+    return rc;
+}
+
+/* --- the role of a copy --- */
+
+static const struct sf_value *read_attrs(struct sf_op *op, const char *path)
+{
+    const struct sf_value *meta = NULL;
+    struct sf_err ignored;
+    return sf_territory_read_meta(op, path, &meta, &ignored) == SF_OK ? sf_map_getz(meta, "attrs") : NULL;
+}
+
+static bool is_file_name(struct sf_str name)
+{
+    return name.n > 0 && name.n <= 200 && name.p[0] != '.' && !memchr(name.p, '/', name.n);
+}
+
+/* The document of a policy named by its ARN ("arn:aws:iam::000000000000:policy/NAME"), as its file says now; NULL when it is gone.
+ */
+static const struct sf_value *policy_document(struct sf_op *op, struct sf_str arn)
+{
+    size_t slash = arn.n;
+    while (slash > 0 && arn.p[slash - 1] != '/') {
+        slash--;
+    }
+    struct sf_str name = sf_str_slice(arn, slash, arn.n);
+    if (!is_file_name(name)) {
+        return NULL;
+    }
+    return sf_map_getz(read_attrs(op, sf_territory_path(op, "iam/policies/%.*s.json", SF_ARG(name))), "document");
+}
+
+static const struct sf_value *documents_of(struct sf_op *op, const struct sf_value *role)
+{
+    const struct sf_value *arns = sf_map_getz(role, "policies");
+    size_t n = arns && arns->type == SF_V_LIST ? arns->list.n : 0, kept = 0;
+    const struct sf_value **documents = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *);
+    for (size_t i = 0; i < n; i++) {
+        const struct sf_value *arn = arns->list.items[i];
+        const struct sf_value *document = arn->type == SF_V_STRING ? policy_document(op, arn->s) : NULL;
+        if (document) {
+            documents[kept++] = document;
+        }
+    }
+    return sf_value_list(op->arena, documents, kept);
+}
+
+static enum sf_code trusts_redshift(struct sf_op *op, struct sf_str name, const struct sf_value *role, struct sf_err *err)
+{
+    const struct sf_value *trust = sf_map_getz(role, "trust");
+    bool is_trusted =
+        trust && trust->type == SF_V_STRING && (sf_str_is(trust->s, "redshift") || sf_str_is(trust->s, "redshift.amazonaws.com"));
+    if (trust && trust->type == SF_V_MAP) {
+        struct sf_value *principal = sf_value_map(op->arena);
+        sf_map_set_str(op->arena, principal, "Service", SF_STR("redshift.amazonaws.com"));
+        struct sf_iam_request request = {
+            .action = SF_STR("sts:AssumeRole"),
+            .resource = sf_str_fmt(op->arena, "arn:aws:iam::%.*s:role/%.*s", SF_ARG(op->site->account), SF_ARG(name)),
+            .principal = principal,
+            .is_context_complete = true};
+        struct sf_iam_policies policies = {.resource = trust};
+        struct sf_iam_answer answer;
+        enum sf_code rc = sf_iam_evaluate(op->arena, &request, &policies, &answer, err);
+        if (rc) {
+            return rc;
+        }
+        is_trusted = answer.decision == SF_IAM_ALLOWED;
+    }
+    if (is_trusted) {
+        return SF_OK;
+    }
+    sf_fail(err, SF_E_DENIED, "role '%.*s' does not trust redshift.amazonaws.com, so the warehouse cannot use it", SF_ARG(name));
+    sf_hint(err, "give the role `trust: redshift`");
+    return SF_E_DENIED;
+}
+
+struct copier {
+    struct sf_str name; /* of the role */
+    struct sf_str bucket_arn;
+    struct sf_iam_request request;
+    struct sf_iam_policies policies;
+    struct sf_value *context;
+};
+
+static enum sf_code may_on_key(struct sf_op *op, const struct copier *copier, const char *action, struct sf_str key,
+                               struct sf_err *err)
+{
+    bool is_list = strcmp(action, "s3:ListBucket") == 0;
+    struct sf_iam_answer answer;
+    sf_map_set(op->arena, copier->context, SF_STR("s3:prefix"), is_list ? sf_value_str(op->arena, key) : NULL);
+    enum sf_code rc = sf_iam_s3_allows(op->arena, &copier->request, &copier->policies, action, copier->bucket_arn,
+                                       is_list ? SF_STR_NONE : key, &answer, err);
+    if (rc) {
+        sf_context(err, "in the policies of role '%.*s'", SF_ARG(copier->name));
+        return rc;
+    }
+    if (answer.decision == SF_IAM_ALLOWED) {
+        return SF_OK;
+    }
+    struct sf_str what = is_list ? copier->bucket_arn : sf_str_fmt(op->arena, "%.*s/%.*s", SF_ARG(copier->bucket_arn), SF_ARG(key));
+    struct sf_str sid = sf_map_str(answer.statement, "Sid");
+    sf_fail(err, SF_E_DENIED, "role '%.*s' may not do %s on '%.*s': %s%s%.*s", SF_ARG(copier->name), action, SF_ARG(what),
+            sf_iam_decision_name(answer.decision), sid.n ? " by statement " : "", SF_ARG(sid));
+    if (answer.decision == SF_IAM_EXPLICITLY_DENIED) {
+        sf_hint(err, "a Deny wins over every Allow: narrow or remove that statement");
+    } else {
+        sf_hint(err, "add to a policy of the role: {Effect: Allow, Action: %s, Resource: \"%.*s%s\"}", action,
+                SF_ARG(copier->bucket_arn), is_list ? "" : "/*");
+    }
+    return SF_E_DENIED;
+}
+
+static bool is_attached(const struct sf_postgres *pg, struct sf_str arn, struct sf_str name)
+{
+    const struct sf_value *roles = sf_map_getz(pg->attrs, "roles");
+    for (size_t i = 0; roles && roles->type == SF_V_LIST && i < roles->list.n; i++) {
+        const struct sf_value *role = roles->list.items[i];
+        if (role->type == SF_V_STRING && (sf_str_eq(role->s, arn) || sf_str_eq(role->s, name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the role of this copy may do all that COPY does. */
+static enum sf_code check_role(struct sf_op *op, const struct sf_postgres *pg, const struct sf_statement *copy, struct sf_err *err)
+{
+    if (!copy->role) {
+        sf_fail(err, SF_E_DENIED, "a load into cluster '%.*s' names no role", SF_ARG(pg->id));
+        sf_hint(err, "give the load a `role` that is attached to the cluster");
+        return SF_E_DENIED;
+    }
+    struct sf_str name = copy->role->id.n ? copy->role->id : sf_map_str(copy->role->attrs, "name");
+    struct sf_str bucket = copy->bucket->id.n ? copy->bucket->id : sf_map_str(copy->bucket->attrs, "name");
+    struct sf_str arn = sf_str_fmt(op->arena, "arn:aws:iam::%.*s:role/%.*s", SF_ARG(op->site->account), SF_ARG(name));
+    const struct sf_value *role =
+        is_file_name(name) ? read_attrs(op, sf_territory_path(op, "iam/roles/%.*s.json", SF_ARG(name))) : NULL;
+    if (!role) {
+        sf_fail(err, SF_E_DENIED, "role '%.*s' does not exist any more", SF_ARG(name));
+        sf_hint(err, "sfapply makes it");
+        return SF_E_DENIED;
+    }
+    struct sf_str own_arn = sf_map_str(role, "arn");
+    if (!is_attached(pg, own_arn.n ? own_arn : arn, name) && !is_attached(pg, arn, name)) {
+        sf_fail(err, SF_E_DENIED, "role '%.*s' is not attached to cluster '%.*s'", SF_ARG(name), SF_ARG(pg->id));
+        sf_hint(err, "add it to the cluster: `roles: [%.*s]`", SF_ARG(copy->role->name));
+        return SF_E_DENIED;
+    }
+    enum sf_code rc = trusts_redshift(op, name, role, err);
+    struct copier copier = {
+        .name = name, .bucket_arn = sf_str_fmt(op->arena, "arn:aws:s3:::%.*s", SF_ARG(bucket)), .context = sf_value_map(op->arena)};
+    struct sf_str boundary = sf_map_str(role, "permissions_boundary");
+    sf_map_set_str(op->arena, copier.context, "aws:PrincipalArn", arn);
+    sf_map_set_str(op->arena, copier.context, "aws:PrincipalAccount", op->site->account);
+    sf_map_set_bool(op->arena, copier.context, "aws:SecureTransport", true);
+    copier.request =
+        (struct sf_iam_request){.principal = sf_value_str(op->arena, arn), .context = copier.context, .is_context_complete = true};
+    copier.policies = (struct sf_iam_policies){.identity = documents_of(op, role)};
+    if (boundary.n) {
+        const struct sf_value *document = policy_document(op, boundary);
+        /* a boundary that is gone allows nothing */
+        copier.policies.boundary = document ? document : sf_value_map(op->arena);
+    }
+    for (size_t i = 0; !rc && i < copy->n_keys; i++) {
+        rc = may_on_key(op, &copier, "s3:ListBucket", copy->keys[i], err);
+        if (!rc) {
+            rc = may_on_key(op, &copier, "s3:GetObject", copy->keys[i], err);
+        }
+    }
+    return rc;
+}
+
+/* --- one object, unpacked --- */
+
+struct unpacker {
+    struct sf_reader reader;
+    struct sf_str key;
+    z_stream stream;
+    unsigned char *packed;
+    bool is_at_end;    /* of the object's bytes */
+    bool is_in_member; /* inside a gzip member: an end now is a truncation */
+};
+
+static enum sf_code unpack(void *from, void *bytes, size_t n, size_t *got, struct sf_err *err)
+{
+    struct unpacker *u = from;
+    u->stream.next_out = bytes;
+    u->stream.avail_out = (uInt)n;
+    while (u->stream.avail_out > 0) {
+        if (u->stream.avail_in == 0 && !u->is_at_end) {
+            size_t read = 0;
+            enum sf_code rc = u->reader.read(&u->reader, u->packed, PACKED_BYTES, &read, err);
+            if (rc) {
+                return rc;
+            }
+            u->is_at_end = read == 0;
+            u->stream.next_in = u->packed;
+            u->stream.avail_in = (uInt)read;
+        }
+        if (u->stream.avail_in == 0) {
+            break;
+        }
+        u->is_in_member = true;
+        int z = inflate(&u->stream, Z_NO_FLUSH);
+        if (z == Z_STREAM_END) {
+            u->is_in_member = false; /* another member may follow */
+            z = inflateReset(&u->stream);
+        }
+        if (z != Z_OK && z != Z_BUF_ERROR) {
+            sf_fail(err, SF_E_DATA, "object '%.*s' is damaged: %s", SF_ARG(u->key), u->stream.msg ? u->stream.msg : "not gzip");
+            sf_hint(err, "the upload puts it back: run sfapply again");
+            return SF_E_DATA;
+        }
+    }
+    *got = n - u->stream.avail_out;
+    if (*got == 0 && u->is_in_member) {
+        sf_fail(err, SF_E_DATA, "object '%.*s' is cut short", SF_ARG(u->key));
+        sf_hint(err, "the upload puts it back: run sfapply again");
+        return SF_E_DATA;
+    }
+    return SF_OK;
+}
+
+static enum sf_code copy_object(struct sf_op *op, struct sf_pg *conn, const struct sf_statement *copy, struct sf_str key,
+                                struct sf_err *err)
+{
+    struct unpacker u = {.key = key, .packed = sf_arena_alloc(op->arena, PACKED_BYTES)};
+    struct sf_str sql = sf_str_fmt(op->arena, "COPY %.*s (%.*s) FROM STDIN WITH (FORMAT csv, HEADER true%s)", SF_ARG(copy->table),
+                                   SF_ARG(copy->columns), copy->freeze ? ", FREEZE true" : "");
+    enum sf_code rc = op->site->world->bucket_open(op, copy->bucket, key, &u.reader, err);
+    if (rc) {
+        return rc;
+    }
+    if (inflateInit2(&u.stream, 15 + 16) != Z_OK) {
+        sf_out_of_memory();
+    }
+    rc = sf_pg_copy_in(conn, sql, unpack, &u, NULL, err);
+    inflateEnd(&u.stream);
+    u.reader.close(&u.reader);
+    if (rc) {
+        sf_context(err, "while loading '%.*s'", SF_ARG(key));
+    }
+    return rc;
+}
+
+/* --- transactions --- */
+
+static enum sf_code run_statement(struct sf_op *op, struct sf_pg *conn, const struct sf_statement *statement,
+                                  const struct sf_value **rows, struct sf_err *err)
+{
+    enum sf_code rc = SF_OK;
+    if (statement->what) {
+        sf_op_progress(op, "%s", statement->what);
+    }
+    if (statement->sql.n) {
+        return sf_pg_exec(conn, statement->sql, rows, err);
+    }
+    for (size_t i = 0; !rc && i < statement->n_keys; i++) {
+        rc = copy_object(op, conn, statement, statement->keys[i], err);
+    }
+    return rc;
+}
+
+static enum sf_code transact(struct sf_op *op, struct sf_pg *conn, const struct sf_statement *statements, size_t n,
+                             const struct sf_value **rows, size_t *failed, struct sf_err *err)
+{
+    const struct sf_value **results = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *);
+    enum sf_code rc = sf_pg_exec(conn, SF_STR("BEGIN"), NULL, err);
+    if (rc == SF_E_UNKNOWN) {
+        rc = sf_fail(err, SF_E_UNAVAILABLE, "lost the connection before the transaction began"); /* so nothing happened */
+    }
+    for (size_t i = 0; !rc && i < n; i++) {
+        const struct sf_value *result = NULL;
+        *failed = i;
+        rc = run_statement(op, conn, &statements[i], statements[i].wants_rows ? &result : NULL, err);
+        results[i] = result ? result : &sf_null_value;
+        if (rc && statements[i].what) {
+            sf_context(err, "%s", statements[i].what);
+        }
+    }
+    if (rc) {
+        return rc; /* closing the connection rolls back */
+    }
+    *failed = n;
+    rc = sf_pg_commit(conn, err);
+    if (!rc && rows) {
+        *rows = sf_value_list(op->arena, results, n);
+    }
+    return rc;
+}
+
+static bool is_op_cancelled(void *ctx)
+{
+    return sf_op_is_cancelled(ctx);
+}
+
+static void pass_warning(void *ctx, const char *message)
+{
+    sf_op_warn(ctx, "%s", message);
+}
+
+/* As any client: TCP, the master user and his password. Somebody may have changed the password in the database, which nobody can
+ * read back; it is put back as any drift is. */
+static enum sf_code connect_as_client(struct sf_op *op, const struct sf_postgres *pg, const struct sf_object *cluster,
+                                      struct sf_pg **conn, struct sf_err *err)
+{
+    const struct sf_value *password = sf_map_getz(cluster->attrs, "password");
+    if (!password || password->type != SF_V_STRING) {
+        sf_fail(err, SF_E_AUTH, "the password of cluster '%.*s' is needed to load, and this run does not have it", SF_ARG(pg->id));
+        sf_hint(err, "give the variable that its `password` comes from, as in SF_VAR_name=...");
+        return SF_E_AUTH;
+    }
+    struct sf_pg_target target = {
+        .host = "127.0.0.1",
+        .port = pg->port,
+        .user = pg->username,
+        .database = pg->database,
+        .password = sf_str_dup(op->arena, password->s).p,
+        .application_name = "sfstack load",
+        .deadline_ms = op->deadline_ms > 0 ? op->deadline_ms : sf_clock_ms() + DEFAULT_WAIT_MS,
+        .is_cancelled = is_op_cancelled,
+        .warn = pass_warning,
+        .ctx = op,
+    };
+    enum sf_code rc = sf_pg_open(op->arena, &target, conn, err);
+    if (rc == SF_E_AUTH) {
+        struct sf_pg *control = NULL;
+        rc = sf_postgres_connect(op, pg, pg->database, false, &control, err);
+        if (!rc) {
+            rc = sf_pg_set_password(control, pg->username, target.password, err);
+        }
+        sf_pg_close(control);
+        if (!rc) {
+            sf_op_warn(op, "the master user's password of cluster '%.*s' had been changed in the database; it is put back",
+                       SF_ARG(pg->id));
+            rc = sf_pg_open(op->arena, &target, conn, err);
+        }
+    }
+    if (rc == SF_E_DENIED) {
+        sf_hint(err, "the cluster's security groups do not admit this machine: add 127.0.0.1/32");
+    }
+    return rc;
+}
+
+enum sf_code sf_local_warehouse_query(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
+                                      const struct sf_value **rows, struct sf_err *err)
+{
+    struct sf_postgres pg;
+    struct sf_pg *conn = NULL;
+    enum sf_code rc = load_cluster(op, cluster, &pg, err);
+    if (!rc) {
+        rc = sf_postgres_connect(op, &pg, pg.database, true, &conn, err);
+    }
+    if (rc) {
+        return rc;
+    }
+    rc = sf_pg_exec(conn, sql, rows, err);
+    if (rc == SF_E_UNKNOWN) {
+        rc = SF_E_UNAVAILABLE; /* a lost reader changed nothing */
+        if (err) {
+            err->code = rc;
+        }
+    }
+    sf_pg_close(conn);
+    return rc;
+}
+
+enum sf_code sf_local_warehouse_run(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
+                                    size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err)
+{
+    struct sf_postgres pg;
+    struct sf_pg *conn = NULL;
+    *failed = 0;
+    if (n > MAX_STATEMENTS) {
+        return sf_fail(err, SF_E_INTERNAL, "a warehouse transaction of %zu statements is over the limit of %d", n, MAX_STATEMENTS);
+    }
+    enum sf_code rc = load_cluster(op, cluster, &pg, err);
+    for (size_t i = 0; !rc && i < n; i++) {
+        if (!statements[i].sql.n) {
+            *failed = i;
+            rc = check_role(op, &pg, &statements[i], err);
+        }
+    }
+    if (!rc) {
+        *failed = 0;
+        rc = connect_as_client(op, &pg, cluster, &conn, err);
+    }
+    if (!rc) {
+        rc = transact(op, conn, statements, n, rows, failed, err);
+    }
+    sf_pg_close(conn);
+    return rc;
+}
+
+enum sf_code sf_local_warehouse_control(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
+                                        size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err)
+{
+    struct sf_postgres pg;
+    struct sf_pg *conn = NULL;
+    *failed = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!statements[i].sql.n) {
+            return sf_fail(err, SF_E_INTERNAL, "engine control was asked to copy");
+        }
+    }
+    enum sf_code rc = load_cluster(op, cluster, &pg, err);
+    if (!rc) {
+        rc = sf_postgres_connect(op, &pg, pg.database, false, &conn, err);
+    }
+    if (!rc) {
+        rc = transact(op, conn, statements, n, rows, failed, err);
+    }
+    sf_pg_close(conn);
+    return rc;
+}
