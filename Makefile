@@ -1,7 +1,7 @@
 # sfstack. `make` builds everything into build/; see README.md.
 BUILD ?= build
 CC ?= gcc
-PKGS = libcurl openssl yaml-0.1 sqlite3 libpq libssh2 expat zlib libzstd
+PKGS = openssl yaml-0.1 sqlite3 libpq libssh2 zlib
 WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 \
        -Wvla -Wundef -fno-common -Werror
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -60,16 +60,71 @@ $(BUILD)/sfsample: $(BUILD)/obj/resources/data/sample/main.o $(BUILD)/libsf.a
 $(BUILD)/sfprobe: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/probe/*.c)) $(BUILD)/libsf.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
+# --- what people run ---
+
+PREFIX ?= /usr/local
+STACK = stacks/sf-finance.yaml
+
+deps:
+	@sh engine/tools/deps.sh demo
+deps-dev:
+	@sh engine/tools/deps.sh dev
+
+# installs what is missing (asks), builds, applies the flagship stack on this machine, shows the result
+demo: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@sh engine/tools/demo.sh $(BUILD)
+
+# installs what is missing, builds, runs every test
+test: deps-dev
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit-build
+	@$(MAKE) --no-print-directory unit
+	@BUILD=$(abspath $(BUILD)) sh tests/run.sh
+
+SAN = -O1 -g -fno-omit-frame-pointer
+test-asan: deps-dev
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=build-asan OPT="$(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all" HARDEN=-fPIE \
+	  LDFLAGS="-fsanitize=address,undefined" all unit-build
+	@$(MAKE) --no-print-directory BUILD=build-asan OPT="$(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all" HARDEN=-fPIE \
+	  LDFLAGS="-fsanitize=address,undefined" unit
+	@BUILD=$(abspath build-asan) sh tests/run.sh
+test-tsan: deps-dev
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=build-tsan OPT="$(SAN) -fsanitize=thread" HARDEN=-fPIE LDFLAGS="-fsanitize=thread" all unit-build
+	@$(MAKE) --no-print-directory BUILD=build-tsan OPT="$(SAN) -fsanitize=thread" HARDEN=-fPIE LDFLAGS="-fsanitize=thread" unit
+	@BUILD=$(abspath build-tsan) sh tests/run.sh
+
+lint: deps-dev
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@sh engine/tools/lint.sh $(BUILD)
+
+bench:
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@BUILD=$(abspath $(BUILD)) /usr/bin/python3 tests/bench/bench.py
+
+schemas/stack.schema.json: $(BUILD)/schemac $(KINDS)
+	$(BUILD)/schemac --json-schema $@ $(KINDS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/sfstack
+	install -m 755 $(PROGRAMS) $(BUILD)/sfsample $(DESTDIR)$(PREFIX)/bin
+	cp -R schemas stacks $(DESTDIR)$(PREFIX)/share/sfstack/
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS)) sfsample)
+	rm -rf $(DESTDIR)$(PREFIX)/share/sfstack
+
+# --- tests ---
+
 # one cmocka program a file: tests/unit/<path>_test.c
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(shell find tests/unit -name '*_test.c' 2>/dev/null))
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libsf.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libsf.a $(LIBS) -lcmocka
-unit: $(UNIT)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -MF $(BUILD)/obj/$(subst /,_,$*).test.d -MT $@ $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libsf.a $(LIBS) -lcmocka
+unit-build: $(UNIT)
+unit: unit-build
 	@set -e; for t in $(UNIT); do $$t; done
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf build build-asan build-tsan $(BUILD)
 
-.PHONY: all unit clean FORCE
+.PHONY: all demo test test-asan test-tsan lint bench install uninstall deps deps-dev unit unit-build clean FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
