@@ -1,6 +1,9 @@
 # sfstack. `make` builds everything into build/; see README.md.
 BUILD ?= build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+Q := $(if $(V),,@)
 PKGS = openssl yaml-0.1 sqlite3 libpq libssh2 zlib
 WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 \
        -Wvla -Wundef -fno-common -Werror
@@ -25,7 +28,7 @@ all: $(PROGRAMS) $(BUILD)/sfprobe $(BUILD)/sfsample
 
 $(BUILD)/gen/.stamp: $(BUILD)/schemac $(KINDS)
 	@mkdir -p $(BUILD)/gen/attr
-	$(BUILD)/schemac $(BUILD)/gen $(KINDS)
+	$(Q)$(BUILD)/schemac $(BUILD)/gen $(KINDS)
 	@touch $@
 
 $(BUILD)/gen/drivers.c: FORCE
@@ -35,30 +38,34 @@ FORCE:
 
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/gen/.stamp
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 $(BUILD)/gen/schemas.c: $(BUILD)/gen/.stamp
 
 $(BUILD)/obj/%.o: %.c | $(BUILD)/gen/.stamp
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(BUILD)/libsf.a: $(LIB_OBJ)
-	rm -f $@; ar rcs $@ $^
+	$(Q)rm -f $@; ar rcs $@ $^
 
 # the schema compiler is built from core and lang alone (without generated tables)
 SCHEMAC_OBJ := $(patsubst %.c,$(BUILD)/obj/boot/%.o,$(CORE_SRC) engine/lang/diag.c engine/lang/yaml.c engine/tools/schemac.c)
 $(BUILD)/obj/boot/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 $(BUILD)/schemac: $(SCHEMAC_OBJ)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/sf%: $(BUILD)/obj/engine/cli/sf%.o $(BUILD)/libsf.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 $(BUILD)/sfsample: $(BUILD)/obj/resources/data/sample/main.o $(BUILD)/libsf.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 $(BUILD)/sfprobe: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/probe/*.c)) $(BUILD)/libsf.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 # --- what people run ---
 
@@ -118,7 +125,7 @@ uninstall:
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(shell find tests/unit -name '*_test.c' 2>/dev/null))
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libsf.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -MF $(BUILD)/obj/$(subst /,_,$*).test.d -MT $@ $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libsf.a $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -MF $(BUILD)/obj/$(subst /,_,$*).test.d -MT $@ $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libsf.a $(LIBS) -lcmocka
 unit-build: $(UNIT)
 unit: unit-build
 	@set -e; for t in $(UNIT); do $$t; done
