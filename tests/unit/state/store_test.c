@@ -138,6 +138,16 @@ static void an_empty_file_left_by_a_crash_is_absent_to_readers_and_filled_by_wri
     sf_store_close(store);
 }
 
+/* Byte 19 of the header: 1 for rollback mode, 2 for WAL (sqlite.org/fileformat2.html). */
+static int read_version(const struct fixture *f)
+{
+    char byte = 0;
+    int fd = open(f->path, O_RDONLY);
+    assert_int_equal(pread(fd, &byte, 1, 19), 1);
+    close(fd);
+    return byte;
+}
+
 static void a_store_at_rest_is_one_file_and_reading_it_adds_none(void **state)
 {
     struct fixture *f = *state;
@@ -149,12 +159,28 @@ static void a_store_at_rest_is_one_file_and_reading_it_adds_none(void **state)
         assert_false(exists(beside(f, "-wal")));
         assert_false(exists(beside(f, "-shm")));
         assert_false(exists(beside(f, "-journal")));
+        assert_int_equal(read_version(f), 1); /* rollback mode: whoever may read the file needs nothing beside it */
         if (i == 0) {
             store = open_reader(f);
             assert_int_equal(count_rows(f, store), 1);
             sf_store_close(store);
         }
     }
+}
+
+static void a_copied_file_in_wal_mode_is_read_without_making_others_beside_it(void **state)
+{
+    struct fixture *f = *state;
+    struct sf_store *store = open_writer(f);
+    assert_ok(f, put_one(store, "value.a", &f->err));
+    sf_store_close(store);
+    edit(f, "PRAGMA journal_mode = WAL");
+    assert_int_equal(read_version(f), 2);
+    store = open_reader(f);
+    assert_int_equal(count_rows(f, store), 1);
+    sf_store_close(store);
+    assert_false(exists(beside(f, "-wal")));
+    assert_false(exists(beside(f, "-shm")));
 }
 
 static void a_reader_sees_what_a_running_writer_committed_and_then_stands_still(void **state)
@@ -391,21 +417,54 @@ static void a_truncated_file_is_refused(void **state)
     assert_names_the_copy(f, rc);
 }
 
-static void a_leaf_damaged_in_the_middle_is_found_by_the_check_after_a_crash(void **state)
+/* Overwrites the page of a table that no run reads by itself, in a state whose backup is fresh. */
+static void damage_quietly(struct fixture *f)
+{
+    make_and_damage(f, 0, 0);
+    struct sf_store *store = open_writer(f);
+    assert_ok(f, sf_store_lock(store, "sfapply", 0, &f->err));
+    sf_store_close(store);
+    sqlite3 *db = NULL;
+    sqlite3_stmt *query = NULL;
+    assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = 'history'", -1, &query, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(query), SQLITE_ROW);
+    off_t page = (off_t)sqlite3_column_int(query, 0);
+    sqlite3_finalize(query);
+    sqlite3_close(db);
+    scribble(f->path, (page - 1) * 4096, 4096);
+}
+
+static enum sf_code lock_and_close(struct fixture *f)
+{
+    struct sf_store *store = open_writer(f);
+    enum sf_code rc = sf_store_lock(store, "sfapply", 0, &f->err);
+    sf_store_close(store);
+    return rc;
+}
+
+static void quiet_damage_is_found_by_the_check_after_a_crash(void **state)
 {
     struct fixture *f = *state;
-    make_and_damage(f, 0, 0);
-    edit(f, "PRAGMA journal_mode = WAL"); /* what a killed run leaves behind */
-    struct stat st;
-    assert_int_equal(stat(f->path, &st), 0);
-    scribble(f->path, st.st_size - 4096, 4096);
+    damage_quietly(f);
+    assert_int_equal(lock_and_close(f), SF_OK); /* closed well, checked today: nobody looks */
+    edit(f, "PRAGMA journal_mode = WAL");       /* as a killed run leaves it */
     struct sf_store *store = NULL;
-    enum sf_code rc = sf_store_open(f->path, &here, true, false, &store, &f->err);
-    if (!rc) {
-        rc = sf_store_lock(store, "sfapply", 0, &f->err);
-        sf_store_close(store);
-    }
-    assert_names_the_copy(f, rc);
+    assert_int_equal(sf_store_open(f->path, &here, false, true, &store, &f->err), SF_E_IO);
+    assert_non_null(strstr(f->err.hint, "revision 400"));
+    assert_int_equal(lock_and_close(f), SF_E_IO);
+    assert_non_null(strstr(f->err.hint, "revision 400"));
+}
+
+static void quiet_damage_is_found_by_the_daily_check(void **state)
+{
+    struct fixture *f = *state;
+    damage_quietly(f);
+    edit(f, "UPDATE store SET checked_ms = checked_ms - 86400001");
+    assert_int_equal(lock_and_close(f), SF_E_IO);
+    assert_non_null(strstr(f->err.hint, "revision 400"));
+    assert_int_equal(lock_and_close(f), SF_E_IO); /* still: a failed check does not count as one */
 }
 
 static void damage_without_a_copy_says_so(void **state)
@@ -557,6 +616,7 @@ int main(void)
         UNIT(reading_where_nothing_is_says_absent_and_makes_nothing),
         UNIT(an_empty_file_left_by_a_crash_is_absent_to_readers_and_filled_by_writers),
         UNIT(a_store_at_rest_is_one_file_and_reading_it_adds_none),
+        UNIT(a_copied_file_in_wal_mode_is_read_without_making_others_beside_it),
         UNIT(a_reader_sees_what_a_running_writer_committed_and_then_stands_still),
         UNIT(a_read_only_directory_can_be_read),
         UNIT(a_store_of_another_account_is_refused_with_the_way_out),
@@ -570,7 +630,8 @@ int main(void)
         UNIT(a_damaged_header_is_refused_naming_the_newest_good_copy),
         UNIT(damaged_pages_are_found_before_the_first_change),
         UNIT(a_truncated_file_is_refused),
-        UNIT(a_leaf_damaged_in_the_middle_is_found_by_the_check_after_a_crash),
+        UNIT(quiet_damage_is_found_by_the_check_after_a_crash),
+        UNIT(quiet_damage_is_found_by_the_daily_check),
         UNIT(damage_without_a_copy_says_so),
         UNIT(a_value_that_is_not_json_is_damage_and_is_not_shown),
         UNIT(triggers_and_views_smuggled_into_the_file_do_nothing),
