@@ -212,17 +212,41 @@ static void clear_stale_lock(struct sf_op *op, const struct sf_postgres *pg)
 
 /* --- the control socket's directory --- */
 
+/* Removes socket and lock files; the directory is entered by the caller. A lock file that a killed server leaves would stop the
+ * next one as long as a process of its number exists, be it a zombie. */
+static void remove_socket_files(const struct sf_postgres *pg)
+{
+    int fd = open(pg->socket_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)) != NULL) {
+        if (strncmp(entry->d_name, ".s.PGSQL.", 9) == 0) {
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* An empty, private directory. */
 static enum sf_code make_sockets_dir(struct sf_op *op, const struct sf_postgres *pg, struct sf_err *err)
 {
     struct stat st;
     sf_territory_enter(op);
     bool ok = mkdir(pg->socket_dir, 0700) == 0 || errno == EEXIST;
     ok = ok && lstat(pg->socket_dir, &st) == 0;
+    bool is_private = ok && S_ISDIR(st.st_mode) && st.st_uid == sf_territory_of(op)->run_uid && (st.st_mode & 077) == 0;
+    if (is_private) {
+        remove_socket_files(pg);
+    }
     sf_territory_leave(op);
     if (!ok) {
         return sf_fail_errno(err, SF_E_IO, "cannot make the control socket's directory '%s'", pg->socket_dir);
     }
-    if (!S_ISDIR(st.st_mode) || st.st_uid != sf_territory_of(op)->run_uid || (st.st_mode & 077) != 0) {
+    if (!is_private) {
         sf_fail(err, SF_E_DENIED, "the control socket's directory '%s' is not a private one of account '%s'", pg->socket_dir,
                 sf_territory_of(op)->run_user);
         sf_hint(err, "somebody else made it: look at it, remove it, then run again");
@@ -234,17 +258,7 @@ static enum sf_code make_sockets_dir(struct sf_op *op, const struct sf_postgres 
 enum sf_code sf_postgres_remove_sockets(struct sf_op *op, const struct sf_postgres *pg, struct sf_err *err)
 {
     sf_territory_enter(op);
-    int fd = open(pg->socket_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, ".s.PGSQL.", 9) == 0) {
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-        }
-    }
-    if (dir) {
-        closedir(dir);
-    }
+    remove_socket_files(pg);
     bool ok = rmdir(pg->socket_dir) == 0 || errno == ENOENT || errno == ENOTDIR;
     sf_territory_leave(op);
     return ok ? SF_OK : sf_fail_errno(err, SF_E_IO, "cannot remove the control socket's directory '%s'", pg->socket_dir);

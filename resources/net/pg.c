@@ -182,7 +182,7 @@ static PGconn *start_connect(const struct sf_pg_target *target, struct sf_arena 
     const char *const values[] = {target->host, is_numeric ? target->host : port.p,
                                   port.p,       target->database,
                                   target->user, target->password,
-                                  "/dev/null",  target->application_name ? target->application_name : "sfstack",
+                                  "/nonexistent/pgpass",  target->application_name ? target->application_name : "sfstack",
                                   "UTF8",       target->ssl_mode ? target->ssl_mode : "disable",
                                   "disable",    "prefer",
                                   options.p,    "30",
