@@ -1,0 +1,143 @@
+/* Drives the parts of the SFTP world that are pure or thin, for tests/local: no engine, no territory.
+ *
+ *   sftp_harness conf DIR < JSON     writes proftpd.conf, passwd and keys/ into DIR and prints every user's rights
+ *   sftp_harness serve DIR PROGRAM   becomes PROGRAM (proftpd), confined as the real server is
+ *   sftp_harness serve-open DIR PROGRAM   the same without the confinement: shows what it is for
+ */
+#include "engine/core/json.h"
+#include "resources/local/confine.h"
+#include "resources/local/sftp_conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_INPUT_BYTES = 1024 * 1024 };
+
+static int fail(const char *what)
+{
+    perror(what);
+    return 1;
+}
+
+static struct sf_str read_input(struct sf_arena *arena)
+{
+    struct sf_buf buf = SF_BUF(MAX_INPUT_BYTES);
+    char bytes[4096];
+    size_t n;
+    while ((n = fread(bytes, 1, sizeof(bytes), stdin)) > 0)
+        sf_buf_add(&buf, (struct sf_str){bytes, n});
+    struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
+    sf_buf_free(&buf);
+    return text;
+}
+
+static bool write_file(const char *path, struct sf_str text)
+{
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return false;
+    bool ok = fwrite(text.p, 1, text.n, file) == text.n;
+    ok = fclose(file) == 0 && ok;
+    return chmod(path, 0600) == 0 && ok;
+}
+
+static const struct sf_str *strings(struct sf_arena *arena, const struct sf_value *list, size_t *n)
+{
+    *n = list && list->type == SF_V_LIST ? list->list.n : 0;
+    struct sf_str *items = SF_NEW_ARRAY(arena, *n + 1, struct sf_str);
+    for (size_t i = 0; i < *n; i++)
+        items[i] = list->list.items[i]->s;
+    return items;
+}
+
+static unsigned verbs_of(const struct sf_value *row)
+{
+    static const char *const names[] = {"list", "get", "put", "delete"};
+    const struct sf_value *list = sf_map_getz(row, "verbs");
+    unsigned verbs = 0;
+    for (size_t i = 0; list && i < list->list.n; i++) {
+        for (size_t k = 0; k < SF_COUNT(names); k++)
+            verbs |= sf_str_is(list->list.items[i]->s, names[k]) ? 1U << k : 0;
+    }
+    return verbs;
+}
+
+static struct sf_sftp_login login_of(struct sf_arena *arena, const struct sf_value *v)
+{
+    struct sf_sftp_login l = {
+        .name = sf_map_str(v, "name"), .data_dir = sf_map_str(v, "data_dir"), .prefix = sf_map_str(v, "prefix")};
+    const struct sf_value *rows = sf_map_getz(v, "grants");
+    l.keys = strings(arena, sf_map_getz(v, "keys"), &l.n_keys);
+    l.n_grants = rows ? rows->list.n : 0;
+    struct sf_sftp_grant *grants = SF_NEW_ARRAY(arena, l.n_grants + 1, struct sf_sftp_grant);
+    for (size_t i = 0; i < l.n_grants; i++) {
+        const struct sf_value *row = rows->list.items[i];
+        unsigned verbs = verbs_of(row);
+        grants[i] = (struct sf_sftp_grant){sf_map_str(row, "prefix"), verbs, sf_map_bool(row, "may_list", verbs & SF_SFTP_LIST)};
+    }
+    l.grants = grants;
+    return l;
+}
+
+static int write_conf(struct sf_arena *arena, const char *dir)
+{
+    const struct sf_value *in;
+    struct sf_err err = {.code = SF_OK};
+    if (sf_json_parse(arena, read_input(arena), "stdin", SF_JSON_PLAIN, &in, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    struct sf_sftp_conf conf = {.dir = sf_str_of(dir),
+                                .address = sf_map_str(in, "address"),
+                                .port = (int)sf_map_int(in, "port", 0),
+                                .user = sf_map_str(in, "user"),
+                                .group = sf_map_str(in, "group"),
+                                .uid = (uid_t)sf_map_int(in, "uid", 0),
+                                .gid = (gid_t)sf_map_int(in, "gid", 0)};
+    conf.host_keys = strings(arena, sf_map_getz(in, "host_keys"), &conf.n_host_keys);
+    const struct sf_value *users = sf_map_getz(in, "logins");
+    struct sf_sftp_login *logins = SF_NEW_ARRAY(arena, users->list.n + 1, struct sf_sftp_login);
+    conf.logins = logins;
+    mkdir(sf_str_fmt(arena, "%s/keys", dir).p, 0700);
+    for (size_t i = 0; i < users->list.n; i++) {
+        struct sf_str keys;
+        logins[i] = login_of(arena, users->list.items[i]);
+        if (sf_sftp_keys_text(arena, &logins[i], &keys, &err)) {
+            fprintf(stderr, "%s\n", err.message);
+            return 1;
+        }
+        if (!write_file(sf_str_fmt(arena, "%s/keys/%.*s", dir, SF_ARG(logins[i].name)).p, keys))
+            return fail("keys");
+        printf("%.*s\n%s", SF_ARG(logins[i].name), sf_sftp_access_text(arena, &logins[i]).p);
+    }
+    conf.n_logins = users->list.n;
+    if (!write_file(sf_str_fmt(arena, "%s/proftpd.conf", dir).p, sf_sftp_conf_text(arena, &conf)) ||
+        !write_file(sf_str_fmt(arena, "%s/passwd", dir).p, sf_sftp_users_text(arena, &conf)))
+        return fail(dir);
+    return 0;
+}
+
+static int serve(struct sf_arena *arena, const char *dir, const char *program, bool is_confined)
+{
+    const char *conf = sf_str_fmt(arena, "%s/proftpd.conf", dir).p;
+    if (is_confined && !sf_confine_thread())
+        return fail("confine");
+    execl(program, program, "-n", "-q", "-c", conf, (char *)NULL);
+    return fail(program);
+}
+
+int main(int argc, char **argv)
+{
+    struct sf_arena *arena = sf_arena_new();
+    int status = 64;
+    if (argc == 3 && strcmp(argv[1], "conf") == 0)
+        status = write_conf(arena, argv[2]);
+    else if (argc == 4 && strcmp(argv[1], "serve") == 0)
+        status = serve(arena, argv[2], argv[3], true);
+    else if (argc == 4 && strcmp(argv[1], "serve-open") == 0)
+        status = serve(arena, argv[2], argv[3], false);
+    sf_arena_free(arena);
+    return status;
+}
