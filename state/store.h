@@ -47,10 +47,11 @@ struct sf_intent {
     int64_t opened_ms;     /* wall clock */
 };
 
-/* Opens (creates when `may_create`) the store at `path`, a file, or postgresql:// (not yet: SF_E_USAGE naming the issue).
+/* Opens (creates when `may_create`) the store at `path`, a file, or postgresql:// (not yet: SF_E_USAGE).
  * Checks application id, version, identity, lineage, foreign keys; quick_check after an unclean close and daily. Damage is
  * SF_E_IO naming the newest good copy. Another stack, provider, account or region is SF_E_STALE naming both. SF_E_ABSENT when there
- * is no file and may_create is false. A read-only open of a store in use by a running apply works (WAL). */
+ * is no file and may_create is false. Read-only is a private copy of one moment: it works beside a running apply and in a directory
+ * that cannot be written, makes no file, and holds nothing up. */
 enum sf_code sf_store_open(const char *path, const struct sf_store_identity *identity, bool may_create, bool read_only,
                            struct sf_store **out, struct sf_err *err) SF_MUST_CHECK;
 /* Checkpoints (a store at rest is one file) and closes. NULL is fine. */
@@ -59,8 +60,10 @@ struct sf_str sf_store_lineage(const struct sf_store *store);
 /* Increases by one with every commit that changed something. */
 int64_t sf_store_revision(const struct sf_store *store);
 
-/* Takes the run lock for life (kernel lock on <path>.lock), waiting up to `wait_ms`. SF_E_LOCKED names the holder (user@host,
- * pid, since, command). */
+/* Takes the run lock for life (kernel lock on <path>.lock), waiting up to `wait_ms`, then checks (after an unclean close, and
+ * daily) and backs up the file, and sees what other runs did meanwhile: read rows after it. SF_E_LOCKED names the holder
+ * (user@host, pid, since, command); SF_E_CANCELLED when SIGINT, SIGTERM or SIGHUP came while waiting. Called again, it only renames
+ * the command. */
 enum sf_code sf_store_lock(struct sf_store *store, const char *command, int64_t wait_ms, struct sf_err *err) SF_MUST_CHECK;
 /* Who holds the lock now ("pid 123, root@host, sfapply since ..."), empty when nobody. */
 struct sf_str sf_store_lock_holder(struct sf_store *store, struct sf_arena *arena);
@@ -71,7 +74,8 @@ enum sf_code sf_store_rows(struct sf_store *store, struct sf_arena *arena, struc
 enum sf_code sf_store_intents(struct sf_store *store, struct sf_arena *arena, struct sf_intent **intents, size_t *n,
                               struct sf_err *err) SF_MUST_CHECK;
 
-/* A write transaction: BEGIN IMMEDIATE ... COMMIT (durable when it returns). Several calls may share one. */
+/* A write transaction: BEGIN IMMEDIATE ... COMMIT (durable when it returns). Several calls may share one. Takes the run lock if
+ * this store does not hold it. A commit that fails has rolled back; after a call inside that fails, roll back. */
 enum sf_code sf_store_begin(struct sf_store *store, struct sf_err *err) SF_MUST_CHECK;
 enum sf_code sf_store_commit(struct sf_store *store, struct sf_err *err) SF_MUST_CHECK;
 void sf_store_rollback(struct sf_store *store);
@@ -101,7 +105,8 @@ enum sf_code sf_store_put_meta(struct sf_store *store, const char *name, const s
 
 /* --- secrets (seal.c) --- AES-256-GCM, bound to stack lineage, address, name and revision. Key: SF_STATE_KEY (64 hex digits),
  * SF_STATE_KEY_FILE, or ${XDG_CONFIG_HOME:-~/.config}/sfstack/key, 0600, made on first use when may_make_key. Thread-safe
- * once loaded: fingerprint only reads. */
+ * once loaded: fingerprint only reads. SF_E_ABSENT: there is no key yet and none may be made; SF_E_AUTH: it cannot be used (open to
+ * others, malformed), or is not the one this store was sealed with; SF_E_CONFIG: no HOME to keep one in. */
 enum sf_code sf_store_load_key(struct sf_store *store, bool may_make_key, struct sf_err *err) SF_MUST_CHECK;
 /* Inside a transaction. Replaces what was sealed under (address, name). Variables use the address "var.<name>". */
 enum sf_code sf_store_seal(struct sf_store *store, struct sf_str address, const char *name, struct sf_str clear,
@@ -109,7 +114,8 @@ enum sf_code sf_store_seal(struct sf_store *store, struct sf_str address, const 
 enum sf_code sf_store_unseal(struct sf_store *store, struct sf_arena *arena, struct sf_str address, const char *name,
                              struct sf_str *clear, struct sf_err *err) SF_MUST_CHECK;
 enum sf_code sf_store_drop_secrets(struct sf_store *store, struct sf_str address, struct sf_err *err) SF_MUST_CHECK;
-/* "hmac:" and 32 hex digits: HMAC-SHA-256 under a key derived from the state key and the lineage. */
+/* "hmac:" and 32 hex digits: HMAC-SHA-256 under a key derived from the state key and the lineage. The empty view,
+ * which equals nothing recorded, while no key is loaded. */
 struct sf_str sf_store_fingerprint(struct sf_store *store, struct sf_arena *arena, struct sf_str clear);
 
 #endif
