@@ -3,10 +3,14 @@
  *   sftp_harness conf DIR < JSON     writes proftpd.conf, passwd and keys/ into DIR and prints every user's rights
  *   sftp_harness serve DIR PROGRAM   becomes PROGRAM (proftpd), confined as the real server is
  *   sftp_harness serve-open DIR PROGRAM   the same without the confinement: shows what it is for
+ *   sftp_harness client HOST PORT USER KEYFILE FINGERPRINT < commands
+ *                                    our libssh2 transport: tab-separated put, putfile, get, ls, stat, rm, rmdir, mkdir, rename;
+ * one line of answer each: result code, then the error or what was read
  */
 #include "engine/core/json.h"
 #include "resources/local/confine.h"
 #include "resources/local/sftp_conf.h"
+#include "resources/net/sftp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +132,103 @@ static int serve(struct sf_arena *arena, const char *dir, const char *program, b
     return fail(program);
 }
 
+static const char *code_name(enum sf_code code)
+{
+    switch (code) {
+    case SF_OK:
+        return "OK";
+    case SF_E_ABSENT:
+        return "ABSENT";
+    case SF_E_DENIED:
+        return "DENIED";
+    case SF_E_REFUSED:
+        return "REFUSED";
+    case SF_E_AUTH:
+        return "AUTH";
+    case SF_E_UNAVAILABLE:
+        return "UNAVAILABLE";
+    case SF_E_UNKNOWN:
+        return "UNKNOWN";
+    case SF_E_USAGE:
+    case SF_E_CONFIG:
+    case SF_E_CONFLICT:
+    case SF_E_THROTTLED:
+    case SF_E_CANCELLED:
+    case SF_E_LOCKED:
+    case SF_E_STALE:
+    case SF_E_DATA:
+    case SF_E_UNPUBLISHED:
+    case SF_E_IO:
+    case SF_E_INTERNAL:
+        break;
+    }
+    return "OTHER";
+}
+
+static enum sf_code run_command(struct sf_arena *arena, struct sf_sftp *s, const struct sf_str *word, struct sf_str *said,
+                                struct sf_err *err)
+{
+    struct sf_sftp_entry entry = {.bytes = 0}, *entries;
+    size_t n = 0;
+    enum sf_code rc;
+    *said = SF_STR("");
+    if (sf_str_is(word[0], "put"))
+        return sf_sftp_put_bytes(s, word[1], word[2], err);
+    if (sf_str_is(word[0], "putfile"))
+        return sf_sftp_put_file(s, word[1], word[2].p, NULL, err);
+    if (sf_str_is(word[0], "get"))
+        return sf_sftp_get(s, word[1], MAX_INPUT_BYTES, said, err);
+    if (sf_str_is(word[0], "rm"))
+        return sf_sftp_remove(s, word[1], err);
+    if (sf_str_is(word[0], "rmdir"))
+        return sf_sftp_rmdir(s, word[1], err);
+    if (sf_str_is(word[0], "mkdir"))
+        return sf_sftp_mkdir(s, word[1], err);
+    if (sf_str_is(word[0], "rename"))
+        return sf_sftp_rename(s, word[1], word[2], err);
+    if (sf_str_is(word[0], "stat")) {
+        rc = sf_sftp_stat(s, word[1], &entry, err);
+        *said = sf_str_fmt(arena, "%lld %s", (long long)entry.bytes, entry.is_dir ? "dir" : "file");
+        return rc;
+    }
+    rc = sf_sftp_list(s, word[1], &entries, &n, err);
+    for (size_t i = 0; i < n; i++)
+        *said = sf_str_fmt(arena, "%.*s%s%.*s", SF_ARG(*said), i ? " " : "", SF_ARG(entries[i].name));
+    return rc;
+}
+
+static int client(struct sf_arena *arena, char **argv)
+{
+    enum { MAX_KEY_BYTES = 16384, MAX_LINE_BYTES = 8192 };
+    static char key[MAX_KEY_BYTES], line[MAX_LINE_BYTES];
+    FILE *file = fopen(argv[3], "re");
+    if (!file)
+        return fail(argv[3]);
+    size_t n = fread(key, 1, sizeof(key), file);
+    fclose(file);
+    struct sf_str fingerprint = sf_str_of(argv[4]);
+    struct sf_sftp_target target = {.host = sf_str_of(argv[0]),
+                                    .port = atoi(argv[1]),
+                                    .user = sf_str_of(argv[2]),
+                                    .private_key = {key, n},
+                                    .fingerprints = &fingerprint,
+                                    .n_fingerprints = 1};
+    struct sf_sftp *s;
+    struct sf_err err = {.code = SF_OK};
+    enum sf_code rc = sf_sftp_connect(arena, &target, &s, &err);
+    printf("%s\t%s\n", code_name(rc), rc ? err.message : "");
+    while (rc == SF_OK && fgets(line, sizeof(line), stdin)) {
+        struct sf_str word[3] = {SF_STR(""), SF_STR(""), SF_STR("")}, said;
+        size_t k = 0;
+        for (char *at = strtok(line, "\t\n"); at && k < 3; at = strtok(NULL, "\t\n"))
+            word[k++] = sf_str_of(at);
+        enum sf_code got = run_command(arena, s, word, &said, &err);
+        printf("%s\t%.*s\n", code_name(got), got ? (int)strlen(err.message) : (int)said.n, got ? err.message : said.p);
+    }
+    sf_sftp_close(rc == SF_OK ? s : NULL);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct sf_arena *arena = sf_arena_new();
@@ -138,6 +239,8 @@ int main(int argc, char **argv)
         status = serve(arena, argv[2], argv[3], true);
     else if (argc == 4 && strcmp(argv[1], "serve-open") == 0)
         status = serve(arena, argv[2], argv[3], false);
+    else if (argc == 7 && strcmp(argv[1], "client") == 0)
+        status = client(arena, argv + 2);
     sf_arena_free(arena);
     return status;
 }
