@@ -43,6 +43,11 @@ void sf_clock_advance(int64_t by_ms)
     atomic_fetch_add(&virtual_ms, by_ms);
 }
 
+bool sf_clock_is_virtual(void)
+{
+    return atomic_load(&is_virtual);
+}
+
 struct sf_str sf_clock_rfc3339(struct sf_arena *arena, int64_t wall_ms)
 {
     int64_t seconds = wall_ms / 1000 - (wall_ms % 1000 < 0);

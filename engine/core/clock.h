@@ -20,5 +20,6 @@ struct sf_str sf_sha256_hex(struct sf_arena *arena, struct sf_str bytes);
 /* Test builds replace both clocks by a virtual one that only sf_clock_advance() moves. */
 void sf_clock_use_virtual(int64_t start_ms);
 void sf_clock_advance(int64_t by_ms);
+bool sf_clock_is_virtual(void);
 
 #endif

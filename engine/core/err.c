@@ -42,8 +42,12 @@ void sf_context(struct sf_err *err, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(err->message, sizeof(err->message), fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof(err->message))
-        snprintf(err->message + n, sizeof(err->message) - (size_t)n, ": %s", rest);
+    struct sf_buf text = SF_BUF(sizeof(err->message) * 2);
+    sf_buf_addf(&text, "%s: %s", n < 0 ? "" : err->message, rest);
+    size_t kept = text.n < sizeof(err->message) ? text.n : sizeof(err->message) - 1;
+    memcpy(err->message, text.p, kept);
+    err->message[kept] = 0;
+    sf_buf_free(&text);
 }
 
 enum sf_code sf_fail_errno(struct sf_err *err, enum sf_code code, const char *fmt, ...)

@@ -321,6 +321,11 @@ static void take_due(struct walker *walker)
 
 static void wait_for_messages(struct walker *walker)
 {
+    if (sf_clock_is_virtual() && walker->running == 0 && walker->parked) {
+        int64_t ahead = walker->parked->due_ms - sf_clock_ms();
+        sf_clock_advance(ahead > 0 ? ahead : 0);
+        return;
+    }
     int timeout = walker->walk->tick ? TICK_MS : -1;
     if (walker->parked) {
         int64_t left = walker->parked->due_ms - sf_clock_ms();
