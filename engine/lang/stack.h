@@ -36,6 +36,7 @@ struct sf_resource {
     enum sf_on_remove on_remove;
     const struct sf_value *ignore_changes; /* list of attribute names, or NULL */
     struct sf_str adopt;                   /* id to adopt, or empty */
+    const struct sf_value *skip;           /* map: lint rule -> why it does not apply, or NULL */
     int create_s, update_s, destroy_s;     /* timeouts; 0: the schema's */
 };
 
@@ -59,6 +60,7 @@ struct sf_stack {
     const struct sf_value *tags;     /* map of strings, maybe empty */
     struct sf_variable *variables;
     size_t n_variables;
+    struct sf_map *variable_by_name;
     struct sf_resource *resources; /* file order */
     size_t n_resources;
     struct sf_map *by_name;
