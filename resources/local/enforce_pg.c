@@ -151,13 +151,13 @@ static const char *listen_for(struct sf_arena *arena, const struct sf_admitted *
 struct sf_admitted sf_postgres_admitted(struct sf_arena *arena, const struct sf_value *const *ingress, size_t n_groups,
                                         int declared_port, const char **bad)
 {
-    static const struct sf_value this_machine = {.type = SF_V_LIST};
+    static const struct sf_value no_rules = {.type = SF_V_LIST};
     struct sf_admitted all = {0};
     size_t cap = 0;
     *bad = NULL;
     bool is_local = n_groups == 0;
     for (size_t g = 0; g < n_groups; g++) {
-        const struct sf_value *rules = ingress[g] && ingress[g]->type == SF_V_LIST ? ingress[g] : &this_machine;
+        const struct sf_value *rules = ingress[g] && ingress[g]->type == SF_V_LIST ? ingress[g] : &no_rules;
         for (size_t r = 0; r < rules->list.n; r++) {
             const struct sf_value *rule = rules->list.items[r], *from = sf_map_getz(rule, "from");
             if (!is_for_port(rule, declared_port)) {

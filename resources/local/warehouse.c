@@ -7,8 +7,8 @@
 #include "resources/local/warehouse.h"
 
 #include "engine/core/clock.h"
-#include "resources/iam/iam.h"
 #include "resources/local/postgres.h"
+#include "resources/local/role_policies.h"
 
 #include <zlib.h>
 
@@ -34,79 +34,8 @@ static enum sf_code load_cluster(struct sf_op *op, const struct sf_object *clust
 
 /* --- the role of a copy --- */
 
-static const struct sf_value *read_attrs(struct sf_op *op, const char *path)
-{
-    const struct sf_value *meta = NULL;
-    struct sf_err ignored;
-    return sf_territory_read_meta(op, path, &meta, &ignored) == SF_OK ? sf_map_getz(meta, "attrs") : NULL;
-}
-
-static bool is_file_name(struct sf_str name)
-{
-    return name.n > 0 && name.n <= 200 && name.p[0] != '.' && !memchr(name.p, '/', name.n);
-}
-
-/* The document of a policy named by its ARN ("arn:aws:iam::000000000000:policy/NAME"), as its file says now; NULL when it is gone.
- */
-static const struct sf_value *policy_document(struct sf_op *op, struct sf_str arn)
-{
-    size_t slash = arn.n;
-    while (slash > 0 && arn.p[slash - 1] != '/') {
-        slash--;
-    }
-    struct sf_str name = sf_str_slice(arn, slash, arn.n);
-    if (!is_file_name(name)) {
-        return NULL;
-    }
-    return sf_map_getz(read_attrs(op, sf_territory_path(op, "iam/policies/%.*s.json", SF_ARG(name))), "document");
-}
-
-static const struct sf_value *documents_of(struct sf_op *op, const struct sf_value *role)
-{
-    const struct sf_value *arns = sf_map_getz(role, "policies");
-    size_t n = arns && arns->type == SF_V_LIST ? arns->list.n : 0, kept = 0;
-    const struct sf_value **documents = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *);
-    for (size_t i = 0; i < n; i++) {
-        const struct sf_value *arn = arns->list.items[i];
-        const struct sf_value *document = arn->type == SF_V_STRING ? policy_document(op, arn->s) : NULL;
-        if (document) {
-            documents[kept++] = document;
-        }
-    }
-    return sf_value_list(op->arena, documents, kept);
-}
-
-static enum sf_code trusts_redshift(struct sf_op *op, struct sf_str name, const struct sf_value *role, struct sf_err *err)
-{
-    const struct sf_value *trust = sf_map_getz(role, "trust");
-    bool is_trusted =
-        trust && trust->type == SF_V_STRING && (sf_str_is(trust->s, "redshift") || sf_str_is(trust->s, "redshift.amazonaws.com"));
-    if (trust && trust->type == SF_V_MAP) {
-        struct sf_value *principal = sf_value_map(op->arena);
-        sf_map_set_str(op->arena, principal, "Service", SF_STR("redshift.amazonaws.com"));
-        struct sf_iam_request request = {
-            .action = SF_STR("sts:AssumeRole"),
-            .resource = sf_str_fmt(op->arena, "arn:aws:iam::%.*s:role/%.*s", SF_ARG(op->site->account), SF_ARG(name)),
-            .principal = principal,
-            .is_context_complete = true};
-        struct sf_iam_policies policies = {.resource = trust};
-        struct sf_iam_answer answer;
-        enum sf_code rc = sf_iam_evaluate(op->arena, &request, &policies, &answer, err);
-        if (rc) {
-            return rc;
-        }
-        is_trusted = answer.decision == SF_IAM_ALLOWED;
-    }
-    if (is_trusted) {
-        return SF_OK;
-    }
-    sf_fail(err, SF_E_DENIED, "role '%.*s' does not trust redshift.amazonaws.com, so the warehouse cannot use it", SF_ARG(name));
-    sf_hint(err, "give the role `trust: redshift`");
-    return SF_E_DENIED;
-}
-
 struct copier {
-    struct sf_str name; /* of the role */
+    struct sf_role_policies role;
     struct sf_str bucket_arn;
     struct sf_iam_request request;
     struct sf_iam_policies policies;
@@ -122,7 +51,7 @@ static enum sf_code may_on_key(struct sf_op *op, const struct copier *copier, co
     enum sf_code rc = sf_iam_s3_allows(op->arena, &copier->request, &copier->policies, action, copier->bucket_arn,
                                        is_list ? SF_STR_NONE : key, &answer, err);
     if (rc) {
-        sf_context(err, "in the policies of role '%.*s'", SF_ARG(copier->name));
+        sf_context(err, "in the policies of role '%.*s'", SF_ARG(copier->role.name));
         return rc;
     }
     if (answer.decision == SF_IAM_ALLOWED) {
@@ -130,7 +59,7 @@ static enum sf_code may_on_key(struct sf_op *op, const struct copier *copier, co
     }
     struct sf_str what = is_list ? copier->bucket_arn : sf_str_fmt(op->arena, "%.*s/%.*s", SF_ARG(copier->bucket_arn), SF_ARG(key));
     struct sf_str sid = sf_map_str(answer.statement, "Sid");
-    sf_fail(err, SF_E_DENIED, "role '%.*s' may not do %s on '%.*s': %s%s%.*s", SF_ARG(copier->name), action, SF_ARG(what),
+    sf_fail(err, SF_E_DENIED, "role '%.*s' may not do %s on '%.*s': %s%s%.*s", SF_ARG(copier->role.name), action, SF_ARG(what),
             sf_iam_decision_name(answer.decision), sid.n ? " by statement " : "", SF_ARG(sid));
     if (answer.decision == SF_IAM_EXPLICITLY_DENIED) {
         sf_hint(err, "a Deny wins over every Allow: narrow or remove that statement");
@@ -141,20 +70,21 @@ static enum sf_code may_on_key(struct sf_op *op, const struct copier *copier, co
     return SF_E_DENIED;
 }
 
-static bool is_attached(const struct sf_postgres *pg, struct sf_str arn, struct sf_str name)
+static bool is_attached(const struct sf_postgres *pg, const struct sf_role_policies *role)
 {
     const struct sf_value *roles = sf_map_getz(pg->attrs, "roles");
     for (size_t i = 0; roles && roles->type == SF_V_LIST && i < roles->list.n; i++) {
-        const struct sf_value *role = roles->list.items[i];
-        if (role->type == SF_V_STRING && (sf_str_eq(role->s, arn) || sf_str_eq(role->s, name))) {
+        const struct sf_value *attached = roles->list.items[i];
+        if (attached->type == SF_V_STRING && (sf_str_eq(attached->s, role->arn) || sf_str_eq(attached->s, role->name))) {
             return true;
         }
     }
     return false;
 }
 
-/* Whether the role of this copy may do all that COPY does. */
-static enum sf_code check_role(struct sf_op *op, const struct sf_postgres *pg, const struct sf_statement *copy, struct sf_err *err)
+/* The role of this copy as its files say now, found attached and trusting. */
+static enum sf_code take_role(struct sf_op *op, const struct sf_postgres *pg, const struct sf_statement *copy,
+                              struct sf_role_policies *role, struct sf_err *err)
 {
     if (!copy->role) {
         sf_fail(err, SF_E_DENIED, "a load into cluster '%.*s' names no role", SF_ARG(pg->id));
@@ -162,36 +92,36 @@ static enum sf_code check_role(struct sf_op *op, const struct sf_postgres *pg, c
         return SF_E_DENIED;
     }
     struct sf_str name = copy->role->id.n ? copy->role->id : sf_map_str(copy->role->attrs, "name");
-    struct sf_str bucket = copy->bucket->id.n ? copy->bucket->id : sf_map_str(copy->bucket->attrs, "name");
-    struct sf_str arn = sf_str_fmt(op->arena, "arn:aws:iam::%.*s:role/%.*s", SF_ARG(op->site->account), SF_ARG(name));
-    const struct sf_value *role =
-        is_file_name(name) ? read_attrs(op, sf_territory_path(op, "iam/roles/%.*s.json", SF_ARG(name))) : NULL;
-    if (!role) {
-        sf_fail(err, SF_E_DENIED, "role '%.*s' does not exist any more", SF_ARG(name));
+    enum sf_code rc = sf_local_role_policies(op, name, role, err);
+    if (rc == SF_E_ABSENT) {
+        sf_fail(err, SF_E_DENIED, "role '%.*s', which the load uses, does not exist any more", SF_ARG(name));
         sf_hint(err, "sfapply makes it");
         return SF_E_DENIED;
     }
-    struct sf_str own_arn = sf_map_str(role, "arn");
-    if (!is_attached(pg, own_arn.n ? own_arn : arn, name) && !is_attached(pg, arn, name)) {
+    if (!rc && !is_attached(pg, role)) {
         sf_fail(err, SF_E_DENIED, "role '%.*s' is not attached to cluster '%.*s'", SF_ARG(name), SF_ARG(pg->id));
         sf_hint(err, "add it to the cluster: `roles: [%.*s]`", SF_ARG(copy->role->name));
         return SF_E_DENIED;
     }
-    enum sf_code rc = trusts_redshift(op, name, role, err);
-    struct copier copier = {
-        .name = name, .bucket_arn = sf_str_fmt(op->arena, "arn:aws:s3:::%.*s", SF_ARG(bucket)), .context = sf_value_map(op->arena)};
-    struct sf_str boundary = sf_map_str(role, "permissions_boundary");
-    sf_map_set_str(op->arena, copier.context, "aws:PrincipalArn", arn);
+    return rc ? rc : sf_local_role_trusts(op, role, "redshift", err);
+}
+
+/* Whether the role may do all that COPY does. */
+static enum sf_code check_role(struct sf_op *op, const struct sf_postgres *pg, const struct sf_statement *copy, struct sf_err *err)
+{
+    struct copier copier = {.context = sf_value_map(op->arena)};
+    enum sf_code rc = take_role(op, pg, copy, &copier.role, err);
+    if (rc) {
+        return rc;
+    }
+    struct sf_str bucket = copy->bucket->id.n ? copy->bucket->id : sf_map_str(copy->bucket->attrs, "name");
+    copier.bucket_arn = sf_str_fmt(op->arena, "arn:aws:s3:::%.*s", SF_ARG(bucket));
+    sf_map_set_str(op->arena, copier.context, "aws:PrincipalArn", copier.role.arn);
     sf_map_set_str(op->arena, copier.context, "aws:PrincipalAccount", op->site->account);
     sf_map_set_bool(op->arena, copier.context, "aws:SecureTransport", true);
-    copier.request =
-        (struct sf_iam_request){.principal = sf_value_str(op->arena, arn), .context = copier.context, .is_context_complete = true};
-    copier.policies = (struct sf_iam_policies){.identity = documents_of(op, role)};
-    if (boundary.n) {
-        const struct sf_value *document = policy_document(op, boundary);
-        /* a boundary that is gone allows nothing */
-        copier.policies.boundary = document ? document : sf_value_map(op->arena);
-    }
+    copier.request = (struct sf_iam_request){
+        .principal = sf_value_str(op->arena, copier.role.arn), .context = copier.context, .is_context_complete = true};
+    copier.policies = (struct sf_iam_policies){.identity = copier.role.documents};
     for (size_t i = 0; !rc && i < copy->n_keys; i++) {
         rc = may_on_key(op, &copier, "s3:ListBucket", copy->keys[i], err);
         if (!rc) {
@@ -259,6 +189,10 @@ static enum sf_code copy_object(struct sf_op *op, struct sf_pg *conn, const stru
     struct sf_str sql = sf_str_fmt(op->arena, "COPY %.*s (%.*s) FROM STDIN WITH (FORMAT csv, HEADER true%s)", SF_ARG(copy->table),
                                    SF_ARG(copy->columns), copy->freeze ? ", FREEZE true" : "");
     enum sf_code rc = op->site->world->bucket_open(op, copy->bucket, key, &u.reader, err);
+    if (rc == SF_E_ABSENT) {
+        rc = sf_fail(err, SF_E_DATA, "object '%.*s' is not in the bucket any more", SF_ARG(key));
+        sf_hint(err, "the upload puts it back: run sfapply again");
+    }
     if (rc) {
         return rc;
     }

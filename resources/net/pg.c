@@ -179,16 +179,26 @@ static PGconn *start_connect(const struct sf_pg_target *target, struct sf_arena 
                                  "target_session_attrs",
                                  target->ssl_root_cert ? "sslrootcert" : NULL,
                                  NULL};
-    const char *const values[] = {target->host, is_numeric ? target->host : port.p,
-                                  port.p,       target->database,
-                                  target->user, target->password,
-                                  "/nonexistent/pgpass",  target->application_name ? target->application_name : "sfstack",
-                                  "UTF8",       target->ssl_mode ? target->ssl_mode : "disable",
-                                  "disable",    "prefer",
-                                  options.p,    "30",
-                                  "1",          "30",
-                                  "10",         "3",
-                                  "any",        target->ssl_root_cert,
+    const char *const values[] = {target->host,
+                                  is_numeric ? target->host : port.p,
+                                  port.p,
+                                  target->database,
+                                  target->user,
+                                  target->password,
+                                  "/nonexistent/pgpass",
+                                  target->application_name ? target->application_name : "sfstack",
+                                  "UTF8",
+                                  target->ssl_mode ? target->ssl_mode : "disable",
+                                  "disable",
+                                  "prefer",
+                                  options.p,
+                                  "30",
+                                  "1",
+                                  "30",
+                                  "10",
+                                  "3",
+                                  "any",
+                                  target->ssl_root_cert,
                                   NULL};
     return PQconnectStartParams(names, values, 0);
 }
@@ -319,6 +329,8 @@ static enum sf_code fail_result(struct sf_pg *pg, const PGresult *result, struct
     bool is_timeout = strcmp(state, "57014") == 0;
     if (is_timeout && pg->was_cancelled) {
         code = SF_E_CANCELLED;
+    } else if (code == SF_E_UNAVAILABLE) {
+        return fail_lost(pg, sf_str_dup(pg->arena, sf_str_of(text ? text : "shut down")).p, err);
     }
     sf_fail(err, code, "%s%s%s%s%.*s%s", text ? text : "unspecified error", detail ? ": " : "", detail ? detail : "",
             context.n ? " (" : "", SF_ARG(context), context.n ? ")" : "");
