@@ -1,0 +1,220 @@
+/* See ledger.h. */
+#include "resources/data/ledger.h"
+
+#include "engine/core/json.h"
+
+#include <inttypes.h>
+
+/* Columns of the query. */
+enum { C_KIND, C_TABLE, C_PART, C_ROWS, C_TOTAL, C_DIGEST, C_SOURCE, C_LOAD, C_RULES, C_STAR, C_CHECKS, C_PASSED, C_SAMPLE, C_BY };
+
+static const char *first_total(struct sf_arena *arena, const struct sf_star_table *table)
+{
+    for (size_t i = 0; i < table->n_columns; i++)
+        if (table->columns[i].type == SF_STAR_NUMERIC)
+            return sf_str_fmt(arena, "cast(sum(%s) as varchar)", sf_sql_name(arena, table->columns[i].name).p).p;
+    return "null";
+}
+
+struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema)
+{
+    static const char nulls[] = "null, null, null, null, null, null, null, null";
+    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
+    sf_buf_addf(
+        &buf,
+        "select 'ledger' as kind, cast(table_name as varchar) as name, cast(part as varchar) as part, cast(row_count as varchar) "
+        "as rows,\n"
+        "  cast(amount as varchar) as total, cast(digest as varchar) as digest, cast(source as varchar), cast(load_id as varchar), "
+        "cast(rules as varchar), cast(star as varchar),\n"
+        "  cast(checks as varchar), cast(checks_passed as varchar), case when is_sample then 'true' else 'false' end, "
+        "cast(loaded_by as "
+        "varchar)\nfrom %s where is_current\n",
+        sf_sql_name2(arena, schema, SF_STR(SF_STAR_LEDGER_TABLE)).p);
+    for (size_t i = 0; i < star->n_tables; i++) {
+        const struct sf_star_table *table = &star->tables[i];
+        if (table->role == SF_STAR_LEDGER)
+            continue;
+        bool is_fact = table->role == SF_STAR_FACT;
+        const char *part = is_fact ? sf_str_fmt(arena, "cast(%s as varchar)", sf_sql_name(arena, table->partition_by).p).p : "null";
+        sf_buf_addf(&buf,
+                    "union all\nselect 'found', %s, %s, cast(count(*) as varchar), %s, cast(sum(%s) as varchar), %s\nfrom %s%s%s\n",
+                    sf_sql_text(arena, table->name).p, part, first_total(arena, table), sf_star_row_digest_sql(arena, table).p,
+                    nulls, sf_sql_name2(arena, schema, table->name).p, is_fact ? " group by " : "",
+                    is_fact ? sf_sql_name(arena, table->partition_by).p : "");
+    }
+    const char *fact = sf_sql_name2(arena, schema, star->fact->name).p;
+    sf_buf_addf(&buf,
+                "union all\nselect 'partition', pg_get_expr(c.relpartbound, c.oid), null, null, null, null, %s\n"
+                "from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass(%s)\n",
+                nulls, sf_sql_text(arena, sf_str_of(fact)).p);
+    struct sf_str note = star->sample_note.n > 0 ? star->sample_note : SF_STR("\x01");
+    sf_buf_addf(&buf,
+                "union all\nselect case when position(%s in coalesce(obj_description(c.oid, 'pg_class'), '')) = 1 then 'noted' "
+                "else 'plain' end,\n"
+                "  cast(count(*) as varchar), null, null, null, null, %s\n"
+                "from pg_class c join pg_namespace n on n.oid = c.relnamespace\n"
+                "where n.nspname = %s and c.relkind in ('r', 'p', 'v') and not c.relispartition and c.relname in (",
+                sf_sql_text(arena, note).p, nulls, sf_sql_text(arena, schema).p);
+    for (size_t i = 0; i < star->n_tables; i++)
+        sf_buf_addf(&buf, "%s%s", i ? ", " : "", sf_sql_text(arena, star->tables[i].name).p);
+    for (size_t i = 0; i < star->n_views; i++)
+        sf_buf_addf(&buf, ", %s", sf_sql_text(arena, star->views[i].name).p);
+    sf_buf_addz(&buf, ") group by 1");
+    struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
+    sf_buf_free(&buf);
+    return text;
+}
+
+static struct sf_ledger_entry *entry_of(struct sf_ledger *ledger, struct sf_str table, bool is_part, int64_t part)
+{
+    for (size_t i = 0; i < ledger->n; i++) {
+        struct sf_ledger_entry *e = &ledger->entries[i];
+        if (e->is_part == is_part && e->part == part && sf_str_eq(e->table, table))
+            return e;
+    }
+    struct sf_ledger_entry *e = &ledger->entries[ledger->n++];
+    *e = (struct sf_ledger_entry){.table = table, .is_part = is_part, .part = part};
+    return e;
+}
+
+static void read_load(struct sf_ledger *ledger, const struct sf_value *rows, size_t r)
+{
+    ledger->has_load = true;
+    ledger->load_id = sf_rows_text(rows, r, C_LOAD);
+    ledger->rules = sf_rows_text(rows, r, C_RULES);
+    ledger->star = sf_rows_text(rows, r, C_STAR);
+    ledger->checks = sf_rows_text(rows, r, C_CHECKS);
+    ledger->is_sample = sf_str_is(sf_rows_text(rows, r, C_SAMPLE), "true");
+    if (!sf_str_int64(sf_rows_text(rows, r, C_PASSED), &ledger->checks_passed))
+        ledger->checks_passed = 0;
+}
+
+static void read_entry(struct sf_ledger *ledger, const struct sf_value *rows, size_t r, bool is_recorded)
+{
+    int64_t part = 0, count = 0;
+    bool is_part = sf_str_int64(sf_rows_text(rows, r, C_PART), &part);
+    if (!sf_str_int64(sf_rows_text(rows, r, C_ROWS), &count))
+        count = -1;
+    struct sf_ledger_entry *e = entry_of(ledger, sf_rows_text(rows, r, C_TABLE), is_part, is_part ? part : 0);
+    if (is_recorded) {
+        e->is_doubled = e->is_recorded;
+        e->is_recorded = true;
+        e->recorded_rows = count;
+        e->recorded_total = sf_rows_text(rows, r, C_TOTAL);
+        e->recorded_digest = sf_rows_text(rows, r, C_DIGEST);
+        e->source = sf_rows_text(rows, r, C_SOURCE);
+    } else {
+        e->is_found = true;
+        e->found_rows = count;
+        e->found_total = sf_rows_text(rows, r, C_TOTAL);
+        e->found_digest = sf_rows_text(rows, r, C_DIGEST);
+    }
+}
+
+/* "FOR VALUES IN (2025)", as pg_get_expr() writes it; a partition made by hand may look otherwise and is no part of ours. */
+static bool read_bound(struct sf_str text, int64_t *value)
+{
+    struct sf_str start = SF_STR("FOR VALUES IN (");
+    if (!sf_str_starts(text, start) || !sf_str_ends(text, SF_STR(")")))
+        return false;
+    struct sf_str inside = sf_str_slice(text, start.n, text.n - 1);
+    if (inside.n >= 2 && inside.p[0] == '\'' && inside.p[inside.n - 1] == '\'')
+        inside = sf_str_slice(inside, 1, inside.n - 1);
+    return sf_str_int64(inside, value);
+}
+
+enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_value *rows, struct sf_str loaded_by, struct sf_ledger *ledger,
+                            struct sf_err *err)
+{
+    size_t n = sf_rows_count(rows);
+    int64_t noted = 0, plain = 0;
+    *ledger = (struct sf_ledger){0};
+    ledger->entries = SF_NEW_ARRAY(arena, n + 1, struct sf_ledger_entry);
+    ledger->partitions = SF_NEW_ARRAY(arena, n + 1, int64_t);
+    for (size_t r = 0; r < n; r++) {
+        struct sf_str kind = sf_rows_text(rows, r, C_KIND), table = sf_rows_text(rows, r, C_TABLE);
+        if (sf_str_is(kind, "ledger")) {
+            if (!sf_str_eq(sf_rows_text(rows, r, C_BY), loaded_by))
+                ledger->other_loader = sf_rows_text(rows, r, C_BY);
+            else if (sf_str_is(table, SF_LEDGER_LOAD))
+                read_load(ledger, rows, r);
+            else
+                read_entry(ledger, rows, r, true);
+        } else if (sf_str_is(kind, "found")) {
+            read_entry(ledger, rows, r, false);
+        } else if (sf_str_is(kind, "partition")) {
+            if (read_bound(table, &ledger->partitions[ledger->n_partitions]))
+                ledger->n_partitions++;
+        } else if (!sf_str_int64(table, sf_str_is(kind, "noted") ? &noted : &plain)) {
+            return sf_fail(err, SF_E_INTERNAL, "the warehouse gave '%.*s' where a number was asked for", SF_ARG(table));
+        }
+    }
+    ledger->wrong_comments = ledger->is_sample ? plain : noted;
+    return SF_OK;
+}
+
+const struct sf_value *sf_ledger_state(struct sf_arena *arena, const struct sf_ledger_entry *e)
+{
+    int64_t found = e->is_found ? e->found_rows : 0;
+    if (!e->is_recorded)
+        return found == 0 ? NULL
+                          : sf_value_str(
+                                arena, sf_str_fmt(arena, "not loaded from here: %.*s rows", SF_ARG(sf_sql_grouped(arena, found))));
+    if (e->is_doubled)
+        return sf_value_str(arena, SF_STR("the ledger was edited by hand"));
+    if (found != e->recorded_rows)
+        return sf_value_str(arena, sf_str_fmt(arena, "edited by hand: %.*s of %.*s rows", SF_ARG(sf_sql_grouped(arena, found)),
+                                              SF_ARG(sf_sql_grouped(arena, e->recorded_rows))));
+    if (!sf_str_eq(e->found_total, e->recorded_total))
+        return sf_value_str(
+            arena, sf_str_fmt(arena, "edited by hand: total is %.*s, was %.*s", SF_ARG(e->found_total), SF_ARG(e->recorded_total)));
+    if (!sf_str_eq(e->found_digest, e->recorded_digest))
+        return sf_value_str(arena, SF_STR("edited by hand: same rows and total, other contents"));
+    const struct sf_value *source;
+    struct sf_err ignored = {0};
+    if (sf_json_parse(arena, e->source, "load_ledger", SF_JSON_PLAIN, &source, &ignored))
+        return sf_value_str(arena, SF_STR("the ledger was edited by hand"));
+    return source;
+}
+
+const struct sf_ledger_entry *sf_ledger_find(const struct sf_ledger *ledger, struct sf_str table, const int64_t *part)
+{
+    for (size_t i = 0; i < ledger->n; i++) {
+        const struct sf_ledger_entry *e = &ledger->entries[i];
+        if (sf_str_eq(e->table, table) && e->is_part == (part != NULL) && (!part || e->part == *part))
+            return e;
+    }
+    return NULL;
+}
+
+bool sf_ledger_has_partition(const struct sf_ledger *ledger, int64_t part)
+{
+    for (size_t i = 0; i < ledger->n_partitions; i++)
+        if (ledger->partitions[i] == part)
+            return true;
+    return false;
+}
+
+const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct sf_ledger *ledger)
+{
+    struct sf_value *contents = sf_value_map(arena), *tables = sf_value_map(arena), *years = sf_value_map(arena);
+    for (size_t i = 0; i < ledger->n; i++) {
+        const struct sf_ledger_entry *e = &ledger->entries[i];
+        const struct sf_value *state = sf_ledger_state(arena, e);
+        if (state && e->is_part)
+            sf_map_add(arena, years, sf_str_fmt(arena, "%" PRId64, e->part), state);
+        else if (state)
+            sf_map_add(arena, tables, e->table, state);
+    }
+    sf_map_set_str(arena, contents, "rules", ledger->rules);
+    sf_map_set_str(arena, contents, "star", ledger->star);
+    sf_map_set_str(arena, contents, "checks", ledger->checks);
+    if (ledger->wrong_comments == 0)
+        sf_map_set_bool(arena, contents, "sample", ledger->is_sample);
+    else
+        sf_map_set_str(arena, contents, "sample",
+                       sf_str_fmt(arena, "%" PRId64 " comments do not say whether it is a sample", ledger->wrong_comments));
+    sf_map_set(arena, contents, SF_STR("tables"), tables);
+    sf_map_set(arena, contents, SF_STR("years"), years);
+    return contents;
+}

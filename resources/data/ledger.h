@@ -1,0 +1,48 @@
+/* The ledger against the tables: one query that counts, totals and digests every table and part as it is now, beside what the
+ * ledger says was published. What agrees is reported by the digest its data set gave it, what does not by a text that says how. */
+#ifndef SF_DATA_LEDGER_H
+#define SF_DATA_LEDGER_H
+
+#include "resources/data/publish.h"
+
+/* A table, or a part of the fact: as recorded (by us, now current) and as it is. */
+struct sf_ledger_entry {
+    struct sf_str table;
+    int64_t part;
+    bool is_part;
+    bool is_recorded, is_found;
+    bool is_doubled; /* two current ledger rows: somebody wrote into it */
+    int64_t recorded_rows, found_rows;
+    struct sf_str recorded_total, found_total;
+    struct sf_str recorded_digest, found_digest;
+    struct sf_str source; /* JSON */
+};
+
+struct sf_ledger {
+    struct sf_ledger_entry *entries;
+    size_t n;
+    int64_t *partitions; /* values that have a partition in the warehouse, filled or not */
+    size_t n_partitions;
+    bool has_load; /* the row of a load of ours as a whole */
+    struct sf_str load_id, rules, star, checks;
+    int64_t checks_passed;
+    bool is_sample;
+    int64_t wrong_comments;     /* relations whose comment lacks the sample note, or has it without cause */
+    struct sf_str other_loader; /* somebody else's current rows; empty when there are none */
+};
+
+struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema);
+/* Reads the query's rows. SF_E_INTERNAL when they make no sense. */
+enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_value *rows, struct sf_str loaded_by, struct sf_ledger *ledger,
+                            struct sf_err *err) SF_MUST_CHECK;
+
+/* The recorded source of an entry that agrees, else a text ("edited by hand: 26,671 of 26,672 rows"); NULL when the entry is not in
+ * the ledger and holds nothing. */
+const struct sf_value *sf_ledger_state(struct sf_arena *arena, const struct sf_ledger_entry *entry);
+const struct sf_ledger_entry *sf_ledger_find(const struct sf_ledger *ledger, struct sf_str table, const int64_t *part);
+bool sf_ledger_has_partition(const struct sf_ledger *ledger, int64_t part);
+
+/* {rules, star, checks, sample, tables: {...}, years: {...}} as it is now. */
+const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct sf_ledger *ledger);
+
+#endif

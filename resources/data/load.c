@@ -1,0 +1,421 @@
+/* kind `load`: a data set published into a star schema, exactly once, in one transaction, after its checks.
+ *
+ * What is there is never believed: read() counts, totals and digests every table and year and compares them with the ledger, so a
+ * row edited by hand is drift of just that year. create() and update() ask again and load only what differs. The id of a load in
+ * the ledger is the intent it ran under, which is how find() knows whether a commit whose answer was lost took place. */
+#include "attr/load.h"
+#include "attr/star_schema.h"
+#include "attr/upload.h"
+
+#include "resources/data/data_file.h"
+#include "resources/data/dataset_attrs.h"
+#include "resources/data/load_plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { MAX_SHOWN_REJECTS = 5, MAX_SHOWN_BYTES = 300 };
+
+/* What a call works on. */
+struct load_call {
+    struct sf_load_objects objects;
+    struct sf_star *star;
+    struct sf_checks checks;
+    struct sf_str schema;
+    struct sf_str loaded_by;
+    struct sf_ledger ledger;
+};
+
+static struct sf_str load_identity(const struct sf_op *op, struct sf_str schema)
+{
+    return sf_str_fmt(op->arena, "%.*s/%.*s", SF_ARG(schema), SF_ARG(op->self->name));
+}
+
+/* Finds the objects, reads the files. `id` is empty before the load exists. */
+static enum sf_code open_call(struct sf_op *op, const struct sf_value *attrs, struct sf_str id, bool needs_source,
+                              struct load_call *call, struct sf_err *err)
+{
+    enum sf_code rc = sf_load_objects(op, needs_source, &call->objects, err);
+    if (rc)
+        return rc;
+    call->schema = sf_map_str(call->objects.star_schema->attrs, STAR_SCHEMA_SCHEMA);
+    rc = sf_star_load(op, sf_map_str(call->objects.star_schema->attrs, STAR_SCHEMA_TABLES), &call->star, err);
+    if (rc)
+        return rc;
+    if (id.n == 0)
+        id = load_identity(op, call->schema);
+    call->loaded_by = sf_str_fmt(op->arena, "%.*s/%.*s/%.*s", SF_ARG(op->site->stack), SF_ARG(op->site->lineage), SF_ARG(id));
+    return needs_source ? sf_checks_load(op, sf_map_str(attrs, LOAD_CHECKS), call->star, &call->checks, err) : SF_OK;
+}
+
+/* SF_E_ABSENT when the star's tables are not there. */
+static enum sf_code ask_ledger(struct sf_op *op, struct load_call *call, struct sf_err *err)
+{
+    const struct sf_value *rows;
+    struct sf_err local = {0};
+    enum sf_code rc = op->site->world->warehouse_query(op, call->objects.cluster,
+                                                       sf_ledger_sql(op->arena, call->star, call->schema), &rows, &local);
+    if (!rc)
+        return sf_ledger_read(op->arena, rows, call->loaded_by, &call->ledger, err);
+    bool is_gone = strcmp(local.remote_code, "42P01") == 0 || strcmp(local.remote_code, "3F000") == 0;
+    if (is_gone)
+        return sf_fail(err, SF_E_ABSENT, "a table of schema '%.*s' is missing", SF_ARG(call->schema));
+    if (err)
+        *err = local;
+    return rc;
+}
+
+static void report(struct sf_op *op, const struct load_call *call, const struct sf_value *base, struct sf_str id,
+                   struct sf_outcome *out)
+{
+    struct sf_value *attrs = sf_value_map(op->arena);
+    for (size_t i = 0; base && i < base->map.n; i++)
+        sf_map_add(op->arena, attrs, base->map.pairs[i].key, base->map.pairs[i].value);
+    int64_t rows = 0;
+    for (size_t i = 0; i < call->ledger.n; i++)
+        rows += call->ledger.entries[i].is_part && call->ledger.entries[i].is_found ? call->ledger.entries[i].found_rows : 0;
+    sf_map_set(op->arena, attrs, sf_str_of(LOAD_CONTENTS), sf_ledger_contents(op->arena, &call->ledger));
+    sf_map_set_int(op->arena, attrs, LOAD_ROWS, rows);
+    sf_map_set_int(op->arena, attrs, LOAD_CHECKS_PASSED, call->ledger.checks_passed);
+    sf_map_set_str(op->arena, attrs, LOAD_LOAD_ID, call->ledger.load_id);
+    out->attrs = attrs;
+    out->id = id;
+}
+
+static enum sf_code read_load(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
+{
+    struct load_call call = {0};
+    enum sf_code rc = open_call(op, op->self->attrs, id, false, &call, err);
+    if (!rc)
+        rc = ask_ledger(op, &call, err);
+    if (rc)
+        return rc;
+    if (!call.ledger.has_load)
+        return sf_fail(err, SF_E_ABSENT, "the ledger of schema '%.*s' knows no load of this stack", SF_ARG(call.schema));
+    report(op, &call, op->self->attrs, id, out);
+    return SF_OK;
+}
+
+static enum sf_code find_load(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err)
+{
+    struct load_call call = {0};
+    enum sf_code rc = open_call(op, want, SF_STR_NONE, false, &call, err);
+    if (!rc)
+        rc = ask_ledger(op, &call, err);
+    if (rc)
+        return rc;
+    if (!call.ledger.has_load || !sf_str_eq(call.ledger.load_id, op->intent))
+        return sf_fail(err, SF_E_ABSENT, "load %.*s was not published", SF_ARG(op->intent));
+    report(op, &call, want, load_identity(op, call.schema), out);
+    return SF_OK;
+}
+
+/* --- rejects of the data set --- */
+
+/* Appends "line; line" of up to five lines of the rejects file. */
+static void show_rejects(struct sf_buf *buf, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char line[MAX_SHOWN_BYTES];
+    for (int i = 0; file && i < MAX_SHOWN_REJECTS && fgets(line, sizeof(line), file); i++) {
+        line[strcspn(line, "\r\n")] = 0;
+        sf_buf_addf(buf, "\n  %s", line);
+    }
+    if (file)
+        fclose(file);
+}
+
+static enum sf_code refuse_rejects(struct sf_op *op, const struct sf_object *dataset, struct sf_err *err)
+{
+    int64_t rejected = sf_map_int(dataset->attrs, DATASET_REJECTED, 0),
+            allowed = sf_map_int(dataset->attrs, DATASET_MAX_REJECTS, 0);
+    if (rejected <= allowed)
+        return SF_OK;
+    struct sf_str path = sf_str_dup(op->arena, sf_map_str(dataset->attrs, DATASET_REJECTS_FILE));
+    struct sf_buf buf = SF_BUF(SF_MAX_MESSAGE_BYTES);
+    if (path.n > 0)
+        show_rejects(&buf, path.p);
+    sf_fail(err, SF_E_UNPUBLISHED,
+            "%.*s rows of data set '%.*s' were rejected and max_rejects is %" PRId64 "; nothing was published%s",
+            SF_ARG(sf_sql_grouped(op->arena, rejected)), SF_ARG(dataset->name), allowed, buf.n ? buf.p : "");
+    sf_hint(err, "all of them, with their reasons: %.*s; correct the source, or raise max_rejects", SF_ARG(path));
+    sf_buf_free(&buf);
+    return SF_E_UNPUBLISHED;
+}
+
+/* --- failed checks --- */
+
+/* Stages once more, without constraints, and stores what fails, in a transaction of its own: that of the load is gone. Gives the
+ * first failing check, its count and first rows; `name` stays empty when nothing fails. */
+static enum sf_code record_failures(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan, struct sf_str *name,
+                                    struct sf_str *count, struct sf_buf *shown, struct sf_err *err)
+{
+    struct sf_script script = {.arena = op->arena};
+    struct sf_load_plan rehearsal = *plan;
+    rehearsal.is_rehearsal = true;
+    const char *rejects = sf_sql_name2(op->arena, plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p;
+    sf_script_add(&script, "clear earlier rejects", "delete from %s where loaded_by = %s", rejects,
+                  sf_sql_text(op->arena, plan->loaded_by).p);
+    sf_publish_stage(&script, &rehearsal);
+    for (size_t i = 0; i < call->checks.n; i++) {
+        const struct sf_check *check = &call->checks.list[i];
+        if (!check->is_warning)
+            sf_script_put(&script, sf_str_fmt(op->arena, "record %.*s", SF_ARG(check->name)).p,
+                          sf_check_record_sql(op->arena, check, &rehearsal));
+    }
+    size_t counts = script.n, failed;
+    sf_script_add(&script, "count rejects",
+                  "select check_name, cast(count(*) as varchar) from %s where load_id = %s group by check_name order by check_name",
+                  rejects, sf_sql_text(op->arena, plan->load_id).p)
+        ->wants_rows = true;
+    sf_script_add(&script, "show rejects", "select check_name, row_text from %s where load_id = %s order by check_name, row_number",
+                  rejects, sf_sql_text(op->arena, plan->load_id).p)
+        ->wants_rows = true;
+    enum sf_code rc = sf_op_intent(op, "record rejects", err);
+    const struct sf_value *results = NULL;
+    if (!rc)
+        rc = op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, &results, &failed, err);
+    if (rc)
+        return rc;
+    const struct sf_value *by_check = results->list.items[counts], *rows = results->list.items[counts + 1];
+    /* in the order of the checks file: what comes first explains what follows */
+    for (size_t i = 0; i < call->checks.n && name->n == 0; i++) {
+        for (size_t r = 0; r < sf_rows_count(by_check); r++) {
+            if (!sf_str_eq(sf_rows_text(by_check, r, 0), call->checks.list[i].name))
+                continue;
+            *name = call->checks.list[i].name;
+            *count = sf_rows_text(by_check, r, 1);
+        }
+    }
+    int n = 0;
+    for (size_t r = 0; r < sf_rows_count(rows) && n < MAX_SHOWN_REJECTS; r++) {
+        if (!sf_str_eq(sf_rows_text(rows, r, 0), *name))
+            continue;
+        struct sf_str text = sf_str_slice(sf_rows_text(rows, r, 1), 0, MAX_SHOWN_BYTES);
+        sf_buf_addf(shown, "\n  %.*s", SF_ARG(text));
+        n++;
+    }
+    return SF_OK;
+}
+
+/* Turns a failed check, or a null where none may be, into SF_E_UNPUBLISHED with the rows that offend. */
+static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan, bool is_check,
+                                    struct sf_err *err)
+{
+    struct sf_str name = SF_STR_NONE, count = SF_STR_NONE;
+    struct sf_buf shown = SF_BUF(SF_MAX_MESSAGE_BYTES);
+    struct sf_err first = *err, second = {0};
+    enum sf_code rc = record_failures(op, call, plan, &name, &count, &shown, &second);
+    if (!rc && name.n > 0) {
+        rc = sf_fail(err, SF_E_UNPUBLISHED, "check '%.*s' failed for %.*s%s row%s; nothing was published%s", SF_ARG(name),
+                     SF_ARG(count), sf_str_eq(count, sf_str_fmt(op->arena, "%d", SF_MAX_REJECTS)) ? " or more" : "",
+                     sf_str_is(count, "1") ? "" : "s", shown.n ? shown.p : "");
+        sf_hint(err, "what was published before still stands; the rows are in \"%.*s\".\"%s\", load_id %.*s", SF_ARG(call->schema),
+                SF_STAR_REJECTS_TABLE, SF_ARG(op->intent));
+    } else if (is_check) {
+        rc = sf_fail(err, SF_E_UNPUBLISHED, "%s; nothing was published", first.message);
+        sf_hint(err, "what was published before still stands; the failing rows could not be recorded: %s",
+                second.message[0] ? second.message : "they were gone when asked for again");
+    } else {
+        *err = first;
+        rc = SF_E_DATA;
+        err->code = rc;
+        sf_hint(err, "the delivered file does not fit its table; nothing was published and what was published before still stands");
+    }
+    sf_buf_free(&shown);
+    return rc;
+}
+
+/* --- publishing --- */
+
+struct check_span {
+    size_t first; /* index of the first check's statement */
+    size_t n;
+};
+
+static struct check_span add_checks(struct sf_script *script, const struct load_call *call, const struct sf_load_plan *plan)
+{
+    struct check_span span = {script->n, call->checks.n};
+    for (size_t i = 0; i < call->checks.n; i++) {
+        const struct sf_check *check = &call->checks.list[i];
+        struct sf_statement *s = sf_script_put(script, sf_str_fmt(script->arena, "check %.*s", SF_ARG(check->name)).p,
+                                               sf_check_raise_sql(script->arena, check, plan));
+        s->wants_rows = check->is_warning;
+    }
+    return span;
+}
+
+static void list_warnings(struct sf_op *op, const struct load_call *call, struct check_span span, const struct sf_value *results)
+{
+    for (size_t i = 0; i < span.n; i++) {
+        struct sf_str n = sf_rows_text(results->list.items[span.first + i], 0, 0);
+        if (call->checks.list[i].is_warning && n.n > 0 && !sf_str_is(n, "0"))
+            sf_op_warn(op, "check '%.*s' failed for %.*s rows; published, since its severity is warn",
+                       SF_ARG(call->checks.list[i].name), SF_ARG(n));
+    }
+}
+
+/* Whether a copy was refused by the data: a null, a value that does not fit, a malformed line. */
+static bool is_data_error(const struct sf_err *err)
+{
+    return strncmp(err->remote_code, "22", 2) == 0 || strncmp(err->remote_code, "23", 2) == 0;
+}
+
+/* Deletes what earlier deliveries left: from now on nothing published was loaded from it. A failure here is only a note, since the
+ * next load tries again. */
+static void delete_superseded(struct sf_op *op, const struct load_call *call)
+{
+    const struct sf_value *keys = sf_map_getz(call->objects.upload->attrs, UPLOAD_SUPERSEDED);
+    const struct sf_value *files = sf_map_getz(call->objects.upload->attrs, UPLOAD_FILES);
+    struct sf_err err = {0};
+    if (!keys || keys->type != SF_V_LIST || keys->list.n == 0 || sf_op_intent(op, "delete superseded objects", &err))
+        return;
+    for (size_t i = 0; i < keys->list.n; i++) {
+        const struct sf_value *key = keys->list.items[i];
+        if (key->type != SF_V_STRING || sf_map_get(files, key->s))
+            continue;
+        if (op->site->world->bucket_delete(op, call->objects.bucket, key->s, &err))
+            sf_op_warn(op, "superseded object '%.*s' could not be deleted: %s", SF_ARG(key->s), err.message);
+    }
+}
+
+static enum sf_code publish(struct sf_op *op, struct load_call *call, const struct sf_value *want, struct sf_str id,
+                            const char *intent, struct sf_outcome *out, struct sf_err *err)
+{
+    struct sf_load_plan plan = {0};
+    struct sf_err local = {0};
+    if (!err)
+        err = &local;
+    enum sf_code rc = refuse_rejects(op, call->objects.dataset, err);
+    if (!rc)
+        rc = sf_load_prepare(op, &call->objects, call->star, &call->checks, sf_map_getz(want, LOAD_CONTENTS), &call->ledger, &plan,
+                             err);
+    if (!rc)
+        rc = sf_load_check_delivery(op, &call->objects, &plan, err);
+    if (rc)
+        return rc;
+    plan.load_id = op->intent;
+    plan.loaded_by = call->loaded_by;
+    struct sf_script script = {.arena = op->arena};
+    sf_publish_stage(&script, &plan);
+    struct check_span span = add_checks(&script, call, &plan);
+    sf_publish_commit(&script, &plan);
+    rc = sf_op_intent(op, intent, err);
+    if (rc)
+        return rc;
+    const struct sf_value *results = NULL;
+    size_t failed = 0;
+    rc = op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, &results, &failed, err);
+    if (rc == SF_E_REFUSED && failed < script.n) {
+        bool is_check = failed >= span.first && failed < span.first + span.n;
+        if (is_check || (script.list[failed].sql.n == 0 && is_data_error(err)))
+            return explain_failure(op, call, &plan, is_check, err);
+    }
+    if (rc)
+        return rc;
+    out->id = id;
+    list_warnings(op, call, span, results);
+    return SF_OK;
+}
+
+static enum sf_code finish(struct sf_op *op, struct load_call *call, const struct sf_value *want, struct sf_str id,
+                           struct sf_outcome *out, struct sf_err *err)
+{
+    delete_superseded(op, call);
+    enum sf_code rc = ask_ledger(op, call, err);
+    if (!rc)
+        report(op, call, want, id, out);
+    return rc;
+}
+
+static enum sf_code create_load(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err)
+{
+    struct load_call call = {0};
+    enum sf_code rc = open_call(op, want, SF_STR_NONE, true, &call, err);
+    if (!rc)
+        rc = ask_ledger(op, &call, err);
+    if (rc)
+        return rc;
+    if (call.ledger.other_loader.n > 0) {
+        sf_fail(err, SF_E_CONFLICT, "schema '%.*s' is filled by another load: %.*s", SF_ARG(call.schema),
+                SF_ARG(call.ledger.other_loader));
+        sf_hint(err, "one star has one load; destroy the other, or give this one a star of its own");
+        return SF_E_CONFLICT;
+    }
+    struct sf_str id = load_identity(op, call.schema);
+    rc = publish(op, &call, want, id, "publish load", out, err);
+    if (!rc)
+        rc = sf_op_made(op, id, err);
+    return rc ? rc : finish(op, &call, want, id, out, err);
+}
+
+static enum sf_code update_load(struct sf_op *op, struct sf_str id, const struct sf_value *have, const struct sf_value *want,
+                                struct sf_outcome *out, struct sf_err *err)
+{
+    (void)have; /* what is there is asked again: the star may have made a table anew since the plan */
+    struct load_call call = {0};
+    enum sf_code rc = open_call(op, want, id, true, &call, err);
+    if (!rc)
+        rc = ask_ledger(op, &call, err);
+    if (!rc)
+        rc = publish(op, &call, want, id, "publish load", out, err);
+    return rc ? rc : finish(op, &call, want, id, out, err);
+}
+
+static enum sf_code destroy_load(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
+{
+    (void)out;
+    struct load_call call = {0};
+    enum sf_code rc = open_call(op, op->self->attrs, id, false, &call, err);
+    if (!rc)
+        rc = ask_ledger(op, &call, err);
+    if (rc == SF_E_ABSENT || (!rc && !call.ledger.has_load))
+        return SF_OK;
+    if (rc)
+        return rc;
+    struct sf_load_plan plan = {.star = call.star, .schema = call.schema, .loaded_by = call.loaded_by};
+    plan.partitions = sf_star_partitions_schema(op->arena, plan.schema);
+    plan.parts = SF_NEW_ARRAY(op->arena, call.ledger.n_partitions + 1, struct sf_load_part);
+    for (size_t i = 0; i < call.ledger.n_partitions; i++)
+        plan.parts[plan.n_parts++] = (struct sf_load_part){.value = call.ledger.partitions[i], .has_partition = true};
+    struct sf_script script = {.arena = op->arena};
+    sf_publish_withdraw(&script, &plan);
+    size_t failed = 0;
+    rc = sf_op_intent(op, "withdraw load", err);
+    if (!rc)
+        rc = op->site->world->warehouse_control(op, call.objects.cluster, script.list, script.n, NULL, &failed, err);
+    return rc;
+}
+
+static enum sf_code derive_load(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+{
+    struct load_call call = {0};
+    const struct sf_value *checks = sf_map_getz(want, LOAD_CHECKS);
+    if (checks && checks->type != SF_V_STRING && checks->type != SF_V_NULL)
+        return SF_OK;
+    if (sf_load_objects(op, true, &call.objects, err))
+        return SF_OK;
+    struct sf_str tables = sf_map_str(call.objects.star_schema->attrs, STAR_SCHEMA_TABLES);
+    if (tables.n == 0)
+        return SF_OK;
+    enum sf_code rc = sf_star_load(op, tables, &call.star, err);
+    if (!rc)
+        rc = sf_checks_load(op, sf_map_str(want, LOAD_CHECKS), call.star, &call.checks, err);
+    if (rc)
+        return rc;
+    const struct sf_value *contents = sf_load_contents(op, call.objects.dataset, call.star, &call.checks);
+    if (contents)
+        sf_map_set(op->arena, want, sf_str_of(LOAD_CONTENTS), contents);
+    return SF_OK;
+}
+
+extern const struct sf_driver sf_driver_data_load;
+const struct sf_driver sf_driver_data_load = {
+    .kind = "load",
+    .read = read_load,
+    .find = find_load,
+    .create = create_load,
+    .update = update_load,
+    .destroy = destroy_load,
+    .derive = derive_load,
+};

@@ -1,0 +1,288 @@
+/* See publish.h. */
+#include "resources/data/publish.h"
+
+#include <inttypes.h>
+
+static struct sf_str staged_table(struct sf_arena *arena, const struct sf_star_table *table)
+{
+    return sf_sql_name(arena, sf_str_fmt(arena, "staged_%.*s", SF_ARG(table->name)));
+}
+
+static struct sf_str part_name(struct sf_arena *arena, const struct sf_load_plan *plan, int64_t value)
+{
+    return sf_str_fmt(arena, "%.*s_%" PRId64, SF_ARG(plan->star->fact->name), value);
+}
+
+static struct sf_str partition_name(struct sf_arena *arena, const struct sf_load_plan *plan, int64_t value)
+{
+    return sf_sql_name2(arena, plan->partitions, part_name(arena, plan, value));
+}
+
+/* Whether a part is staged as the partition it becomes. */
+static bool is_attached(const struct sf_load_plan *plan, const struct sf_load_part *part)
+{
+    return !part->has_partition && !plan->is_rehearsal;
+}
+
+static struct sf_str staged_part(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part)
+{
+    if (is_attached(plan, part))
+        return partition_name(arena, plan, part->value);
+    return sf_sql_name(arena, sf_str_fmt(arena, "staged_%.*s", SF_ARG(part_name(arena, plan, part->value))));
+}
+
+/* "(a bigint, b character varying(10))". Staging aside has no constraints, so that a check can show the rows that offend. */
+static struct sf_str column_types(struct sf_arena *arena, const struct sf_star_table *table, bool is_constrained)
+{
+    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < table->n_columns; i++)
+        sf_buf_addf(&buf, "%s%s %s%s", i ? ", " : "(", sf_sql_name(arena, table->columns[i].name).p,
+                    sf_star_type_sql(arena, &table->columns[i]).p,
+                    is_constrained && !table->columns[i].is_nullable ? " not null" : "");
+    sf_buf_addc(&buf, ')');
+    struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
+    sf_buf_free(&buf);
+    return text;
+}
+
+static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, const char *what, struct sf_str table,
+                     struct sf_str columns, const struct sf_str *key)
+{
+    struct sf_statement *copy = sf_script_put(script, what, SF_STR_NONE);
+    copy->table = table;
+    copy->columns = columns;
+    copy->bucket = plan->bucket;
+    copy->keys = key;
+    copy->n_keys = 1;
+    copy->role = plan->role;
+    copy->freeze = true;
+}
+
+void sf_publish_stage(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    struct sf_arena *arena = script->arena;
+    const struct sf_star_table *fact = plan->star->fact;
+    /* sorting and grouping three quarters of a million keys in the default 4 MB would go through files */
+    sf_script_put(script, "give the load memory", SF_STR("set local work_mem = '64MB'"));
+    if (!plan->is_rehearsal)
+        sf_script_add(script, "lock the ledger", "lock table %s in share row exclusive mode",
+                      sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p);
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        const struct sf_load_table *t = &plan->tables[i];
+        if (!t->changes)
+            continue;
+        const char *copy = sf_str_fmt(arena, "copy %.*s", SF_ARG(t->table->name)).p;
+        sf_script_add(script, copy, "create temporary table %s %s on commit drop", staged_table(arena, t->table).p,
+                      column_types(arena, t->table, false).p);
+        add_copy(script, plan, copy, staged_table(arena, t->table), t->columns, &t->key);
+    }
+    for (size_t i = 0; i < plan->n_parts; i++) {
+        const struct sf_load_part *part = &plan->parts[i];
+        if (!part->changes || part->is_removed)
+            continue;
+        const char *copy = sf_str_fmt(arena, "copy %.*s %" PRId64, SF_ARG(fact->name), part->value).p;
+        if (is_attached(plan, part)) {
+            const char *name = partition_name(arena, plan, part->value).p;
+            sf_script_add(script, copy, "drop table if exists %s", name);
+            sf_script_add(script, copy, "create table %s %s", name, column_types(arena, fact, true).p);
+        } else {
+            sf_script_add(script, copy, "create temporary table %s %s on commit drop", staged_part(arena, plan, part).p,
+                          column_types(arena, fact, false).p);
+        }
+        add_copy(script, plan, copy, staged_part(arena, plan, part), plan->fact_columns, &part->key);
+    }
+}
+
+/* "1999, 2000": parts that change; with `only_removed`, those that go. Empty when there are none. */
+static struct sf_str part_list(struct sf_arena *arena, const struct sf_load_plan *plan, bool only_removed)
+{
+    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < plan->n_parts; i++)
+        if (plan->parts[i].changes && (plan->parts[i].is_removed || !only_removed))
+            sf_buf_addf(&buf, "%s%" PRId64, buf.n ? ", " : "", plan->parts[i].value);
+    struct sf_str text = buf.n ? sf_str_dup(arena, sf_buf_str(&buf)) : SF_STR_NONE;
+    sf_buf_free(&buf);
+    return text;
+}
+
+static bool has_unchanged_part(const struct sf_load_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_parts; i++)
+        if (!plan->parts[i].changes)
+            return true;
+    return false;
+}
+
+struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
+{
+    if (table != plan->star->fact) {
+        for (size_t i = 0; i < plan->n_tables; i++)
+            if (plan->tables[i].table == table && plan->tables[i].changes)
+                return staged_table(arena, table);
+        return sf_sql_name2(arena, plan->schema, table->name);
+    }
+    const char *columns = sf_star_columns_sql(arena, table, "").p;
+    const char *published = sf_sql_name2(arena, plan->schema, table->name).p;
+    struct sf_str changed = part_list(arena, plan, false);
+    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < plan->n_parts; i++)
+        if (plan->parts[i].changes && !plan->parts[i].is_removed)
+            sf_buf_addf(&buf, "%sselect %s from %s", buf.n ? " union all " : "(", columns,
+                        staged_part(arena, plan, &plan->parts[i]).p);
+    if (has_unchanged_part(plan) || buf.n == 0) {
+        sf_buf_addf(&buf, "%sselect %s from %s", buf.n ? " union all " : "(", columns, published);
+        if (changed.n > 0)
+            sf_buf_addf(&buf, " where %s not in (%s)", sf_sql_name(arena, table->partition_by).p, changed.p);
+    }
+    sf_buf_addc(&buf, ')');
+    struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
+    sf_buf_free(&buf);
+    return text;
+}
+
+static void publish_tables(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    struct sf_arena *arena = script->arena;
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        const struct sf_star_table *table = plan->tables[i].table;
+        if (!plan->tables[i].changes)
+            continue;
+        const char *what = sf_str_fmt(arena, "publish %.*s", SF_ARG(table->name)).p;
+        const char *name = sf_sql_name2(arena, plan->schema, table->name).p, *columns = sf_star_columns_sql(arena, table, "").p;
+        sf_script_add(script, what, "delete from %s", name);
+        sf_script_add(script, what, "insert into %s (%s) select %s from %s", name, columns, columns, staged_table(arena, table).p);
+    }
+}
+
+static void publish_parts(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    struct sf_arena *arena = script->arena;
+    const struct sf_star_table *fact = plan->star->fact;
+    const char *name = sf_sql_name2(arena, plan->schema, fact->name).p, *columns = sf_star_columns_sql(arena, fact, "").p;
+    for (size_t i = 0; i < plan->n_parts; i++) {
+        const struct sf_load_part *part = &plan->parts[i];
+        if (!part->changes)
+            continue;
+        const char *what = sf_str_fmt(arena, "publish %.*s %" PRId64, SF_ARG(fact->name), part->value).p;
+        if (part->has_partition)
+            sf_script_add(script, what, "delete from %s where %s = %" PRId64, name, sf_sql_name(arena, fact->partition_by).p,
+                          part->value);
+        if (part->is_removed)
+            continue;
+        if (is_attached(plan, part))
+            sf_script_add(script, what, "alter table %s attach partition %s for values in (%" PRId64 ")", name,
+                          partition_name(arena, plan, part->value).p, part->value);
+        else
+            sf_script_add(script, what, "insert into %s (%s) select %s from %s", name, columns, columns,
+                          staged_part(arena, plan, part).p);
+    }
+}
+
+/* Columns of a ledger row that are the same for all rows of a load, from `rules` on. */
+static struct sf_str ledger_tail(struct sf_arena *arena, const struct sf_load_plan *plan)
+{
+    struct sf_str note = plan->is_sample ? plan->star->sample_note : SF_STR_NONE;
+    return sf_str_fmt(arena, "%s, %s, %s, %d, %s, %s, %s, %s, %s, %s, current_timestamp, %s",
+                      sf_sql_text_or_null(arena, plan->rules).p, sf_sql_text(arena, plan->star->digest).p,
+                      sf_sql_text_or_null(arena, plan->checks).p, plan->n_checks, sf_sql_text_or_null(arena, plan->snapshot).p,
+                      sf_sql_text_or_null(arena, plan->delivery).p, plan->is_sample ? "true" : "false",
+                      sf_sql_text_or_null(arena, note).p, sf_sql_text_or_null(arena, plan->data_as_of).p,
+                      sf_sql_text_or_null(arena, plan->data_loaded_at).p, sf_sql_text(arena, plan->loaded_by).p);
+}
+
+static const char ledger_columns[] =
+    "load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, "
+    "checks_passed, snapshot, delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by";
+
+/* The column whose total the ledger keeps: the fact's measure, or the first numeric one. */
+static struct sf_str total_sql(struct sf_arena *arena, const struct sf_star_table *table)
+{
+    for (size_t i = 0; i < table->n_columns; i++)
+        if (table->columns[i].type == SF_STAR_NUMERIC)
+            return sf_str_fmt(arena, "sum(%s)", sf_sql_name(arena, table->columns[i].name).p);
+    return SF_STR("cast(null as numeric)");
+}
+
+static void write_ledger(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    struct sf_arena *arena = script->arena;
+    const struct sf_star_table *fact = plan->star->fact;
+    const char *ledger = sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p;
+    const char *id = sf_sql_text(arena, plan->load_id).p, *tail = ledger_tail(arena, plan).p;
+    const char *fact_text = sf_sql_text(arena, fact->name).p;
+    struct sf_str changed = part_list(arena, plan, false);
+    struct sf_buf stale = SF_BUF(SF_MAX_SQL_BYTES), sources = SF_BUF(SF_MAX_SQL_BYTES);
+
+    sf_buf_addf(&stale, "table_name = '%s'", SF_LEDGER_LOAD);
+    for (size_t i = 0; i < plan->n_tables; i++)
+        if (plan->tables[i].changes)
+            sf_buf_addf(&stale, " or table_name = %s", sf_sql_text(arena, plan->tables[i].table->name).p);
+    if (changed.n > 0)
+        sf_buf_addf(&stale, " or table_name = %s and part in (%s)", fact_text, changed.p);
+    sf_script_add(script, "retire ledger rows", "update %s set is_current = false where is_current and (%s)", ledger, stale.p);
+
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        const struct sf_load_table *t = &plan->tables[i];
+        if (t->changes)
+            sf_script_add(script, "write the ledger",
+                          "insert into %s (%s) select %s, %s, null, true, count(*), %s, cast(sum(%s) as varchar), %s, %s from %s",
+                          ledger, ledger_columns, id, sf_sql_text(arena, t->table->name).p, total_sql(arena, t->table).p,
+                          sf_star_row_digest_sql(arena, t->table).p, sf_sql_text(arena, t->source).p, tail,
+                          sf_sql_name2(arena, plan->schema, t->table->name).p);
+    }
+    for (size_t i = 0; i < plan->n_parts; i++)
+        if (plan->parts[i].changes && !plan->parts[i].is_removed)
+            sf_buf_addf(&sources, "%sselect %" PRId64 " as part, %s as source", sources.n ? " union all " : "",
+                        plan->parts[i].value, sf_sql_text(arena, plan->parts[i].source).p);
+    if (sources.n > 0) {
+        /* made first, on its own: an insert would be measured by one process, this by several */
+        sf_script_add(script, "measure what is published",
+                      "create temporary table measured on commit drop as select %s as part, count(*) as row_count, %s as amount, "
+                      "sum(%s) as digest from %s "
+                      "where %s in (%s) group by %s",
+                      sf_sql_name(arena, fact->partition_by).p, total_sql(arena, fact).p, sf_star_row_digest_sql(arena, fact).p,
+                      sf_sql_name2(arena, plan->schema, fact->name).p, sf_sql_name(arena, fact->partition_by).p, changed.p,
+                      sf_sql_name(arena, fact->partition_by).p);
+        sf_script_add(script, "write the ledger",
+                      "insert into %s (%s) select %s, %s, s.part, true, coalesce(m.row_count, 0), m.amount, cast(m.digest as "
+                      "varchar), s.source, %s "
+                      "from (%s) s left join measured m on m.part = s.part",
+                      ledger, ledger_columns, id, fact_text, tail, sources.p);
+    }
+    sf_script_add(
+        script, "write the ledger",
+        "insert into %s (%s) select %s, '%s', null, true, coalesce(sum(row_count), 0), sum(amount), null, null, %s from %s "
+        "where is_current and table_name = %s",
+        ledger, ledger_columns, id, SF_LEDGER_LOAD, tail, ledger, fact_text);
+    sf_buf_free(&stale);
+    sf_buf_free(&sources);
+}
+
+void sf_publish_commit(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    publish_tables(script, plan);
+    publish_parts(script, plan);
+    write_ledger(script, plan);
+    struct sf_star_site site = {.schema = plan->schema, .is_sample = plan->is_sample};
+    sf_star_comment_relations(script, plan->star, &site);
+}
+
+void sf_publish_withdraw(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    struct sf_arena *arena = script->arena;
+    const char *owner = sf_sql_text(arena, plan->loaded_by).p;
+    for (size_t i = 0; i < plan->n_parts; i++)
+        if (plan->parts[i].has_partition)
+            sf_script_add(script, "drop a partition", "drop table if exists %s",
+                          partition_name(arena, plan, plan->parts[i].value).p);
+    for (size_t i = 0; i < plan->star->n_tables; i++) {
+        const struct sf_star_table *table = &plan->star->tables[i];
+        if (table->role == SF_STAR_LEDGER)
+            sf_script_add(script, "clear the ledger", "delete from %s where loaded_by = %s",
+                          sf_sql_name2(arena, plan->schema, table->name).p, owner);
+        else
+            sf_script_add(script, "empty a table", "delete from %s", sf_sql_name2(arena, plan->schema, table->name).p);
+    }
+    struct sf_star_site site = {.schema = plan->schema, .is_sample = false};
+    sf_star_comment_relations(script, plan->star, &site);
+}
