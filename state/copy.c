@@ -92,7 +92,7 @@ enum sf_code sf_copy_check(struct sf_store *store, struct sf_err *err)
 {
     char answer[256];
     if (!ask(store->db, "PRAGMA quick_check(1)", answer, sizeof(answer)))
-        return sf_sql_fail(store->db, store->path, err);
+        return sf_store_sql_fail(store->db, store->path, err);
     if (strcmp(answer, "ok") != 0)
         return sf_copy_damaged(store->path, answer, err);
     if (ask(store->db, "PRAGMA foreign_key_check", answer, sizeof(answer)))
@@ -119,9 +119,9 @@ static enum sf_code write_copy(struct sf_store *store, const char *fresh, const 
         return rc;
     sqlite3_stmt *query = NULL;
     if (sqlite3_prepare_v2(store->db, "VACUUM INTO ?1", -1, &query, NULL) != SQLITE_OK)
-        return sf_sql_fail(store->db, store->path, err);
-    sf_sql_bind(query, 1, sf_str_of(fresh));
-    rc = sf_sql_run(store, query, err);
+        return sf_store_sql_fail(store->db, store->path, err);
+    sf_store_sql_bind(query, 1, sf_str_of(fresh));
+    rc = sf_store_sql_run(store, query, err);
     sqlite3_finalize(query);
     if (!rc)
         rc = sync_file(fresh, err);
@@ -196,13 +196,13 @@ static enum sf_code image_of_file(const char *path, bool is_immutable, unsigned 
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     bool is_open = is_immutable ? open_immutable(path, &db) == SF_OK : sqlite3_open_v2(path, &db, flags, NULL) == SQLITE_OK;
     if (!is_open)
-        rc = sf_sql_fail(db, path, err);
+        rc = sf_store_sql_fail(db, path, err);
     if (!rc)
-        rc = sf_sql_configure(db, path, err);
+        rc = sf_store_sql_configure(db, path, err);
     if (!rc) {
         *image = read_image(db, size);
         if (!*image)
-            rc = sf_sql_fail(db, path, err);
+            rc = sf_store_sql_fail(db, path, err);
     }
     sqlite3_close(db); /* ends the read transaction */
     return rc;
@@ -249,10 +249,10 @@ enum sf_code sf_copy_open(struct sf_store *store, bool *is_unclean, struct sf_er
     image[READ_VERSION_AT] = ROLLBACK_VERSION;
     if (sqlite3_open_v2(":memory:", &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         sqlite3_free(image);
-        return sf_sql_fail(store->db, store->path, err);
+        return sf_store_sql_fail(store->db, store->path, err);
     }
     unsigned flags = SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_READONLY; /* frees the image on failure too */
     if (sqlite3_deserialize(store->db, "main", image, size, size, flags) != SQLITE_OK)
-        return sf_sql_fail(store->db, store->path, err);
-    return sf_sql_configure(store->db, store->path, err);
+        return sf_store_sql_fail(store->db, store->path, err);
+    return sf_store_sql_configure(store->db, store->path, err);
 }

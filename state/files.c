@@ -149,12 +149,14 @@ enum sf_code sf_files_resolve(const char *path, bool may_create, char **out, str
     char *dir = directory_of(path);
     enum sf_code rc = may_create ? sf_files_make_dirs(dir, 0755, err) : SF_OK;
     char *real = rc ? NULL : realpath(dir, NULL);
-    if (!rc && !real && (errno == ENOENT || errno == ENOTDIR))
+    if (real) {
+        if (asprintf(out, "%s/%s", strcmp(real, "/") == 0 ? "" : real, base) < 0)
+            sf_out_of_memory();
+    } else if (!rc && (errno == ENOENT || errno == ENOTDIR)) {
         rc = sf_fail(err, SF_E_ABSENT, "there is no state at '%s'", path);
-    else if (!rc && !real)
+    } else if (!rc) {
         rc = sf_fail_errno(err, SF_E_IO, "cannot reach directory '%s' of the state", dir);
-    if (!rc && asprintf(out, "%s/%s", strcmp(real, "/") == 0 ? "" : real, base) < 0)
-        sf_out_of_memory();
+    }
     free(real);
     free(dir);
     return rc;

@@ -51,7 +51,7 @@ enum sf_files_kind { SF_FILES_LOCAL, SF_FILES_ROLLBACK_ONLY, SF_FILES_NETWORK };
 struct sf_store {
     sqlite3 *db;
     char *path;             /* absolute, its directory without symbolic links */
-    struct sf_arena *arena; /* identity and lineage; lives as long as the store */
+    struct sf_arena *arena; /* this store itself, identity and lineage */
     struct sf_store_identity identity;
     struct sf_str lineage;
     int64_t revision;   /* as of the last commit or load */
@@ -99,23 +99,24 @@ void sf_files_user(uid_t uid, char *name, size_t size);
 /* --- sql.c: the connection, errors, schema --- */
 
 /* Safety settings that every connection of ours gets. */
-enum sf_code sf_sql_configure(sqlite3 *db, const char *path, struct sf_err *err) SF_MUST_CHECK;
+enum sf_code sf_store_sql_configure(sqlite3 *db, const char *path, struct sf_err *err) SF_MUST_CHECK;
 /* The kept statement, reset; NULL with `err` filled when it cannot be made. */
-sqlite3_stmt *sf_sql_query(struct sf_store *store, enum sf_query query, struct sf_err *err);
+sqlite3_stmt *sf_store_sql_query(struct sf_store *store, enum sf_query query, struct sf_err *err);
 /* Steps a statement that returns nothing, and resets it. */
-enum sf_code sf_sql_run(struct sf_store *store, sqlite3_stmt *query, struct sf_err *err) SF_MUST_CHECK;
-enum sf_code sf_sql_exec(struct sf_store *store, const char *sql, struct sf_err *err) SF_MUST_CHECK;
+enum sf_code sf_store_sql_run(struct sf_store *store, sqlite3_stmt *query, struct sf_err *err) SF_MUST_CHECK;
+enum sf_code sf_store_sql_exec(struct sf_store *store, const char *sql, struct sf_err *err) SF_MUST_CHECK;
 /* Turns the connection's last error into ours. */
-enum sf_code sf_sql_fail(sqlite3 *db, const char *path, struct sf_err *err);
-void sf_sql_bind(sqlite3_stmt *query, int at, struct sf_str text);
+enum sf_code sf_store_sql_fail(sqlite3 *db, const char *path, struct sf_err *err);
+void sf_store_sql_bind(sqlite3_stmt *query, int at, struct sf_str text);
 /* Column `at` as text in the arena. */
-struct sf_str sf_sql_text(sqlite3_stmt *query, int at, struct sf_arena *arena);
+struct sf_str sf_store_sql_text(sqlite3_stmt *query, int at, struct sf_arena *arena);
 /* First column of the first row of `sql` as an integer. */
-enum sf_code sf_sql_int(struct sf_store *store, const char *sql, int64_t *out, struct sf_err *err) SF_MUST_CHECK;
+enum sf_code sf_store_sql_int(struct sf_store *store, const char *sql, int64_t *out, struct sf_err *err) SF_MUST_CHECK;
 /* Brings a file up to this program's tables, in one transaction; a new one gets its identity. */
-enum sf_code sf_sql_migrate(struct sf_store *store, const struct sf_store_identity *identity, struct sf_err *err) SF_MUST_CHECK;
+enum sf_code sf_store_sql_migrate(struct sf_store *store, const struct sf_store_identity *identity,
+                                  struct sf_err *err) SF_MUST_CHECK;
 /* Versions of the tables: what this program writes, and the mark in the file's header. */
-int64_t sf_sql_version(void);
+int64_t sf_store_sql_version(void);
 enum { SF_APPLICATION_ID = 0x53465354 }; /* "SFST" */
 
 /* --- copy.c: checks, the backup, the read-only copy --- */

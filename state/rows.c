@@ -18,7 +18,7 @@ enum sf_code sf_rows_bind_value(struct sf_store *store, sqlite3_stmt *query, int
                                 const char *empty, struct sf_err *err)
 {
     if (!v) {
-        sf_sql_bind(query, at, sf_str_of(empty));
+        sf_store_sql_bind(query, at, sf_str_of(empty));
         return SF_OK;
     }
     struct sf_buf *buf = &store->texts[text];
@@ -26,7 +26,7 @@ enum sf_code sf_rows_bind_value(struct sf_store *store, sqlite3_stmt *query, int
     sf_json_write(buf, v, SF_JSON_STATE);
     if (buf->overflow)
         return sf_fail(err, SF_E_DATA, "state '%s': a value is over %d MiB", store->path, SF_MAX_JSON_BYTES / (1024 * 1024));
-    sf_sql_bind(query, at, sf_buf_str(buf));
+    sf_store_sql_bind(query, at, sf_buf_str(buf));
     return SF_OK;
 }
 
@@ -53,10 +53,10 @@ enum sf_code sf_rows_read_value(struct sf_store *store, sqlite3_stmt *query, int
 static enum sf_code read_row(struct sf_store *store, sqlite3_stmt *query, struct sf_arena *arena, struct sf_row *row,
                              struct sf_err *err)
 {
-    row->address = sf_sql_text(query, 0, arena);
+    row->address = sf_store_sql_text(query, 0, arena);
     row->generation = sqlite3_column_int64(query, 1);
-    row->kind = sf_sql_text(query, 2, arena);
-    row->id = sf_sql_text(query, 3, arena);
+    row->kind = sf_store_sql_text(query, 2, arena);
+    row->id = sf_store_sql_text(query, 3, arena);
     const char *status = (const char *)sqlite3_column_text(query, 4);
     size_t i = 0;
     while (i < SF_COUNT(statuses) && (!status || strcmp(status, statuses[i]) != 0))
@@ -64,11 +64,11 @@ static enum sf_code read_row(struct sf_store *store, sqlite3_stmt *query, struct
     if (i == SF_COUNT(statuses))
         return sf_copy_damaged(store->path, "a resource in it has no known status", err);
     row->status = (enum sf_row_status)i;
-    row->replace_order = sf_sql_text(query, 8, arena);
-    row->with_container = sf_sql_text(query, 9, arena);
-    row->container = sf_sql_text(query, 10, arena);
+    row->replace_order = sf_store_sql_text(query, 8, arena);
+    row->with_container = sf_store_sql_text(query, 9, arena);
+    row->container = sf_store_sql_text(query, 10, arena);
     row->is_protected = sqlite3_column_int(query, 11) != 0;
-    row->on_remove = sf_sql_text(query, 12, arena);
+    row->on_remove = sf_store_sql_text(query, 12, arena);
     row->revision = sqlite3_column_int64(query, 13);
     enum sf_code rc = sf_rows_read_value(store, query, 5, arena, &row->attrs, err);
     if (!rc)
@@ -82,7 +82,7 @@ enum sf_code sf_store_rows(struct sf_store *store, struct sf_arena *arena, struc
 {
     *rows = NULL;
     *n = 0;
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_ROWS, err);
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_ROWS, err);
     if (!query)
         return SF_E_IO;
     enum sf_code rc = SF_OK;
@@ -101,7 +101,7 @@ enum sf_code sf_store_rows(struct sf_store *store, struct sf_arena *arena, struc
         *n += rc == SF_OK;
     }
     if (!rc && step != SQLITE_DONE)
-        rc = sf_sql_fail(store->db, store->path, err);
+        rc = sf_store_sql_fail(store->db, store->path, err);
     sqlite3_reset(query);
     return rc;
 }
@@ -109,14 +109,14 @@ enum sf_code sf_store_rows(struct sf_store *store, struct sf_arena *arena, struc
 enum sf_code sf_store_put_row(struct sf_store *store, const struct sf_row *row, struct sf_err *err)
 {
     enum sf_code rc = sf_store_will_change(store, err);
-    sqlite3_stmt *query = rc ? NULL : sf_sql_query(store, SF_Q_PUT_ROW, err);
+    sqlite3_stmt *query = rc ? NULL : sf_store_sql_query(store, SF_Q_PUT_ROW, err);
     if (!query)
         return rc ? rc : SF_E_IO;
-    sf_sql_bind(query, 1, row->address);
+    sf_store_sql_bind(query, 1, row->address);
     sqlite3_bind_int64(query, 2, row->generation);
-    sf_sql_bind(query, 3, row->kind);
-    sf_sql_bind(query, 4, row->id);
-    sf_sql_bind(query, 5, sf_str_of(statuses[row->status]));
+    sf_store_sql_bind(query, 3, row->kind);
+    sf_store_sql_bind(query, 4, row->id);
+    sf_store_sql_bind(query, 5, sf_str_of(statuses[row->status]));
     rc = sf_rows_bind_value(store, query, 6, 0, row->attrs, "{}", err);
     if (!rc)
         rc = sf_rows_bind_value(store, query, 7, 1, row->refs, "{}", err);
@@ -124,24 +124,24 @@ enum sf_code sf_store_put_row(struct sf_store *store, const struct sf_row *row, 
         rc = sf_rows_bind_value(store, query, 8, 2, row->deps, "[]", err);
     if (rc)
         return rc;
-    sf_sql_bind(query, 9, row->replace_order);
-    sf_sql_bind(query, 10, row->with_container);
-    sf_sql_bind(query, 11, row->container);
+    sf_store_sql_bind(query, 9, row->replace_order);
+    sf_store_sql_bind(query, 10, row->with_container);
+    sf_store_sql_bind(query, 11, row->container);
     sqlite3_bind_int(query, 12, row->is_protected);
-    sf_sql_bind(query, 13, row->on_remove);
+    sf_store_sql_bind(query, 13, row->on_remove);
     sqlite3_bind_int64(query, 14, store->revision + 1);
-    return sf_sql_run(store, query, err);
+    return sf_store_sql_run(store, query, err);
 }
 
 enum sf_code sf_store_delete_row(struct sf_store *store, struct sf_str address, int64_t generation, struct sf_err *err)
 {
     enum sf_code rc = sf_store_will_change(store, err);
-    sqlite3_stmt *query = rc ? NULL : sf_sql_query(store, SF_Q_DELETE_ROW, err);
+    sqlite3_stmt *query = rc ? NULL : sf_store_sql_query(store, SF_Q_DELETE_ROW, err);
     if (!query)
         return rc ? rc : SF_E_IO;
-    sf_sql_bind(query, 1, address);
+    sf_store_sql_bind(query, 1, address);
     sqlite3_bind_int64(query, 2, generation);
-    return sf_sql_run(store, query, err);
+    return sf_store_sql_run(store, query, err);
 }
 
 /* --- move --- */
@@ -166,7 +166,7 @@ static const struct sf_value *rename_in(struct sf_arena *arena, const struct sf_
             *renamed = *v;
             if (v->type == SF_V_LIST) {
                 renamed->list.items = SF_NEW_ARRAY(arena, n, const struct sf_value *);
-                memcpy(renamed->list.items, v->list.items, n * sizeof(*v->list.items));
+                memcpy(renamed->list.items, v->list.items, n * sizeof(const struct sf_value *));
             } else {
                 renamed->map.pairs = SF_NEW_ARRAY(arena, n, struct sf_pair);
                 memcpy(renamed->map.pairs, v->map.pairs, n * sizeof(*v->map.pairs));
@@ -183,15 +183,15 @@ static const struct sf_value *rename_in(struct sf_arena *arena, const struct sf_
 
 static enum sf_code has_address(struct sf_store *store, struct sf_str address, bool *answer, struct sf_err *err)
 {
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_HAS_ADDRESS, err);
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_HAS_ADDRESS, err);
     if (!query)
         return SF_E_IO;
-    sf_sql_bind(query, 1, address);
+    sf_store_sql_bind(query, 1, address);
     enum sf_code rc = SF_OK;
     if (sqlite3_step(query) == SQLITE_ROW)
         *answer = sqlite3_column_int(query, 0) != 0;
     else
-        rc = sf_sql_fail(store->db, store->path, err);
+        rc = sf_store_sql_fail(store->db, store->path, err);
     sqlite3_reset(query);
     return rc;
 }
@@ -271,16 +271,16 @@ enum sf_code sf_store_get_meta(struct sf_store *store, struct sf_arena *arena, c
                                struct sf_err *err)
 {
     *value = NULL;
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_GET_META, err);
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_GET_META, err);
     if (!query)
         return SF_E_IO;
-    sf_sql_bind(query, 1, sf_str_of(name));
+    sf_store_sql_bind(query, 1, sf_str_of(name));
     enum sf_code rc = SF_OK;
     int step = sqlite3_step(query);
     if (step == SQLITE_ROW)
         rc = sf_rows_read_value(store, query, 0, arena, value, err);
     else if (step != SQLITE_DONE)
-        rc = sf_sql_fail(store->db, store->path, err);
+        rc = sf_store_sql_fail(store->db, store->path, err);
     sqlite3_reset(query);
     return rc;
 }
@@ -288,10 +288,10 @@ enum sf_code sf_store_get_meta(struct sf_store *store, struct sf_arena *arena, c
 enum sf_code sf_store_put_meta(struct sf_store *store, const char *name, const struct sf_value *value, struct sf_err *err)
 {
     enum sf_code rc = sf_store_will_change(store, err);
-    sqlite3_stmt *query = rc ? NULL : sf_sql_query(store, SF_Q_PUT_META, err);
+    sqlite3_stmt *query = rc ? NULL : sf_store_sql_query(store, SF_Q_PUT_META, err);
     if (!query)
         return rc ? rc : SF_E_IO;
-    sf_sql_bind(query, 1, sf_str_of(name));
+    sf_store_sql_bind(query, 1, sf_str_of(name));
     rc = sf_rows_bind_value(store, query, 2, 0, value, "null", err);
-    return rc ? rc : sf_sql_run(store, query, err);
+    return rc ? rc : sf_store_sql_run(store, query, err);
 }

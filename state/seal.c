@@ -150,7 +150,7 @@ enum sf_code sf_store_seal(struct sf_store *store, struct sf_str address, const 
         rc = sf_store_will_change(store, err);
     if (!rc && clear.n > MAX_SECRET_BYTES)
         rc = sf_fail(err, SF_E_DATA, "secret '%s' of '%.*s' is over %d bytes", name, SF_ARG(address), MAX_SECRET_BYTES);
-    sqlite3_stmt *query = rc ? NULL : sf_sql_query(store, SF_Q_PUT_SECRET, err);
+    sqlite3_stmt *query = rc ? NULL : sf_store_sql_query(store, SF_Q_PUT_SECRET, err);
     if (!query)
         return rc ? rc : SF_E_IO;
     atomic_store(&store->is_key_used, true);
@@ -164,12 +164,12 @@ enum sf_code sf_store_seal(struct sf_store *store, struct sf_str address, const 
     if (!rc && !encrypt(store->seal_key, nonce, sf_buf_str(&bound), clear, sealed))
         rc = sf_fail(err, SF_E_INTERNAL, "secret '%s' of '%.*s' could not be sealed", name, SF_ARG(address));
     if (!rc) {
-        sf_sql_bind(query, 1, address);
-        sf_sql_bind(query, 2, sf_str_of(name));
+        sf_store_sql_bind(query, 1, address);
+        sf_store_sql_bind(query, 2, sf_str_of(name));
         sqlite3_bind_int64(query, 3, revision);
         sqlite3_bind_blob(query, 4, nonce, NONCE_BYTES, SQLITE_STATIC);
         sqlite3_bind_blob(query, 5, sealed, (int)(clear.n + TAG_BYTES), SQLITE_STATIC);
-        rc = sf_sql_run(store, query, err);
+        rc = sf_store_sql_run(store, query, err);
     }
     sf_buf_free(&bound);
     sf_arena_free(arena);
@@ -202,11 +202,11 @@ enum sf_code sf_store_unseal(struct sf_store *store, struct sf_arena *arena, str
                              struct sf_str *clear, struct sf_err *err)
 {
     *clear = SF_STR_NONE;
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_GET_SECRET, err);
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_GET_SECRET, err);
     if (!query)
         return SF_E_IO;
-    sf_sql_bind(query, 1, address);
-    sf_sql_bind(query, 2, sf_str_of(name));
+    sf_store_sql_bind(query, 1, address);
+    sf_store_sql_bind(query, 2, sf_str_of(name));
     enum sf_code rc;
     int step = sqlite3_step(query);
     if (step == SQLITE_ROW) {
@@ -216,7 +216,7 @@ enum sf_code sf_store_unseal(struct sf_store *store, struct sf_arena *arena, str
     } else if (step == SQLITE_DONE) {
         rc = sf_fail(err, SF_E_ABSENT, "there is no secret '%s' of '%.*s' in the state", name, SF_ARG(address));
     } else {
-        rc = sf_sql_fail(store->db, store->path, err);
+        rc = sf_store_sql_fail(store->db, store->path, err);
     }
     sqlite3_reset(query);
     return rc;
@@ -225,21 +225,21 @@ enum sf_code sf_store_unseal(struct sf_store *store, struct sf_arena *arena, str
 enum sf_code sf_store_drop_secrets(struct sf_store *store, struct sf_str address, struct sf_err *err)
 {
     enum sf_code rc = sf_store_will_change(store, err);
-    sqlite3_stmt *query = rc ? NULL : sf_sql_query(store, SF_Q_DROP_SECRETS, err);
+    sqlite3_stmt *query = rc ? NULL : sf_store_sql_query(store, SF_Q_DROP_SECRETS, err);
     if (!query)
         return rc ? rc : SF_E_IO;
-    sf_sql_bind(query, 1, address);
-    return sf_sql_run(store, query, err);
+    sf_store_sql_bind(query, 1, address);
+    return sf_store_sql_run(store, query, err);
 }
 
 /* Names of the secrets of an address: read out first, since sealing writes the table that is read. */
 static enum sf_code secret_names(struct sf_store *store, struct sf_arena *arena, struct sf_str address, struct sf_str **names,
                                  size_t *n, struct sf_err *err)
 {
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_SECRETS, err);
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_SECRETS, err);
     if (!query)
         return SF_E_IO;
-    sf_sql_bind(query, 1, address);
+    sf_store_sql_bind(query, 1, address);
     size_t cap = 0;
     int step;
     while ((step = sqlite3_step(query)) == SQLITE_ROW) {
@@ -250,9 +250,9 @@ static enum sf_code secret_names(struct sf_store *store, struct sf_arena *arena,
                 memcpy(grown, *names, *n * sizeof(*grown));
             *names = grown;
         }
-        (*names)[(*n)++] = sf_sql_text(query, 0, arena);
+        (*names)[(*n)++] = sf_store_sql_text(query, 0, arena);
     }
-    enum sf_code rc = step == SQLITE_DONE ? SF_OK : sf_sql_fail(store->db, store->path, err);
+    enum sf_code rc = step == SQLITE_DONE ? SF_OK : sf_store_sql_fail(store->db, store->path, err);
     sqlite3_reset(query);
     return rc;
 }

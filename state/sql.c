@@ -69,12 +69,12 @@ static const char *const texts[SF_QUERIES] = {
     [SF_Q_DROP_SECRETS] = "DELETE FROM secret WHERE address = ?1",
 };
 
-int64_t sf_sql_version(void)
+int64_t sf_store_sql_version(void)
 {
     return (int64_t)SF_COUNT(migrations);
 }
 
-enum sf_code sf_sql_configure(sqlite3 *db, const char *path, struct sf_err *err)
+enum sf_code sf_store_sql_configure(sqlite3 *db, const char *path, struct sf_err *err)
 {
     static const struct {
         int option;
@@ -87,18 +87,18 @@ enum sf_code sf_sql_configure(sqlite3 *db, const char *path, struct sf_err *err)
     enum { BUSY_MS = 5000 };
     for (size_t i = 0; i < SF_COUNT(options); i++)
         if (sqlite3_db_config(db, options[i].option, options[i].value, NULL) != SQLITE_OK)
-            return sf_sql_fail(db, path, err);
+            return sf_store_sql_fail(db, path, err);
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, BUSY_MS);
     /* EXTRA is FULL, and in rollback mode syncs the directory too; in WAL mode they are the same */
     if (sqlite3_exec(db,
                      "PRAGMA synchronous = EXTRA; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY",
                      NULL, NULL, NULL) != SQLITE_OK)
-        return sf_sql_fail(db, path, err);
+        return sf_store_sql_fail(db, path, err);
     return SF_OK;
 }
 
-enum sf_code sf_sql_fail(sqlite3 *db, const char *path, struct sf_err *err)
+enum sf_code sf_store_sql_fail(sqlite3 *db, const char *path, struct sf_err *err)
 {
     int code = sqlite3_extended_errcode(db);
     int cause = sqlite3_system_errno(db);
@@ -134,53 +134,53 @@ enum sf_code sf_sql_fail(sqlite3 *db, const char *path, struct sf_err *err)
     return sf_fail(err, SF_E_INTERNAL, "state '%s': %s (sqlite %d)", path, sqlite3_errmsg(db), code);
 }
 
-sqlite3_stmt *sf_sql_query(struct sf_store *store, enum sf_query query, struct sf_err *err)
+sqlite3_stmt *sf_store_sql_query(struct sf_store *store, enum sf_query query, struct sf_err *err)
 {
     sqlite3_stmt **kept = &store->queries[query];
     if (!*kept && sqlite3_prepare_v3(store->db, texts[query], -1, SQLITE_PREPARE_PERSISTENT, kept, NULL) != SQLITE_OK) {
-        (void)sf_sql_fail(store->db, store->path, err);
+        (void)sf_store_sql_fail(store->db, store->path, err);
         return NULL;
     }
     sqlite3_reset(*kept);
     return *kept;
 }
 
-enum sf_code sf_sql_run(struct sf_store *store, sqlite3_stmt *query, struct sf_err *err)
+enum sf_code sf_store_sql_run(struct sf_store *store, sqlite3_stmt *query, struct sf_err *err)
 {
     enum sf_code rc = SF_OK;
     if (sqlite3_step(query) != SQLITE_DONE)
-        rc = sf_sql_fail(store->db, store->path, err);
+        rc = sf_store_sql_fail(store->db, store->path, err);
     sqlite3_reset(query);
     sqlite3_clear_bindings(query);
     return rc;
 }
 
-enum sf_code sf_sql_exec(struct sf_store *store, const char *sql, struct sf_err *err)
+enum sf_code sf_store_sql_exec(struct sf_store *store, const char *sql, struct sf_err *err)
 {
     if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return sf_sql_fail(store->db, store->path, err);
+        return sf_store_sql_fail(store->db, store->path, err);
     return SF_OK;
 }
 
-void sf_sql_bind(sqlite3_stmt *query, int at, struct sf_str text)
+void sf_store_sql_bind(sqlite3_stmt *query, int at, struct sf_str text)
 {
     /* the bytes outlive the step: callers hold them */
     if (sqlite3_bind_text64(query, at, text.p ? text.p : "", text.n, SQLITE_STATIC, SQLITE_UTF8) == SQLITE_NOMEM)
         sf_out_of_memory();
 }
 
-struct sf_str sf_sql_text(sqlite3_stmt *query, int at, struct sf_arena *arena)
+struct sf_str sf_store_sql_text(sqlite3_stmt *query, int at, struct sf_arena *arena)
 {
     const char *text = (const char *)sqlite3_column_text(query, at);
     return sf_str_dup(arena, (struct sf_str){text, text ? (size_t)sqlite3_column_bytes(query, at) : 0});
 }
 
-enum sf_code sf_sql_int(struct sf_store *store, const char *sql, int64_t *out, struct sf_err *err)
+enum sf_code sf_store_sql_int(struct sf_store *store, const char *sql, int64_t *out, struct sf_err *err)
 {
     sqlite3_stmt *query = NULL;
     enum sf_code rc = SF_OK;
     if (sqlite3_prepare_v2(store->db, sql, -1, &query, NULL) != SQLITE_OK || sqlite3_step(query) != SQLITE_ROW)
-        rc = sf_sql_fail(store->db, store->path, err);
+        rc = sf_store_sql_fail(store->db, store->path, err);
     else
         *out = sqlite3_column_int64(query, 0);
     sqlite3_finalize(query);
@@ -192,14 +192,14 @@ static enum sf_code put_identity(struct sf_store *store, const struct sf_store_i
     static const char sql[] = "INSERT INTO store VALUES (1, ?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, '')";
     sqlite3_stmt *query = NULL;
     if (sqlite3_prepare_v2(store->db, sql, -1, &query, NULL) != SQLITE_OK)
-        return sf_sql_fail(store->db, store->path, err);
-    sf_sql_bind(query, 1, identity->stack);
-    sf_sql_bind(query, 2, sf_random_uuid(store->arena));
-    sf_sql_bind(query, 3, identity->provider);
-    sf_sql_bind(query, 4, identity->account);
-    sf_sql_bind(query, 5, identity->region);
+        return sf_store_sql_fail(store->db, store->path, err);
+    sf_store_sql_bind(query, 1, identity->stack);
+    sf_store_sql_bind(query, 2, sf_random_uuid(store->arena));
+    sf_store_sql_bind(query, 3, identity->provider);
+    sf_store_sql_bind(query, 4, identity->account);
+    sf_store_sql_bind(query, 5, identity->region);
     sqlite3_bind_int64(query, 6, sf_clock_wall_ms());
-    enum sf_code rc = sf_sql_run(store, query, err);
+    enum sf_code rc = sf_store_sql_run(store, query, err);
     sqlite3_finalize(query);
     return rc;
 }
@@ -207,27 +207,27 @@ static enum sf_code put_identity(struct sf_store *store, const struct sf_store_i
 static enum sf_code run_migrations(struct sf_store *store, const struct sf_store_identity *identity, struct sf_err *err)
 {
     int64_t version = 0; /* read again inside the transaction: another process may have been faster */
-    enum sf_code rc = sf_sql_int(store, "PRAGMA user_version", &version, err);
-    for (int64_t i = version; !rc && i < sf_sql_version(); i++)
-        rc = sf_sql_exec(store, migrations[i], err);
+    enum sf_code rc = sf_store_sql_int(store, "PRAGMA user_version", &version, err);
+    for (int64_t i = version; !rc && i < sf_store_sql_version(); i++)
+        rc = sf_store_sql_exec(store, migrations[i], err);
     char marks[128];
-    snprintf(marks, sizeof(marks), "PRAGMA user_version = %d; PRAGMA application_id = %d", (int)sf_sql_version(),
+    snprintf(marks, sizeof(marks), "PRAGMA user_version = %d; PRAGMA application_id = %d", (int)sf_store_sql_version(),
              SF_APPLICATION_ID);
-    if (!rc && version < sf_sql_version())
-        rc = sf_sql_exec(store, marks, err);
+    if (!rc && version < sf_store_sql_version())
+        rc = sf_store_sql_exec(store, marks, err);
     if (!rc && version == 0)
         rc = put_identity(store, identity, err);
     return rc;
 }
 
-enum sf_code sf_sql_migrate(struct sf_store *store, const struct sf_store_identity *identity, struct sf_err *err)
+enum sf_code sf_store_sql_migrate(struct sf_store *store, const struct sf_store_identity *identity, struct sf_err *err)
 {
-    enum sf_code rc = sf_sql_exec(store, "BEGIN IMMEDIATE", err);
+    enum sf_code rc = sf_store_sql_exec(store, "BEGIN IMMEDIATE", err);
     if (rc)
         return rc;
     rc = run_migrations(store, identity, err);
     if (!rc)
-        rc = sf_sql_exec(store, "COMMIT", err);
+        rc = sf_store_sql_exec(store, "COMMIT", err);
     if (rc && !sqlite3_get_autocommit(store->db))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     return rc;

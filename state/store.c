@@ -3,7 +3,6 @@
 
 #include "engine/core/clock.h"
 
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,22 +11,22 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
 
 enum sf_code sf_store_reload(struct sf_store *store, struct sf_err *err)
 {
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_STORE, err);
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_STORE, err);
     if (!query)
         return SF_E_IO;
     int step = sqlite3_step(query);
     if (step == SQLITE_DONE)
         return sf_copy_damaged(store->path, "it does not say whose it is", err);
     if (step != SQLITE_ROW)
-        return sf_sql_fail(store->db, store->path, err);
-    store->identity.stack = sf_sql_text(query, 0, store->arena);
-    store->lineage = sf_sql_text(query, 1, store->arena);
-    store->identity.provider = sf_sql_text(query, 2, store->arena);
-    store->identity.account = sf_sql_text(query, 3, store->arena);
-    store->identity.region = sf_sql_text(query, 4, store->arena);
+        return sf_store_sql_fail(store->db, store->path, err);
+    store->identity.stack = sf_store_sql_text(query, 0, store->arena);
+    store->lineage = sf_store_sql_text(query, 1, store->arena);
+    store->identity.provider = sf_store_sql_text(query, 2, store->arena);
+    store->identity.account = sf_store_sql_text(query, 3, store->arena);
+    store->identity.region = sf_store_sql_text(query, 4, store->arena);
     store->revision = sqlite3_column_int64(query, 5);
     store->checked_ms = sqlite3_column_int64(query, 6);
-    store->key_check = sf_sql_text(query, 7, store->arena);
+    store->key_check = sf_store_sql_text(query, 7, store->arena);
     sqlite3_reset(query);
     if (store->lineage.n != 36)
         return sf_copy_damaged(store->path, "it has no lineage", err);
@@ -54,15 +53,15 @@ static enum sf_code check_identity(const struct sf_store *store, const struct sf
 static enum sf_code check_version(struct sf_store *store, bool *is_new, bool *is_old, struct sf_err *err)
 {
     int64_t application = 0, version = 0, tables = 0;
-    enum sf_code rc = sf_sql_int(store, "SELECT count(*) FROM sqlite_schema", &tables, err);
+    enum sf_code rc = sf_store_sql_int(store, "SELECT count(*) FROM sqlite_schema", &tables, err);
     if (!rc)
-        rc = sf_sql_int(store, "PRAGMA application_id", &application, err);
+        rc = sf_store_sql_int(store, "PRAGMA application_id", &application, err);
     if (!rc)
-        rc = sf_sql_int(store, "PRAGMA user_version", &version, err);
+        rc = sf_store_sql_int(store, "PRAGMA user_version", &version, err);
     if (rc)
         return rc;
     *is_new = tables == 0 && application == 0 && version == 0;
-    *is_old = !*is_new && version < sf_sql_version();
+    *is_old = !*is_new && version < sf_store_sql_version();
     if (*is_new)
         return SF_OK;
     if (application != SF_APPLICATION_ID || version < 1) {
@@ -70,9 +69,9 @@ static enum sf_code check_version(struct sf_store *store, bool *is_new, bool *is
         sf_hint(err, "name another file with --state");
         return SF_E_IO;
     }
-    if (version > sf_sql_version()) {
+    if (version > sf_store_sql_version()) {
         sf_fail(err, SF_E_STALE, "state '%s' was written by a newer sfstack (tables of version %lld, this program knows %lld)",
-                store->path, (long long)version, (long long)sf_sql_version());
+                store->path, (long long)version, (long long)sf_store_sql_version());
         sf_hint(err, "use that sfstack, or a newer one");
         return SF_E_STALE;
     }
@@ -105,7 +104,7 @@ static enum sf_code migrate_under_lock(struct sf_store *store, const struct sf_s
     if (!rc)
         rc = sf_store_lock(store, "state migration", 0, err);
     if (!rc)
-        rc = sf_sql_migrate(store, identity, err);
+        rc = sf_store_sql_migrate(store, identity, err);
     sf_lock_release(store);
     return rc;
 }
@@ -120,15 +119,15 @@ static enum sf_code open_for_writing(struct sf_store *store, const struct sf_sto
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     enum sf_code rc = SF_OK;
     if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK)
-        rc = sf_sql_fail(store->db, store->path, err);
+        rc = sf_store_sql_fail(store->db, store->path, err);
     if (!rc)
-        rc = sf_sql_configure(store->db, store->path, err);
+        rc = sf_store_sql_configure(store->db, store->path, err);
     if (!rc)
         rc = check_version(store, &is_new, &is_old, err);
     if (!rc && is_new && !may_create)
         return sf_fail(err, SF_E_ABSENT, "state '%s' is empty", store->path);
     if (!rc && is_new)
-        rc = sf_sql_migrate(store, identity, err);
+        rc = sf_store_sql_migrate(store, identity, err);
     if (!rc && is_old)
         rc = migrate_under_lock(store, identity, err);
     return rc;
@@ -171,10 +170,9 @@ enum sf_code sf_store_open(const char *path, const struct sf_store_identity *ide
         sf_hint(err, "give the name of a file");
         return SF_E_USAGE;
     }
-    struct sf_store *store = calloc(1, sizeof(*store));
-    if (!store)
-        sf_out_of_memory();
-    store->arena = sf_arena_new();
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_store *store = SF_NEW(arena, struct sf_store);
+    store->arena = arena;
     store->lock_fd = -1;
     store->is_read_only = read_only;
     for (size_t i = 0; i < SF_STATE_TEXTS; i++)
@@ -206,7 +204,7 @@ static enum sf_code is_wal(struct sf_store *store, bool *answer, struct sf_err *
     sqlite3_stmt *query = NULL;
     enum sf_code rc = SF_OK;
     if (sqlite3_prepare_v2(store->db, "PRAGMA journal_mode", -1, &query, NULL) != SQLITE_OK || sqlite3_step(query) != SQLITE_ROW)
-        rc = sf_sql_fail(store->db, store->path, err);
+        rc = sf_store_sql_fail(store->db, store->path, err);
     else
         *answer = sqlite3_stricmp((const char *)sqlite3_column_text(query, 0), "wal") == 0;
     sqlite3_finalize(query);
@@ -231,11 +229,11 @@ enum sf_code sf_store_become_writer(struct sf_store *store, struct sf_err *err)
     if (!rc && !store->is_rollback_only)
         (void)sqlite3_exec(store->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
     if (!rc && is_due) {
-        sqlite3_stmt *query = sf_sql_query(store, SF_Q_CHECKED, err);
+        sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_CHECKED, err);
         if (!query)
             return SF_E_IO;
         sqlite3_bind_int64(query, 1, now);
-        rc = sf_sql_run(store, query, err);
+        rc = sf_store_sql_run(store, query, err);
     }
     return rc;
 }
@@ -259,10 +257,8 @@ void sf_store_close(struct sf_store *store)
     for (size_t i = 0; i < SF_STATE_TEXTS; i++)
         sf_buf_free(&store->texts[i]);
     sf_seal_forget(store);
-    sf_arena_free(store->arena);
     free(store->path);
-    OPENSSL_cleanse(store, sizeof(*store));
-    free(store);
+    sf_arena_free(store->arena); /* and the store with it */
 }
 
 struct sf_str sf_store_lineage(const struct sf_store *store)
@@ -283,10 +279,10 @@ enum sf_code sf_store_begin(struct sf_store *store, struct sf_err *err)
     enum sf_code rc = store->lock_fd < 0 ? sf_store_lock(store, "sfstack", 0, err) : SF_OK; /* nobody writes without the lock */
     if (rc)
         return rc;
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_BEGIN, err);
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_BEGIN, err);
     if (!query)
         return SF_E_IO;
-    rc = sf_sql_run(store, query, err);
+    rc = sf_store_sql_run(store, query, err);
     store->is_in_tx = rc == SF_OK;
     store->has_changed = false;
     return rc;
@@ -302,21 +298,21 @@ enum sf_code sf_store_will_change(struct sf_store *store, struct sf_err *err)
 
 static enum sf_code put_revision(struct sf_store *store, struct sf_err *err)
 {
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_BUMP, err);
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_BUMP, err);
     if (!query)
         return SF_E_IO;
     sqlite3_bind_int64(query, 1, store->revision + 1);
-    return sf_sql_run(store, query, err);
+    return sf_store_sql_run(store, query, err);
 }
 
 /* From the first value that depends on the key, the store knows which key it is. */
 static enum sf_code put_key_check(struct sf_store *store, struct sf_err *err)
 {
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_KEY_CHECK, err);
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_KEY_CHECK, err);
     if (!query)
         return SF_E_IO;
-    sf_sql_bind(query, 1, sf_str_of(store->own_key_check));
-    return sf_sql_run(store, query, err);
+    sf_store_sql_bind(query, 1, sf_str_of(store->own_key_check));
+    return sf_store_sql_run(store, query, err);
 }
 
 static enum sf_code commit(struct sf_store *store, bool puts_key_check, struct sf_err *err)
@@ -331,8 +327,8 @@ static enum sf_code commit(struct sf_store *store, bool puts_key_check, struct s
         rc = put_key_check(store, err);
     if (rc)
         return rc;
-    sqlite3_stmt *query = sf_sql_query(store, SF_Q_COMMIT, err);
-    return query ? sf_sql_run(store, query, err) : SF_E_IO;
+    sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_COMMIT, err);
+    return query ? sf_store_sql_run(store, query, err) : SF_E_IO;
 }
 
 enum sf_code sf_store_commit(struct sf_store *store, struct sf_err *err)
@@ -356,9 +352,9 @@ enum sf_code sf_store_commit(struct sf_store *store, struct sf_err *err)
 void sf_store_rollback(struct sf_store *store)
 {
     if (store->is_in_tx && !sqlite3_get_autocommit(store->db)) {
-        sqlite3_stmt *query = sf_sql_query(store, SF_Q_ROLLBACK, NULL);
+        sqlite3_stmt *query = sf_store_sql_query(store, SF_Q_ROLLBACK, NULL);
         if (query)
-            (void)!sf_sql_run(store, query, NULL);
+            (void)!sf_store_sql_run(store, query, NULL);
     }
     store->is_in_tx = false;
     store->has_changed = false;
