@@ -287,11 +287,16 @@ enum sf_code sf_store_get_meta(struct sf_store *store, struct sf_arena *arena, c
 
 enum sf_code sf_store_put_meta(struct sf_store *store, const char *name, const struct sf_value *value, struct sf_err *err)
 {
+    bool had_changed = store->has_changed;
     enum sf_code rc = sf_store_will_change(store, err);
     sqlite3_stmt *query = rc ? NULL : sf_store_sql_query(store, SF_Q_PUT_META, err);
     if (!query)
         return rc ? rc : SF_E_IO;
     sf_store_sql_bind(query, 1, sf_str_of(name));
     rc = sf_rows_bind_value(store, query, 2, 0, value, "null", err);
-    return rc ? rc : sf_store_sql_run(store, query, err);
+    if (!rc)
+        rc = sf_store_sql_run(store, query, err);
+    if (!rc && sqlite3_changes(store->db) == 0) /* every run puts its outputs: the same again is no change */
+        store->has_changed = had_changed;
+    return rc;
 }

@@ -62,7 +62,8 @@ static const char *const texts[SF_QUERIES] = {
     [SF_Q_HISTORY] = "SELECT at_ms, run, address, event, detail FROM history WHERE seq > (SELECT max(seq) FROM history) - ?1"
                      " AND (?2 = '' OR address = ?2) ORDER BY seq DESC LIMIT ?3",
     [SF_Q_GET_META] = "SELECT value FROM meta WHERE name = ?1",
-    [SF_Q_PUT_META] = "REPLACE INTO meta (name, value) VALUES (?1, ?2)",
+    [SF_Q_PUT_META] =
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2 WHERE value <> ?2",
     [SF_Q_SECRETS] = "SELECT name FROM secret WHERE address = ?1 ORDER BY name",
     [SF_Q_GET_SECRET] = "SELECT revision, nonce, sealed FROM secret WHERE address = ?1 AND name = ?2",
     [SF_Q_PUT_SECRET] = "REPLACE INTO secret (address, name, revision, nonce, sealed) VALUES (?1, ?2, ?3, ?4, ?5)",

@@ -293,6 +293,11 @@ static void meta_values_are_kept_by_name(void **state)
     assert_ok(f, sf_store_commit(store, &f->err));
     assert_ok(f, sf_store_get_meta(store, f->arena, "outputs", &v, &f->err));
     assert_string_equal(text_of(f, v), "{\"a\":2}");
+    assert_int_equal(sf_store_revision(store), 1);
+    assert_ok(f, sf_store_begin(store, &f->err));
+    assert_ok(f, sf_store_put_meta(store, "outputs", parse(f, "{ \"a\": 2 }"), &f->err));
+    assert_ok(f, sf_store_commit(store, &f->err));
+    assert_int_equal(sf_store_revision(store), 1); /* the same again is no change */
     sf_store_close(store);
 }
 
