@@ -43,7 +43,7 @@ static const struct sf_value *lower_case(const struct canon *c, const struct sf_
 {
     if (v->type != SF_V_STRING)
         return v;
-    struct sf_str s = sf_str_dup(c->arena, v->s);
+    struct sf_str s = v->s;
     char *p = sf_arena_alloc(c->arena, s.n + 1);
     for (size_t i = 0; i < s.n; i++)
         p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] - 'A' + 'a') : s.p[i];

@@ -307,7 +307,8 @@ static const struct sf_value *walk(struct walker *w, const struct sf_attr *attr,
         return v;
     }
     in_json = in_json || attr->type == SF_T_JSON;
-    const struct sf_attr *of = attr->of ? attr->of : attr; /* inside any and json the attribute stays what it is */
+    /* inside any and json the attribute stays what it is, and what a secret one holds is secret */
+    const struct sf_attr *of = attr->of && !attr->is_secret ? attr->of : attr;
     if (v->type == SF_V_LIST)
         return walk_list(w, of, v, in_json);
     if (v->type == SF_V_MAP)

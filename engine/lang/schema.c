@@ -119,6 +119,22 @@ static const struct sf_value *typed_text(const struct typer *t, const struct sf_
     return v;
 }
 
+/* Says nothing of the text, which may be a secret. */
+static enum sf_code check_length(const struct typer *t, const struct sf_attr *attr, const struct place *place,
+                                 const struct sf_value *raw, struct sf_str s)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < s.n && (attr->has_min || attr->has_max); i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    if (attr->has_min && n < attr->min)
+        return sf_diag_error(t->diags, "SF0223", raw->mark, "%s: shorter than %lld characters", place_text(t, place),
+                             (long long)attr->min);
+    if (attr->has_max && n > attr->max)
+        return sf_diag_error(t->diags, "SF0223", raw->mark, "%s: longer than %lld characters", place_text(t, place),
+                             (long long)attr->max);
+    return SF_OK;
+}
+
 static enum sf_code type_string(const struct typer *t, const struct sf_attr *attr, const struct place *place,
                                 const struct sf_value *raw, const struct sf_value **out)
 {
@@ -131,17 +147,9 @@ static enum sf_code type_string(const struct typer *t, const struct sf_attr *att
     else
         return wrong_type(t, attr, place, raw);
     struct sf_str s = (*out)->s;
-    if (attr->has_min || attr->has_max) {
-        int64_t n = 0;
-        for (size_t i = 0; i < s.n; i++)
-            n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-        if (attr->has_min && n < attr->min)
-            return sf_diag_error(t->diags, "SF0223", raw->mark, "%s: shorter than %lld characters", place_text(t, place),
-                                 (long long)attr->min);
-        if (attr->has_max && n > attr->max)
-            return sf_diag_error(t->diags, "SF0223", raw->mark, "%s: longer than %lld characters", place_text(t, place),
-                                 (long long)attr->max);
-    }
+    enum sf_code rc = check_length(t, attr, place, raw, s);
+    if (rc)
+        return rc;
     if (!attr->enums)
         return SF_OK;
     struct sf_str names[64];
@@ -456,6 +464,8 @@ static enum sf_code type_value(const struct typer *t, const struct sf_attr *attr
                                const struct sf_value *raw, const struct sf_value **out)
 {
     *out = raw;
+    if (raw->is_secret && raw->type == SF_V_STRING && attr->type == SF_T_STRING)
+        return check_length(t, attr, place, raw, raw->s);
     if (raw->type == SF_V_UNKNOWN || raw->type == SF_V_FINGERPRINT || raw->is_secret)
         return SF_OK;
     if (is_nothing(attr, raw)) {

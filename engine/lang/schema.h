@@ -74,8 +74,9 @@ const struct sf_schema *sf_schema_find(struct sf_str kind);
 int sf_schema_attr(const struct sf_schema *schema, struct sf_str name);
 
 /* Types and checks one value against an attribute: scalars by the schema, enums, ranges, validators, list and map
- * elements, object fields (unknown field: nearest name). Unknown values and values with a secret pass untouched. The typed
- * value is *out. Diagnostics point at the value's mark; `what` names the attribute in them ("ingress[0].port"). */
+ * elements, object fields (unknown field: nearest name). Unknown values and secrets pass untouched (of a secret text the length is
+ * checked). The typed value is *out. Diagnostics point at the value's mark; `what` names the attribute in them ("ingress[0].port").
+ */
 enum sf_code sf_schema_type(struct sf_arena *arena, const struct sf_attr *attr, const char *what, const struct sf_value *raw,
                             struct sf_diags *diags, const struct sf_value **out) SF_MUST_CHECK;
 /* Whether two values of the attribute mean the same (the attribute's `equal`). A clear secret and a fingerprint are

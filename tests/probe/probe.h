@@ -1,0 +1,19 @@
+/* sfprobe: the pure parts of sfstack for other people's test suites. One function a command: result on stdout and 0; refused or
+ * invalid: one line on stderr and 1. */
+#ifndef SF_TESTS_PROBE_PROBE_H
+#define SF_TESTS_PROBE_PROBE_H
+
+#include "engine/core/err.h"
+
+int sf_probe_json(const char *file);
+int sf_probe_yaml(const char *file);
+int sf_probe_csv(const char *file);
+int sf_probe_iam(const char *file);
+
+/* Whole file, at most `max` bytes. */
+enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max, struct sf_str *text,
+                           struct sf_err *err) SF_MUST_CHECK;
+/* "file:line:column: message" on stderr; returns 1. */
+int sf_probe_refuse(const struct sf_err *err);
+
+#endif

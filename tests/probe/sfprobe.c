@@ -1,0 +1,66 @@
+/* sfprobe COMMAND FILE: see probe.h. A further command is one more row. */
+#include "tests/probe/probe.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static const struct {
+    const char *name;
+    int (*run)(const char *file);
+    const char *what;
+} commands[] = {
+    {"json", sf_probe_json, "a JSON text: canonical JSON"},
+    {"yaml", sf_probe_yaml, "one YAML document: canonical JSON, scalars as strings"},
+    {"csv", sf_probe_csv, "RFC 4180: JSON array of arrays of strings"},
+    {"iam", sf_probe_iam, "a request and policies: the decision, then the statement that decides"},
+};
+
+enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max, struct sf_str *text, struct sf_err *err)
+{
+    struct sf_buf buf = SF_BUF(max);
+    char chunk[16 * 1024];
+    size_t got;
+    FILE *in = fopen(file, "rb");
+    if (!in)
+        return sf_fail_errno(err, SF_E_IO, "cannot read '%s'", file);
+    while ((got = fread(chunk, 1, sizeof(chunk), in)) > 0 && !buf.overflow)
+        sf_buf_add(&buf, (struct sf_str){chunk, got});
+    bool failed = ferror(in) != 0;
+    fclose(in);
+    enum sf_code rc = SF_OK;
+    if (failed)
+        rc = sf_fail_errno(err, SF_E_IO, "cannot read '%s'", file);
+    else if (buf.overflow)
+        rc = sf_fail(err, SF_E_IO, "'%s' is larger than %zu bytes", file, max);
+    else
+        *text = sf_str_dup(arena, sf_buf_str(&buf));
+    sf_buf_free(&buf);
+    return rc;
+}
+
+int sf_probe_refuse(const struct sf_err *err)
+{
+    if (err->where.line)
+        fprintf(stderr, "%s:%u:%u: %s\n", err->where.file, err->where.line, err->where.column, err->message);
+    else
+        fprintf(stderr, "%s\n", err->message);
+    return 1;
+}
+
+static int usage(void)
+{
+    fputs("usage: sfprobe COMMAND FILE\n", stderr);
+    for (size_t i = 0; i < SF_COUNT(commands); i++)
+        fprintf(stderr, "  %-5s %s\n", commands[i].name, commands[i].what);
+    return 64;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3)
+        return usage();
+    for (size_t i = 0; i < SF_COUNT(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argv[2]);
+    return usage();
+}
