@@ -342,7 +342,7 @@ static void render_unreadable(struct pen *pen, const struct sf_run *run)
     for (size_t i = 0; i < run->graph.n_nodes; i++) {
         const struct sf_node *node = run->graph.nodes[i];
         if (node->seen == SF_SEEN_UNREADABLE)
-            sf_buf_addf(pen->out, "  # %.*s was not checked: %s\n", SF_ARG(node->address), node->read_err.message);
+            sf_buf_addf(pen->out, "  # %.*s was not checked: %s\n", SF_ARG(node->address), node->read_err->message);
     }
 }
 

@@ -213,9 +213,9 @@ void sf_ui_apply_report(struct sf_ui *ui, const struct sf_run *run, const struct
         if (step->status != SF_STATUS_FAILED && step->status != SF_STATUS_UNKNOWN)
             continue;
         if (ui->options->json)
-            print_error_json(&step->err);
+            print_error_json(step->err);
         else
-            print_error(ui, &step->err);
+            print_error(ui, step->err);
     }
     if (!result->code || ui->options->json)
         return;

@@ -6,8 +6,7 @@
 
 static void fill(struct sf_err *err, enum sf_code code, const char *fmt, va_list ap)
 {
-    err->code = code;
-    err->hint[0] = 0;
+    *err = (struct sf_err){.code = code};
     vsnprintf(err->message, sizeof(err->message), fmt, ap);
 }
 

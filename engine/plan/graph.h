@@ -100,7 +100,7 @@ struct sf_node {
     enum sf_seen seen;
     const struct sf_value *actual; /* map, when present */
     struct sf_str actual_id;
-    struct sf_err read_err; /* why unreadable */
+    const struct sf_err *read_err; /* why unreadable or failed; NULL: neither */
 
     /* decided */
     bool is_decided;

@@ -206,6 +206,12 @@ static void end_step(struct applying *applying, struct sf_step *step, enum sf_st
     step->id = sf_str_dup(run->arena, step->id);
     if (run->events && run->events->step_ended)
         run->events->step_ended(run->events->ctx, step);
+    struct sf_err *err = step->err;
+    step->err = NULL;
+    if (err && (status == SF_STATUS_FAILED || status == SF_STATUS_UNKNOWN)) {
+        step->err = SF_NEW(run->arena, struct sf_err);
+        *step->err = *err;
+    }
     sf_arena_free(step->arena);
     step->arena = NULL;
 }
@@ -213,7 +219,7 @@ static void end_step(struct applying *applying, struct sf_step *step, enum sf_st
 static enum sf_step_result store_failed(struct applying *applying, struct sf_step *step, enum sf_code rc)
 {
     step->rc = rc;
-    step->err = *applying->err;
+    *step->err = *applying->err;
     end_step(applying, step, SF_STATUS_FAILED);
     return SF_STEP_FAILED;
 }
@@ -320,8 +326,8 @@ static enum sf_code check_against_plan(struct applying *applying, struct sf_step
         if (!planned || !now || sf_value_has_unknown(planned, NULL) || attr->is_secret)
             continue;
         if (!sf_schema_equal(step->arena, attr, planned, now, graph->fingerprint, graph->fingerprint_key)) {
-            sf_fail(&step->err, SF_E_STALE, "'%s' of '%.*s' is not what was planned any more", attr->name, SF_ARG(node->address));
-            sf_hint(&step->err, "something changed between plan and apply; plan again");
+            sf_fail(step->err, SF_E_STALE, "'%s' of '%.*s' is not what was planned any more", attr->name, SF_ARG(node->address));
+            sf_hint(step->err, "something changed between plan and apply; plan again");
             return SF_E_STALE;
         }
     }
@@ -351,9 +357,9 @@ static enum sf_code evaluate(struct applying *applying, struct sf_step *step)
     struct sf_node *node = step->node;
     size_t errors = run->diags->errors;
     if (sf_node_evaluate_into(&run->graph, node, step->arena, &step->want, &step->refs)) {
-        sf_fail(&step->err, SF_E_CONFIG, "'%.*s' cannot be evaluated with what is known now", SF_ARG(node->address));
+        sf_fail(step->err, SF_E_CONFIG, "'%.*s' cannot be evaluated with what is known now", SF_ARG(node->address));
         if (run->diags->errors > errors)
-            sf_hint(&step->err, "%.*s", SF_ARG(run->diags->list[run->diags->n - 1].message));
+            sf_hint(step->err, "%.*s", SF_ARG(run->diags->list[run->diags->n - 1].message));
         return SF_E_CONFIG;
     }
     node->planned.attrs = step->want;
@@ -362,7 +368,7 @@ static enum sf_code evaluate(struct applying *applying, struct sf_step *step)
     step->op = sf_run_op(run, &step->ctx, step->arena, &node->planned, seconds_of(step));
     step->op.intent = step->intent;
     if (node->driver->derive && !node->driver->is_slow_derive)
-        return node->driver->derive(&step->op, step->want, &step->err);
+        return node->driver->derive(&step->op, step->want, step->err);
     return SF_OK;
 }
 
@@ -440,6 +446,7 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     step->status = SF_STATUS_RUNNING;
     step->started_ms = sf_clock_ms();
     step->arena = sf_arena_new();
+    step->err = SF_NEW(step->arena, struct sf_err);
     step->intent = sf_random_uuid(step->arena);
     if (run->events && run->events->step_started)
         run->events->step_started(run->events->ctx, step);
@@ -465,16 +472,16 @@ static enum sf_code call_create(struct sf_step *step)
 {
     const struct sf_driver *driver = step->node->driver;
     if (step->has_intent && step->id.n && driver->update) /* retried after it got its identity */
-        return driver->update(&step->op, step->id, step->want, step->want, &step->outcome, &step->err);
-    enum sf_code rc = driver->create(&step->op, step->want, &step->outcome, &step->err);
+        return driver->update(&step->op, step->id, step->want, step->want, &step->outcome, step->err);
+    enum sf_code rc = driver->create(&step->op, step->want, &step->outcome, step->err);
     if (rc != SF_E_UNKNOWN || !driver->find || !driver->update)
         return rc;
     struct sf_outcome found = {0};
     struct sf_err ignored;
     if (driver->find(&step->op, step->want, &found, &ignored) != SF_OK)
         return rc;
-    enum sf_code noted = sf_op_made(&step->op, found.id, &step->err);
-    return noted ? noted : driver->update(&step->op, found.id, found.attrs, step->want, &step->outcome, &step->err);
+    enum sf_code noted = sf_op_made(&step->op, found.id, step->err);
+    return noted ? noted : driver->update(&step->op, found.id, found.attrs, step->want, &step->outcome, step->err);
 }
 
 static void work(void *ctx, struct sf_task *task)
@@ -484,20 +491,20 @@ static void work(void *ctx, struct sf_task *task)
     struct sf_node *node = step->node;
     const struct sf_driver *driver = node->driver;
     step->rc = SF_OK;
-    step->err = (struct sf_err){0};
+    *step->err = (struct sf_err){0};
     if (step->is_polling) {
         step->outcome = (struct sf_outcome){0};
-        step->rc = driver->read(&step->op, step->id, &step->outcome, &step->err);
+        step->rc = driver->read(&step->op, step->id, &step->outcome, step->err);
         if (step->verb == SF_VERB_DESTROY && step->rc == SF_E_ABSENT)
             step->rc = SF_OK;
         return;
     }
     if (step->verb == SF_VERB_DESTROY) {
-        step->rc = driver->destroy(&step->op, step->id, &step->outcome, &step->err);
+        step->rc = driver->destroy(&step->op, step->id, &step->outcome, step->err);
         return;
     }
     if (driver->is_slow_derive) {
-        step->rc = driver->derive(&step->op, step->want, &step->err);
+        step->rc = driver->derive(&step->op, step->want, step->err);
         if (!step->rc)
             step->rc = check_against_plan(applying, step);
         if (step->rc)
@@ -507,7 +514,7 @@ static void work(void *ctx, struct sf_task *task)
         step->rc = call_create(step);
     } else {
         const struct sf_value *have = node->seen == SF_SEEN_PRESENT ? node->actual : node->recorded->attrs;
-        step->rc = driver->update(&step->op, step->id, have, step->want, &step->outcome, &step->err);
+        step->rc = driver->update(&step->op, step->id, have, step->want, &step->outcome, step->err);
     }
 }
 
@@ -522,15 +529,15 @@ static enum sf_step_result finish(void *ctx, struct sf_task *task)
         return SF_STEP_PARK;
     }
     if (step->rc) {
-        sf_context(&step->err, "%s '%.*s'", sf_verb_name(step->verb), SF_ARG(step->node->address));
+        sf_context(step->err, "%s '%.*s'", sf_verb_name(step->verb), SF_ARG(step->node->address));
         return not_done(applying, step);
     }
     if (step->outcome.is_pending) {
         if (step->outcome.id.n)
             step->id = step->outcome.id;
         if (sf_clock_ms() >= step->op.deadline_ms) {
-            step->rc = sf_fail(&step->err, SF_E_UNKNOWN, "'%.*s' is still not ready", SF_ARG(step->node->address));
-            sf_hint(&step->err, "it was accepted; run the same command again to go on waiting");
+            step->rc = sf_fail(step->err, SF_E_UNKNOWN, "'%.*s' is still not ready", SF_ARG(step->node->address));
+            sf_hint(step->err, "it was accepted; run the same command again to go on waiting");
             return not_done(applying, step);
         }
         step->is_polling = true;

@@ -14,7 +14,7 @@ struct sf_step {
     const struct sf_recorded *row; /* what a destroy or forget takes away: the current object or a deposed one */
     enum sf_step_status status;
     bool was_unchanged; /* an update that turned out to have nothing to do: no call was made */
-    struct sf_err err;  /* when failed or unknown */
+    struct sf_err *err; /* of the call under way; kept in the run's arena when failed or unknown, else NULL */
     enum sf_code rc;
     int64_t started_ms, ended_ms;
     struct sf_str id; /* identity, when known */

@@ -17,7 +17,7 @@ struct visit {
     struct sf_run_ctx ctx;
     bool wants_derive, wants_read, wants_find, wants_preflight;
     enum sf_code rc;
-    struct sf_err err;
+    struct sf_err *err; /* of the worker's calls, or the planning's scratch for calls made inline */
     struct sf_outcome outcome;
     enum sf_code find_rc, read_rc;
 };
@@ -28,6 +28,7 @@ struct planning {
     struct visit *visits;
     enum sf_code first_failure;
     struct sf_err *err;
+    struct sf_err scratch;
 };
 
 static struct sf_op read_op(struct visit *visit, const struct sf_object *self)
@@ -43,14 +44,16 @@ static void fail_visit(struct planning *planning, struct visit *visit, const cha
     struct sf_node *node = visit->node;
     node->has_failed = true;
     node->is_decided = true;
-    node->read_err = visit->err;
-    sf_context(&node->read_err, "%s '%.*s'", doing, SF_ARG(node->address));
-    if (node->resource && !node->read_err.where.line)
-        node->read_err.where = node->resource->mark;
-    sf_diag_add_err(planning->run->diags, &node->read_err);
+    struct sf_err *err = SF_NEW(planning->run->arena, struct sf_err);
+    *err = *visit->err;
+    sf_context(err, "%s '%.*s'", doing, SF_ARG(node->address));
+    if (node->resource && !err->where.line)
+        err->where = node->resource->mark;
+    sf_diag_add_err(planning->run->diags, err);
+    node->read_err = err;
     if (!planning->first_failure) {
         planning->first_failure = visit->rc;
-        *planning->err = node->read_err;
+        *planning->err = *err;
     }
 }
 
@@ -73,6 +76,7 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     struct sf_run *run = planning->run;
     struct sf_node *node = visit->node;
     const struct sf_driver *driver = node->driver;
+    visit->err = &planning->scratch;
     sf_node_prepare_now(&run->graph, node);
     if (node->resource && node->is_targeted && !run->graph.options.is_refresh_only) {
         if (sf_node_evaluate(&run->graph, node) != SF_OK) {
@@ -84,7 +88,7 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
         if (driver->derive && !driver->is_slow_derive) {
             visit->arena = run->arena;
             struct sf_op op = read_op(visit, &node->planned);
-            visit->rc = driver->derive(&op, node->want, &visit->err);
+            visit->rc = driver->derive(&op, node->want, visit->err);
             visit->arena = NULL;
             if (visit->rc) {
                 fail_visit(planning, visit, "while evaluating");
@@ -116,26 +120,27 @@ static void work(void *ctx, struct sf_task *task)
     struct visit *visit = task->owner;
     struct sf_node *node = visit->node;
     const struct sf_driver *driver = node->driver;
-    (void)planning;
     if (!visit->arena)
         visit->arena = sf_arena_new();
+    if (visit->err == &planning->scratch)
+        visit->err = SF_NEW(visit->arena, struct sf_err);
     if (visit->wants_preflight) {
         struct sf_op op = read_op(visit, &node->planned);
-        visit->rc = driver->preflight(&op, node->want, &visit->err);
+        visit->rc = driver->preflight(&op, node->want, visit->err);
         return;
     }
     if (visit->wants_derive) {
         struct sf_op op = read_op(visit, &node->planned);
-        visit->rc = driver->derive(&op, node->want, &visit->err);
+        visit->rc = driver->derive(&op, node->want, visit->err);
         if (visit->rc)
             return;
     }
     struct sf_op op = read_op(visit, &node->now);
     if (visit->wants_find) {
         op.intent = node->intent->id;
-        visit->find_rc = driver->find(&op, node->intent->want, &visit->outcome, &visit->err);
+        visit->find_rc = driver->find(&op, node->intent->want, &visit->outcome, visit->err);
     } else if (visit->wants_read) {
-        visit->read_rc = driver->read(&op, node->recorded->id, &visit->outcome, &visit->err);
+        visit->read_rc = driver->read(&op, node->recorded->id, &visit->outcome, visit->err);
     }
 }
 
