@@ -136,7 +136,7 @@ struct department {
     uint32_t traits;
 };
 
-static bool same_letters(struct sf_str a, struct sf_str b)
+bool sf_sample_same_letters(struct sf_str a, struct sf_str b)
 {
     size_t i = 0, j = 0;
     for (;;) {
@@ -170,7 +170,8 @@ static struct department department_in(struct sf_arena *arena, const struct sf_s
     if (from->new_code)
         dept.traits |= SF_TRAIT(RECODED);
     if (is_renamed && !spec->no_quirks)
-        dept.traits |= same_letters(sf_str_of(from->name), sf_str_of(from->new_name)) ? SF_TRAIT(CASE_VARIANT) : SF_TRAIT(RENAMED);
+        dept.traits |=
+            sf_sample_same_letters(sf_str_of(from->name), sf_str_of(from->new_name)) ? SF_TRAIT(CASE_VARIANT) : SF_TRAIT(RENAMED);
     return dept;
 }
 

@@ -90,6 +90,8 @@ struct sf_str sf_sample_mnemonic(struct sf_arena *arena, struct sf_str name);
 /* The same name with another case in its last word, or with its first blank doubled. */
 struct sf_str sf_sample_case_variant(struct sf_arena *arena, struct sf_str name);
 struct sf_str sf_sample_space_variant(struct sf_arena *arena, struct sf_str name);
+/* Whether two names differ in case, blanks and punctuation at most. */
+bool sf_sample_same_letters(struct sf_str a, struct sf_str b);
 /* How many codes were renamed up to this week. */
 uint32_t sf_sample_renames(uint32_t week);
 

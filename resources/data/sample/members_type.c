@@ -108,6 +108,10 @@ static void build_characters(struct builder *b)
     }
     for (uint32_t i = 0; i < SF_SAMPLE_ERA_CHARACTERS; i++) {
         struct sf_str name = sf_str_of(sf_sample_legacy_characters[b->side][i]);
+        for (uint32_t j = 0; j < SF_SAMPLE_ERA_CHARACTERS && b->spec->no_quirks; j++) {
+            struct sf_str later = sf_str_of(sf_sample_new_characters[b->side][j]);
+            name = later.p && sf_sample_same_letters(name, later) ? later : name;
+        }
         uint32_t code = (b->side == SF_SAMPLE_SPENDING ? 101 : 301) + i * 7;
         old->character[n_shared + i] = (struct character){name, sf_str_fmt(b->arena, "%03u", code), 0};
     }

@@ -34,7 +34,7 @@ const struct sf_sample_department sf_sample_departments[SF_SAMPLE_DEPARTMENTS] =
     {"UTA", "Utilities Administration", 2, 12, 0, NULL, NULL, 0},
     {"CTB", "County Transit Bureau", 2, 8, SF_SAMPLE_RELATED, NULL, NULL, 0},
     {"HUM", "Human Support Agency", 3, 46, 0, "SOC", NULL, 0},
-    {"AGE", "Aging & Adult Services", 3, 14, 0, NULL, "Aging &  Adult Services", 0},
+    {"AGE", "Aging &  Adult Services", 3, 14, 0, NULL, "Aging & Adult Services", 0},
     {"CYF", "Children, Youth & Families", 3, 20, 0, NULL, NULL, 0},
     {"HML", "Homeless Services", 3, 12, 0, NULL, "HOMELESS SERVICES", 0},
     {"RNB", "Rent Board", 3, 4, 0, NULL, NULL, 0},
