@@ -109,9 +109,6 @@ static enum sf_code review_access(struct sf_op *op, const struct sf_value *want,
     struct sf_postgres pg;
     struct sf_err ignored;
     enum sf_code rc = sf_postgres_load(op, identifier_of(op, want), &pg, &ignored);
-    if (!rc) {
-        port = pg.declared_port;
-    }
     struct sf_admitted admitted = sf_postgres_admitted(op->arena, ingress, n, port, &bad);
     if (!sf_postgres_admits_loopback(&admitted)) {
         sf_fail(err, SF_E_CONFIG, "the security groups of '%.*s' shut out this machine, so nothing could be loaded",
@@ -136,6 +133,7 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
         rc = review_access(op, want, err);
     }
     if (!rc) {
+        sf_map_set_int(op->arena, want, CLUSTER_RULE_PORT, sf_map_int(want, CLUSTER_PORT, SF_POSTGRES_DECLARED_PORT));
         sf_map_set_str(op->arena, want, CLUSTER_CONFIGURATION, sf_str_of(config_is_current));
     }
     return rc;
@@ -178,6 +176,7 @@ static void report(struct sf_op *op, const struct sf_postgres *pg, struct sf_out
     }
     sf_map_set_bool(op->arena, attrs, CLUSTER_RUNNING, is_running);
     sf_map_set_int(op->arena, attrs, CLUSTER_PORT, pg->port ? pg->port : pg->declared_port);
+    sf_map_set_int(op->arena, attrs, CLUSTER_RULE_PORT, pg->declared_port);
     sf_map_set_str(op->arena, attrs, CLUSTER_HOST, SF_STR("127.0.0.1"));
     sf_map_set_str(op->arena, attrs, CLUSTER_ENDPOINT,
                    sf_str_fmt(op->arena, "127.0.0.1:%d", pg->port ? pg->port : pg->declared_port));
@@ -218,8 +217,7 @@ static enum sf_code find(struct sf_op *op, const struct sf_value *want, struct s
 
 /* --- create and update --- */
 
-static enum sf_code write_wishes(struct sf_op *op, struct sf_str id, const struct sf_value *want, int declared_port,
-                                 struct sf_err *err)
+static enum sf_code write_wishes(struct sf_op *op, struct sf_str id, const struct sf_value *want, struct sf_err *err)
 {
     struct sf_value *attrs = sf_value_map(op->arena);
     for (size_t i = 0; i < SF_COUNT(kept_attrs); i++) {
@@ -228,7 +226,8 @@ static enum sf_code write_wishes(struct sf_op *op, struct sf_str id, const struc
             sf_map_set(op->arena, attrs, sf_str_of(kept_attrs[i]), value);
         }
     }
-    sf_map_set_int(op->arena, attrs, CLUSTER_PORT, declared_port);
+    /* what the stack asks for; the port in use is chosen at the first start and is in server.json */
+    sf_map_set_int(op->arena, attrs, CLUSTER_PORT, sf_map_int(want, CLUSTER_PORT, SF_POSTGRES_DECLARED_PORT));
     return sf_territory_write_meta(op, sf_territory_path(op, "clusters/%.*s/meta.json", SF_ARG(id)), id, attrs, err);
 }
 
@@ -367,7 +366,7 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
         rc = sf_territory_mkdir(op, sf_territory_path(op, "clusters/%.*s", SF_ARG(id)), 0700, err);
     }
     if (!rc) {
-        rc = write_wishes(op, id, want, (int)sf_map_int(want, CLUSTER_PORT, SF_POSTGRES_DECLARED_PORT), err);
+        rc = write_wishes(op, id, want, err);
     }
     if (rc) {
         return rc;
@@ -389,7 +388,7 @@ static enum sf_code update(struct sf_op *op, struct sf_str id, const struct sf_v
         rc = sf_op_intent(op, "write meta.json", err);
     }
     if (!rc) {
-        rc = write_wishes(op, id, want, pg.declared_port, err);
+        rc = write_wishes(op, id, want, err);
     }
     return rc ? rc : finish(op, id, have, want, out, err);
 }

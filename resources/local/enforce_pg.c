@@ -130,22 +130,22 @@ static void admit(struct sf_arena *arena, struct sf_admitted *all, size_t *cap, 
     all->cidrs[all->n++] = cidr;
 }
 
-static const char *listen_for(struct sf_arena *arena, const struct sf_admitted *all)
+/* Always the loopback addresses, so that only an outside CIDR ever costs a restart; pg_hba.conf decides who gets in. */
+static const char *listen_for(const struct sf_admitted *all)
 {
-    bool is_wide = false, is_wide6 = false, has_loopback6 = false;
+    static const char *const addresses[2][2] = {{"127.0.0.1,::1", "127.0.0.1,::"}, {"0.0.0.0,::1", "0.0.0.0,::"}};
+    bool is_wide = false, is_wide6 = false;
     for (size_t i = 0; i < all->n; i++) {
         struct sf_str cidr = all->cidrs[i];
+        int64_t bits = 0;
+        (void)!sf_str_int64(sf_str_slice(cidr, sf_str_find(cidr, SF_STR("/")) + 1, cidr.n), &bits);
         if (memchr(cidr.p, ':', cidr.n)) {
-            bool is_loopback = sf_str_is(cidr, "::1/128");
-            has_loopback6 = has_loopback6 || is_loopback;
-            is_wide6 = is_wide6 || !is_loopback;
+            is_wide6 = is_wide6 || !sf_str_is(cidr, "::1/128");
         } else {
-            int64_t bits = 0;
-            (void)!sf_str_int64(sf_str_slice(cidr, sf_str_find(cidr, SF_STR("/")) + 1, cidr.n), &bits);
             is_wide = is_wide || !sf_str_starts(cidr, SF_STR("127.")) || bits < 8;
         }
     }
-    return sf_str_fmt(arena, "%s%s", is_wide ? "0.0.0.0" : "127.0.0.1", is_wide6 ? ",::" : has_loopback6 ? ",::1" : "").p;
+    return addresses[is_wide][is_wide6];
 }
 
 struct sf_admitted sf_postgres_admitted(struct sf_arena *arena, const struct sf_value *const *ingress, size_t n_groups,
@@ -191,7 +191,7 @@ struct sf_admitted sf_postgres_admitted(struct sf_arena *arena, const struct sf_
         }
     }
     all.n = kept;
-    all.listen = listen_for(arena, &all);
+    all.listen = listen_for(&all);
     return all;
 }
 

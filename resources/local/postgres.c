@@ -297,6 +297,7 @@ enum sf_code sf_postgres_init(struct sf_op *op, const struct sf_postgres *pg, st
         "--encoding=UTF8",
         "--auth-local=peer",
         "--auth-host=scram-sha-256",
+        "--no-sync", /* one syncfs() below instead of an fsync for each of a thousand files */
         NULL,
     };
     int status = 0;
@@ -325,7 +326,11 @@ enum sf_code sf_postgres_init(struct sf_op *op, const struct sf_postgres *pg, st
         return rc;
     }
     sf_territory_enter(op);
-    bool ok = rename(fresh, pg->data_dir) == 0;
+    int fd = open(fresh, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool ok = fd >= 0 && syncfs(fd) == 0 && rename(fresh, pg->data_dir) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
     sf_territory_leave(op);
     return ok ? SF_OK : sf_fail_errno(err, SF_E_IO, "cannot put '%s' in its place", pg->data_dir);
 }
@@ -350,7 +355,7 @@ static bool can_listen(int family, const void *address, socklen_t size)
 
 static bool is_port_free(const char *addresses, int port)
 {
-    bool is_wide = strstr(addresses, "0.0.0.0") != NULL, is_wide6 = strstr(addresses, "'::'") || strstr(addresses, ",::'");
+    bool is_wide = strstr(addresses, "0.0.0.0") != NULL, is_wide6 = sf_str_ends(sf_str_of(addresses), SF_STR(",::"));
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
     v4.sin_addr.s_addr = htonl(is_wide ? INADDR_ANY : INADDR_LOOPBACK);

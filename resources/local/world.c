@@ -7,6 +7,7 @@
 #include "resources/local/objects.h"
 #include "resources/local/territory.h"
 #include "resources/local/warehouse.h"
+#include "resources/net/pg.h"
 
 #include "engine/core/clock.h"
 
@@ -212,6 +213,7 @@ static enum sf_code open_world(struct sf_arena *arena, struct sf_site *site, boo
     bool is_elsewhere = false;
     *ctx = NULL;
     *record = NULL;
+    sf_pg_forget_environment();
     const char *dot_sf = sf_str_fmt(arena, "%s/.sf", site->stack_dir).p;
     enum sf_code rc = check_owner_of(dot_sf, true, arena, err);
     if (rc == SF_OK)

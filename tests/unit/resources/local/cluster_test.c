@@ -315,6 +315,22 @@ static void an_outside_cidr_restarts_the_server_on_all_addresses(void **state)
     assert_false(sf_proc_port_is_listening("192.0.2.1", port, NULL));
 }
 
+static void an_edited_port_moves_what_the_rules_name_and_nothing_else(void **state)
+{
+    struct harness *h = *state;
+    int declared = harness_free_port();
+    struct sf_value *want = wishes(h, declared);
+    int port = create_cluster(h, want);
+    struct sf_outcome out = reading(h);
+    assert_int_equal(sf_map_int(out.attrs, CLUSTER_RULE_PORT, 0), declared);
+    want = wishes(h, declared + 1);
+    assert_string_equal(text_of(&(struct sf_outcome){.attrs = reading(h).attrs}, CLUSTER_CONFIGURATION), "pg_hba.conf");
+    update_cluster(h, out.attrs, want, &out);
+    assert_int_equal(sf_map_int(out.attrs, CLUSTER_RULE_PORT, 0), declared + 1);
+    assert_int_equal(sf_map_int(out.attrs, CLUSTER_PORT, 0), port);
+    assert_int_equal(log_in(h, port, first_password), SF_OK);
+}
+
 static void edited_configuration_is_drift_that_update_puts_back(void **state)
 {
     struct harness *h = *state;
@@ -509,14 +525,14 @@ static void rules_for_the_declared_port_become_canonical_cidrs(void **state)
         bool admits_loopback;
     } cases[] = {
         {"[{\"protocol\":\"tcp\",\"port\":5439,\"from\":[]}]", "127.0.0.1/32 ::1/128", "127.0.0.1,::1", true},
-        {"[{\"protocol\":\"tcp\",\"port\":5439,\"from\":[\"127.0.0.2\"]}]", "127.0.0.2/32", "127.0.0.1", false},
-        {"[{\"protocol\":\"tcp\",\"port\":5439,\"from\":[\"10.1.2.3/8\",\"10.0.0.0/8\"]}]", "10.0.0.0/8", "0.0.0.0", false},
-        {"[{\"protocol\":\"tcp\",\"port\":5439,\"from\":[\"0.0.0.0/0\"]}]", "0.0.0.0/0", "0.0.0.0", true},
+        {"[{\"protocol\":\"tcp\",\"port\":5439,\"from\":[\"127.0.0.2\"]}]", "127.0.0.2/32", "127.0.0.1,::1", false},
+        {"[{\"protocol\":\"tcp\",\"port\":5439,\"from\":[\"10.1.2.3/8\",\"10.0.0.0/8\"]}]", "10.0.0.0/8", "0.0.0.0,::1", false},
+        {"[{\"protocol\":\"tcp\",\"port\":5439,\"from\":[\"0.0.0.0/0\"]}]", "0.0.0.0/0", "0.0.0.0,::1", true},
         {"[{\"protocol\":\"tcp\",\"port\":5439,\"from\":[\"2001:DB8::/32\",\"127.0.0.1/32\"]}]", "127.0.0.1/32 2001:db8::/32",
          "127.0.0.1,::", true},
-        {"[{\"protocol\":\"tcp\",\"port\":22,\"from\":[\"10.0.0.0/8\"]}]", "", "127.0.0.1", false},
-        {"[{\"protocol\":\"udp\",\"port\":5439,\"from\":[\"10.0.0.0/8\"]}]", "", "127.0.0.1", false},
-        {"[]", "", "127.0.0.1", false},
+        {"[{\"protocol\":\"tcp\",\"port\":22,\"from\":[\"10.0.0.0/8\"]}]", "", "127.0.0.1,::1", false},
+        {"[{\"protocol\":\"udp\",\"port\":5439,\"from\":[\"10.0.0.0/8\"]}]", "", "127.0.0.1,::1", false},
+        {"[]", "", "127.0.0.1,::1", false},
     };
     struct harness *h = *state;
     for (size_t i = 0; i < SF_COUNT(cases); i++) {
@@ -584,6 +600,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(orphans_of_a_killed_postmaster_do_not_stop_the_next_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_removed_cidr_is_refused_at_once_and_its_sessions_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_outside_cidr_restarts_the_server_on_all_addresses, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_edited_port_moves_what_the_rules_name_and_nothing_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(edited_configuration_is_drift_that_update_puts_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_changed_password_replaces_the_old_one_and_is_in_no_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_half_made_data_directory_is_made_again, set_up, tear_down),
