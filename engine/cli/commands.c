@@ -220,7 +220,8 @@ static void show_result(struct command *command, const struct sf_apply_result *r
         printf("\nDestroy complete! Resources: %zu destroyed.\n", result->destroyed);
         return;
     }
-    printf("\nApply complete! Resources: %zu added, %zu changed, %zu destroyed.\n", result->added, result->changed, result->destroyed);
+    printf("\nApply complete! Resources: %zu added, %zu changed, %zu destroyed.\n", result->added, result->changed,
+           result->destroyed);
     if (!command->run.graph.outputs || command->run.graph.outputs->map.n == 0)
         return;
     struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
@@ -245,7 +246,8 @@ static enum sf_code prove_destroyed(struct command *command)
     }
     rc = sf_run_begin(run, &command->err);
     for (size_t i = 0; !rc && i < run->stack->n_variables; i++)
-        rc = sf_store_drop_secrets(run->store, sf_str_fmt(run->arena, "var.%.*s", SF_ARG(run->stack->variables[i].name)), &command->err);
+        rc = sf_store_drop_secrets(run->store, sf_str_fmt(run->arena, "var.%.*s", SF_ARG(run->stack->variables[i].name)),
+                                   &command->err);
     if (!rc)
         rc = sf_store_put_meta(run->store, "outputs", sf_value_map(run->arena), &command->err);
     if (!rc)
@@ -258,8 +260,8 @@ static enum sf_code prove_destroyed(struct command *command)
         return rc;
     rmdir(run->site.secrets_dir); /* fails, rightly, while a file of somebody's is in it */
     if (left && left->list.n > 0) {
-        sf_fail(&command->err, SF_E_CONFLICT, "%zu things of this stack are left that state did not know, first '%.*s'", left->list.n,
-                SF_ARG(left->list.items[0]->s));
+        sf_fail(&command->err, SF_E_CONFLICT, "%zu things of this stack are left that state did not know, first '%.*s'",
+                left->list.n, SF_ARG(left->list.items[0]->s));
         sf_hint(&command->err, "remove them by hand, or run sfdestroy again");
         return SF_E_CONFLICT;
     }
@@ -290,7 +292,8 @@ static int apply_or_destroy(enum sf_program program, int argc, char **argv)
         return finish(&command, rc);
     }
     if (has_changes)
-        rc = sf_ui_confirm(&command.ui, is_destroy ? "Do you really want to destroy all of this?" : "Do you want to perform these actions?",
+        rc = sf_ui_confirm(&command.ui,
+                           is_destroy ? "Do you really want to destroy all of this?" : "Do you want to perform these actions?",
                            &command.err);
     if (rc)
         return finish(&command, rc);

@@ -55,7 +55,9 @@ static enum sf_code list(struct inspect *inspect, struct sf_buf *out)
     size_t n = 0;
     enum sf_code rc = sf_store_rows(inspect->store, inspect->arena, &rows, &n, &inspect->err);
     for (size_t i = 0; !rc && i < n; i++) {
-        const char *note = rows[i].status == SF_ROW_INCOMPLETE ? " (incomplete)" : rows[i].status == SF_ROW_DEPOSED ? " (deposed)" : "";
+        const char *note = rows[i].status == SF_ROW_INCOMPLETE ? " (incomplete)"
+                           : rows[i].status == SF_ROW_DEPOSED  ? " (deposed)"
+                                                               : "";
         if (inspect->options.json) {
             struct sf_value *line = sf_value_map(inspect->arena);
             sf_map_set_str(inspect->arena, line, "address", rows[i].address);
@@ -145,7 +147,8 @@ static enum sf_code history(struct inspect *inspect, struct sf_buf *out)
         } else {
             const struct sf_value *at = sf_map_getz(line, "at");
             struct sf_str when = at && at->type == SF_V_INT ? sf_clock_rfc3339(inspect->arena, at->i) : sf_map_str(line, "at");
-            sf_buf_addf(out, "%.*s  %-9.*s %.*s", SF_ARG(when), SF_ARG(sf_map_str(line, "event")), SF_ARG(sf_map_str(line, "address")));
+            sf_buf_addf(out, "%.*s  %-9.*s %.*s", SF_ARG(when), SF_ARG(sf_map_str(line, "event")),
+                        SF_ARG(sf_map_str(line, "address")));
         }
         sf_buf_addc(out, '\n');
     }

@@ -34,7 +34,8 @@ static const struct option table[] = {
     {"target", LIST, PLANNING, AT(targets), "ADDRESS", "only this resource and what it needs; may be repeated"},
     {"replace", LIST, SF_PLAN | SF_APPLY, AT(replaces), "ADDRESS", "replace this resource; may be repeated"},
     {"refresh", FLAG_FALSE, PLANNING, AT(no_refresh), "false", "with =false: trust state, read nothing"},
-    {"refresh-only", FLAG, SF_PLAN | SF_APPLY, AT(is_refresh_only), NULL, "only look what changed outside, and record it (sfapply)"},
+    {"refresh-only", FLAG, SF_PLAN | SF_APPLY, AT(is_refresh_only), NULL,
+     "only look what changed outside, and record it (sfapply)"},
     {"destroy", FLAG, SF_PLAN | SF_APPLY, AT(is_destroy), NULL, "plan to destroy everything"},
     {"detailed-exitcode", FLAG, SF_PLAN, AT(detailed_exitcode), NULL, "exit 2 when there are changes"},
     {"json", FLAG, ALL, AT(json), NULL, "one JSON object a line on stdout"},
@@ -71,9 +72,12 @@ void sf_options_help(enum sf_program program)
         const char *usage;
     } usages[] = {
         {SF_PLAN, "usage: sfplan [options]\n\nShows what sfapply would change, and why. Changes nothing.\n"},
-        {SF_APPLY, "usage: sfapply [options] [PLANFILE]\n\nMakes the world as the stack file says. Shows the plan first and asks.\n"},
-        {SF_DESTROY_PROGRAM, "usage: sfdestroy [options]\n\nDestroys everything that this stack made. Shows the plan first and asks.\n"},
-        {SF_STATE, "usage: sfstate [options] list | show ADDRESS | outputs [NAME] | history [ADDRESS]\n\nLooks inside state. Changes nothing.\n"},
+        {SF_APPLY,
+         "usage: sfapply [options] [PLANFILE]\n\nMakes the world as the stack file says. Shows the plan first and asks.\n"},
+        {SF_DESTROY_PROGRAM,
+         "usage: sfdestroy [options]\n\nDestroys everything that this stack made. Shows the plan first and asks.\n"},
+        {SF_STATE, "usage: sfstate [options] list | show ADDRESS | outputs [NAME] | history [ADDRESS]\n\nLooks inside state. "
+                   "Changes nothing.\n"},
     };
     for (size_t i = 0; i < SF_COUNT(usages); i++)
         if (usages[i].program == program)
@@ -82,7 +86,8 @@ void sf_options_help(enum sf_program program)
         if (!(table[i].programs & program) || !table[i].help)
             continue;
         char left[64];
-        snprintf(left, sizeof(left), "-%s%s%s", table[i].name, table[i].value_name ? "=" : "", table[i].value_name ? table[i].value_name : "");
+        snprintf(left, sizeof(left), "-%s%s%s", table[i].name, table[i].value_name ? "=" : "",
+                 table[i].value_name ? table[i].value_name : "");
         printf("  %-26s %s\n", left, table[i].help);
     }
     puts("\nexit codes: 0 success, 1 error, 2 changes (sfplan -detailed-exitcode), 3 data not published, 4 credentials,\n"
@@ -127,7 +132,8 @@ static enum sf_code parse_bool(const char *arg, const char *value, bool *out, st
     return SF_OK;
 }
 
-static enum sf_code set_option(const struct option *option, const char *arg, const char *value, struct sf_options *out, struct sf_err *err)
+static enum sf_code set_option(const struct option *option, const char *arg, const char *value, struct sf_options *out,
+                               struct sf_err *err)
 {
     void *field = (char *)out + option->offset;
     int64_t number = 0;
@@ -173,7 +179,8 @@ static enum sf_code set_option(const struct option *option, const char *arg, con
     return SF_OK;
 }
 
-enum sf_code sf_options_parse(struct sf_arena *arena, enum sf_program program, int argc, char **argv, struct sf_options *out, struct sf_err *err)
+enum sf_code sf_options_parse(struct sf_arena *arena, enum sf_program program, int argc, char **argv, struct sf_options *out,
+                              struct sf_err *err)
 {
     size_t most = (size_t)argc + 1;
     *out = (struct sf_options){.program = program, .parallelism = 10};
@@ -222,7 +229,8 @@ enum sf_code sf_options_parse(struct sf_arena *arena, enum sf_program program, i
     if (program == SF_APPLY && out->n_words == 1)
         out->plan_file = out->words[0];
     else if (program != SF_STATE && out->n_words > 0)
-        return sf_fail(err, SF_E_USAGE, "%s does not take '%s'", sf_program_name(program), out->words[out->n_words - (program == SF_APPLY && out->n_words > 1 ? 1 : out->n_words)]);
+        return sf_fail(err, SF_E_USAGE, "%s does not take '%s'", sf_program_name(program),
+                       out->words[out->n_words - (program == SF_APPLY && out->n_words > 1 ? 1 : out->n_words)]);
     return SF_OK;
 }
 

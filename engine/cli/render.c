@@ -37,10 +37,11 @@ static bool is_scalar(const struct sf_value *v)
 
 static void scalar(struct sf_buf *out, const struct sf_value *v)
 {
+    /* an unknown without a source is the resource's own: there is nothing more to say */
     if (v->is_secret)
         sf_buf_addz(out, "(secret)");
     else if (v->type == SF_V_UNKNOWN)
-        sf_buf_addf(out, "(known after apply: %.*s)", SF_ARG(v->s));
+        sf_buf_addf(out, v->s.n ? "(known after apply: %.*s)" : "(known after apply)", SF_ARG(v->s));
     else
         sf_json_write(out, v, SF_JSON_PLAIN);
 }
@@ -238,9 +239,12 @@ static int widest(const struct sf_change *changes, size_t n)
 static void headline(struct pen *pen, const struct sf_node *node)
 {
     static const char *const texts[] = {
-        [SF_NOOP] = "is unchanged",          [SF_CREATE] = "will be created",
-        [SF_UPDATE] = "will be updated in-place", [SF_REPLACE] = "must be replaced",
-        [SF_DELETE] = "will be destroyed",   [SF_FORGET] = "will be forgotten (the object itself stays)",
+        [SF_NOOP] = "is unchanged",
+        [SF_CREATE] = "will be created",
+        [SF_UPDATE] = "will be updated in-place",
+        [SF_REPLACE] = "must be replaced",
+        [SF_DELETE] = "will be destroyed",
+        [SF_FORGET] = "will be forgotten (the object itself stays)",
     };
     paint(pen, BOLD);
     const char *text = texts[node->action];
@@ -251,10 +255,11 @@ static void headline(struct pen *pen, const struct sf_node *node)
     if (node->resource && node->resource->mark.line)
         sf_buf_addf(pen->out, "   (%s:%u)", node->resource->mark.file, node->resource->mark.line);
     sf_buf_addc(pen->out, '\n');
-    bool is_obvious = node->reason == SF_REASON_NONE || node->reason == SF_REASON_NOT_IN_STATE || node->reason == SF_REASON_DESTROY ||
-                      (node->reason == SF_REASON_CHANGED);
+    bool is_obvious = node->reason == SF_REASON_NONE || node->reason == SF_REASON_NOT_IN_STATE ||
+                      node->reason == SF_REASON_DESTROY || (node->reason == SF_REASON_CHANGED);
     if (!is_obvious)
-        sf_buf_addf(pen->out, "  # (%s%s%.*s)\n", sf_reason_text(node->reason), node->reason_detail.n ? ": " : "", SF_ARG(node->reason_detail));
+        sf_buf_addf(pen->out, "  # (%s%s%.*s)\n", sf_reason_text(node->reason), node->reason_detail.n ? ": " : "",
+                    SF_ARG(node->reason_detail));
     if (node->moved_from.n)
         sf_buf_addf(pen->out, "  # (moved from %.*s)\n", SF_ARG(node->moved_from));
 }
@@ -270,6 +275,16 @@ static void identity_line(struct pen *pen, const struct sf_node *node, int width
         change(pen, NULL, sf_str_of(identity), width, v, v, 6, "");
 }
 
+/* What the resource itself will choose is not said to wait for itself. */
+static const struct sf_value *shown(const struct sf_node *node, const struct sf_change *c)
+{
+    static const struct sf_value own = {.type = SF_V_UNKNOWN};
+    const struct sf_value *after = c->after;
+    if (!after || after->type != SF_V_UNKNOWN || after->s.n != node->name.n + 1 + strlen(c->attr->name))
+        return after;
+    return sf_str_starts(after->s, node->name) && sf_str_ends(after->s, sf_str_of(c->attr->name)) ? &own : after;
+}
+
 static void body(struct pen *pen, const struct sf_node *node)
 {
     int width = widest(node->changes, node->n_changes);
@@ -278,7 +293,7 @@ static void body(struct pen *pen, const struct sf_node *node)
     for (size_t i = 0; i < node->n_changes; i++) {
         const struct sf_change *c = &node->changes[i];
         const char *suffix = c->forces_replacement ? " # forces replacement" : "";
-        change(pen, c->attr, sf_str_of(c->attr->name), width, c->before, c->after, 6, suffix);
+        change(pen, c->attr, sf_str_of(c->attr->name), width, c->before, shown(node, c), 6, suffix);
     }
     if (node->action != SF_CREATE) {
         size_t known = node->recorded && node->recorded->attrs ? node->recorded->attrs->map.n : 0;
@@ -401,7 +416,8 @@ void sf_render_plan(struct sf_buf *out, const struct sf_run *run, bool color)
         if (run->graph.options.is_destroy)
             sf_buf_addz(out, " There is nothing to destroy.\n");
         else if (run->graph.options.no_refresh)
-            sf_buf_addf(out, " All %zu resources are as the stack file says, as far as state knows (nothing was read).\n", run->graph.n_nodes);
+            sf_buf_addf(out, " All %zu resources are as the stack file says, as far as state knows (nothing was read).\n",
+                        run->graph.n_nodes);
         else
             sf_buf_addf(out, " All %zu resources are as the stack file says; each was read.\n", run->graph.n_nodes);
         return;
@@ -411,7 +427,8 @@ void sf_render_plan(struct sf_buf *out, const struct sf_run *run, bool color)
     for (size_t i = 0; i < run->graph.n_nodes; i++) {
         const struct sf_node *node = run->graph.nodes[i];
         if (node->deposed)
-            sf_buf_addf(out, "  # %.*s (deposed) will be destroyed\n  - %.*s\n\n", SF_ARG(node->address), SF_ARG(node->deposed->id));
+            sf_buf_addf(out, "  # %.*s (deposed) will be destroyed\n  - %.*s\n\n", SF_ARG(node->address),
+                        SF_ARG(node->deposed->id));
         if (node->action != SF_NOOP)
             sf_render_node(out, run, node, color);
     }
@@ -508,8 +525,9 @@ void sf_render_plan_json(struct sf_buf *out, const struct sf_run *run)
     sf_map_set_int(arena, changes, "drift", (int64_t)counts.drift);
     sf_map_set_str(arena, changes, "operation", SF_STR("plan"));
     sf_map_set(arena, fields, SF_STR("changes"), changes);
-    sf_render_event_json(out, arena, "info", "change_summary",
-                         sf_str_fmt(arena, "Plan: %zu to add, %zu to change, %zu to destroy.", counts.add, counts.change, counts.destroy), fields);
+    sf_render_event_json(
+        out, arena, "info", "change_summary",
+        sf_str_fmt(arena, "Plan: %zu to add, %zu to change, %zu to destroy.", counts.add, counts.change, counts.destroy), fields);
     if (run->graph.outputs) {
         struct sf_value *outputs = sf_value_map(arena);
         sf_map_set(arena, outputs, SF_STR("outputs"), run->graph.outputs);

@@ -81,10 +81,12 @@ static void step_ended(void *ctx, const struct sf_step *step)
     if (step->status == SF_STATUS_DONE && step->was_unchanged)
         event(ui, step, "apply_complete", sf_str_fmt(arena, "%.*s: Unchanged after all", SF_ARG(step->node->address)));
     else if (step->status == SF_STATUS_DONE && step->node->is_destroyed_with_container && step->verb == SF_VERB_FORGET)
-        event(ui, step, "apply_complete", sf_str_fmt(arena, "%.*s: Destroyed with %.*s", SF_ARG(step->node->address), SF_ARG(step->node->reason_detail)));
+        event(ui, step, "apply_complete",
+              sf_str_fmt(arena, "%.*s: Destroyed with %.*s", SF_ARG(step->node->address), SF_ARG(step->node->reason_detail)));
     else if (step->status == SF_STATUS_DONE)
         event(ui, step, "apply_complete",
-              sf_str_fmt(arena, "%.*s: %s complete after %.1fs [id=%.*s]", SF_ARG(step->node->address), done_word(step), seconds, SF_ARG(step->id)));
+              sf_str_fmt(arena, "%.*s: %s complete after %.1fs [id=%.*s]", SF_ARG(step->node->address), done_word(step), seconds,
+                         SF_ARG(step->id)));
     else
         event(ui, step, "apply_errored",
               sf_str_fmt(arena, "%.*s: %s %s after %.1fs", SF_ARG(step->node->address), done_word(step),
@@ -157,7 +159,8 @@ void sf_ui_error(struct sf_ui *ui, const struct sf_run *run, const struct sf_err
         for (size_t i = 0; i < diags->n; i++) {
             struct sf_value *fields = sf_value_map(arena);
             sf_map_set(arena, fields, SF_STR("diagnostic"), sf_diag_json(arena, diags, &diags->list[i]));
-            sf_render_event_json(&out, arena, diags->list[i].severity == SF_ERROR ? "error" : "warn", "diagnostic", diags->list[i].message, fields);
+            sf_render_event_json(&out, arena, diags->list[i].severity == SF_ERROR ? "error" : "warn", "diagnostic",
+                                 diags->list[i].message, fields);
         }
         sf_ui_print(&out);
         sf_arena_free(arena);

@@ -436,7 +436,8 @@ enum sf_code sf_graph_settle(struct sf_graph *graph)
         if (goes && node->recorded && node->recorded->is_protected) {
             rc = sf_diag_error(graph->diags, "SF0401", node->resource ? node->resource->mark : (struct sf_mark){0},
                                "'%.*s' is protected and this plan would destroy it", SF_ARG(node->address));
-            sf_diag_help(graph->diags, "set `protect: false` on it and apply that first; deleting its block does not lift the guard");
+            sf_diag_help(graph->diags,
+                         "set `protect: false` on it and apply that first; deleting its block does not lift the guard");
         }
     }
     return rc;

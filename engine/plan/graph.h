@@ -46,23 +46,23 @@ enum sf_action { SF_NOOP, SF_CREATE, SF_UPDATE, SF_REPLACE, SF_DELETE, SF_FORGET
 enum sf_reason {
     SF_REASON_NONE,
     SF_REASON_NOT_IN_STATE,
-    SF_REASON_CHANGED,            /* attributes differ */
-    SF_REASON_CANNOT_UPDATE,      /* the kind has no update */
-    SF_REASON_REQUESTED,          /* -replace */
-    SF_REASON_GONE,               /* deleted outside */
-    SF_REASON_INCOMPLETE,         /* an earlier run made it and was stopped */
-    SF_REASON_CONTAINER_NEW,      /* what it lives in is created or replaced */
-    SF_REASON_NOT_IN_CONFIG,      /* its block was removed */
-    SF_REASON_DESTROY,            /* sfdestroy, -destroy */
-    SF_REASON_WITH_CONTAINER,     /* goes with what it lives in */
-    SF_REASON_ADOPTED,            /* adopt: */
+    SF_REASON_CHANGED,        /* attributes differ */
+    SF_REASON_CANNOT_UPDATE,  /* the kind has no update */
+    SF_REASON_REQUESTED,      /* -replace */
+    SF_REASON_GONE,           /* deleted outside */
+    SF_REASON_INCOMPLETE,     /* an earlier run made it and was stopped */
+    SF_REASON_CONTAINER_NEW,  /* what it lives in is created or replaced */
+    SF_REASON_NOT_IN_CONFIG,  /* its block was removed */
+    SF_REASON_DESTROY,        /* sfdestroy, -destroy */
+    SF_REASON_WITH_CONTAINER, /* goes with what it lives in */
+    SF_REASON_ADOPTED,        /* adopt: */
 };
 
 enum sf_seen {
-    SF_SEEN_NOT_ASKED,   /* no refresh, not recorded, or nothing outside */
+    SF_SEEN_NOT_ASKED, /* no refresh, not recorded, or nothing outside */
     SF_SEEN_PRESENT,
     SF_SEEN_ABSENT,
-    SF_SEEN_UNREADABLE,  /* the container cannot be asked */
+    SF_SEEN_UNREADABLE, /* the container cannot be asked */
 };
 
 struct sf_change {
@@ -79,11 +79,11 @@ struct sf_node {
     struct sf_str name;
     const struct sf_schema *schema; /* NULL: a kind that this program does not know (state of a newer one) */
     const struct sf_driver *driver;
-    const struct sf_resource *resource;   /* NULL: not in the stack file, or everything is being destroyed */
-    const struct sf_recorded *recorded;   /* NULL: not in state */
-    const struct sf_recorded *deposed;    /* NULL: none */
-    const struct sf_open_intent *intent;  /* NULL: none */
-    struct sf_str moved_from;             /* address in state, when moved: renamed it */
+    const struct sf_resource *resource;  /* NULL: not in the stack file, or everything is being destroyed */
+    const struct sf_recorded *recorded;  /* NULL: not in state */
+    const struct sf_recorded *deposed;   /* NULL: none */
+    const struct sf_open_intent *intent; /* NULL: none */
+    struct sf_str moved_from;            /* address in state, when moved: renamed it */
 
     struct sf_node **deps; /* distinct: by configuration if in it, else as recorded */
     size_t n_deps;
@@ -112,7 +112,7 @@ struct sf_node {
     size_t n_changes;
     struct sf_change *drift; /* recorded against actual */
     size_t n_drift;
-    bool needs_record;  /* nothing to call, but state should be brought up to date */
+    bool needs_record; /* nothing to call, but state should be brought up to date */
     bool is_destroyed_with_container;
     struct sf_object now;
     struct sf_object planned;

@@ -112,7 +112,8 @@ static struct sf_str *names_of(struct sf_arena *arena, const struct sf_value *li
     return names;
 }
 
-void sf_planfile_request(struct sf_arena *arena, const struct sf_value *saved, struct sf_plan_request *request, struct sf_plan_options *options)
+void sf_planfile_request(struct sf_arena *arena, const struct sf_value *saved, struct sf_plan_request *request,
+                         struct sf_plan_options *options)
 {
     const struct sf_value *kept = sf_map_getz(saved, "options");
     request->stack_file = sf_map_str(saved, "stack_file");
@@ -150,12 +151,15 @@ static bool same_value(const struct sf_value *a, const struct sf_value *b)
     return sf_value_equal(a, b);
 }
 
-static enum sf_code hold_step(struct sf_graph *graph, struct sf_arena *arena, struct sf_node *node, const struct sf_value *saved, struct sf_err *err)
+static enum sf_code hold_step(struct sf_graph *graph, struct sf_arena *arena, struct sf_node *node, const struct sf_value *saved,
+                              struct sf_err *err)
 {
     const struct sf_value *now = step_json(graph, arena, node);
     if (!sf_str_eq(sf_map_str(saved, "action"), sf_map_str(now, "action")))
-        return stale(err, "resource", node->address, sf_str_fmt(arena, "would now need a %s, not the planned %s", sf_action_name(node->action),
-                                                                sf_map_str(saved, "action").p).p);
+        return stale(err, "resource", node->address,
+                     sf_str_fmt(arena, "would now need a %s, not the planned %s", sf_action_name(node->action),
+                                sf_map_str(saved, "action").p)
+                         .p);
     if (!sf_str_eq(sf_map_str(saved, "id"), sf_map_str(now, "id")))
         return stale(err, "resource", node->address, "is another object now");
     const struct sf_value *planned = sf_map_getz(saved, "changes"), *changes = sf_map_getz(now, "changes");

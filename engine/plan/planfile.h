@@ -20,8 +20,11 @@ const struct sf_value *sf_planfile_make(struct sf_graph *graph, struct sf_arena 
 /* Checks format and digest of a parsed file. SF_E_CONFIG when it is not one or was altered. */
 enum sf_code sf_planfile_check(struct sf_arena *arena, const struct sf_value *saved, struct sf_err *err) SF_MUST_CHECK;
 /* Options and settings it was made with. */
-void sf_planfile_request(struct sf_arena *arena, const struct sf_value *saved, struct sf_plan_request *request, struct sf_plan_options *options);
-/* Holds a decided graph against it. SF_E_STALE names object and field. Updates that the plan does not hold are dropped from the graph. */
-enum sf_code sf_planfile_hold(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value *saved, struct sf_err *err) SF_MUST_CHECK;
+void sf_planfile_request(struct sf_arena *arena, const struct sf_value *saved, struct sf_plan_request *request,
+                         struct sf_plan_options *options);
+/* Holds a decided graph against it. SF_E_STALE names object and field. Updates that the plan does not hold are dropped from the
+ * graph. */
+enum sf_code sf_planfile_hold(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value *saved,
+                              struct sf_err *err) SF_MUST_CHECK;
 
 #endif

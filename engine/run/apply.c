@@ -66,7 +66,8 @@ static void add_steps_of(struct applying *applying, struct sf_node *node)
         *make = add_step(applying, node, SF_VERB_UPDATE, NULL);
         break;
     case SF_REPLACE:
-        *take_away = add_step(applying, node, away, is_create_first(node) ? as_deposed(applying->run->arena, node->recorded) : node->recorded);
+        *take_away = add_step(applying, node, away,
+                              is_create_first(node) ? as_deposed(applying->run->arena, node->recorded) : node->recorded);
         *make = add_step(applying, node, SF_VERB_CREATE, NULL);
         break;
     case SF_DELETE:
@@ -102,7 +103,8 @@ static void edge(struct edges *edges, struct sf_step *from, struct sf_step *to)
     edges->to[edges->n++] = to;
 }
 
-/* The order of DESIGN section 8: create A before B, destroy B before A; what loses its reference is updated before the thing goes. */
+/* The order of DESIGN section 8: create A before B, destroy B before A; what loses its reference is updated before the thing goes.
+ */
 static void order_node(struct applying *applying, struct edges *edges, struct sf_node *node)
 {
     struct sf_step *make = applying->make[node->index], *away = applying->take_away[node->index];
@@ -242,7 +244,8 @@ static enum sf_step_result made(struct applying *applying, struct sf_step *step)
     const struct sf_value *earlier = step->verb == SF_VERB_UPDATE && node->recorded ? node->recorded->attrs : NULL;
     struct sf_value *attrs = sf_node_merge(&run->graph, step->arena, node->schema, step->want, step->outcome.attrs, earlier);
     publish(run, step, attrs);
-    struct sf_row row = sf_run_row(run, step->arena, node, step->id, SF_ROW_CURRENT, sf_value_sealed(&run->graph, step->arena, attrs), step->refs);
+    struct sf_row row =
+        sf_run_row(run, step->arena, node, step->id, SF_ROW_CURRENT, sf_value_sealed(&run->graph, step->arena, attrs), step->refs);
     const char *event = step->verb == SF_VERB_CREATE ? "create" : step->was_unchanged ? NULL : "update";
     enum sf_code rc = journal(applying, step, &row, event);
     if (!rc && node->moved_from.n)
@@ -269,7 +272,8 @@ static enum sf_step_result taken_away(struct applying *applying, struct sf_step 
     return SF_STEP_DONE;
 }
 
-/* Not done: refused, failed or unknown. What was made stays recorded as unfinished; an unknown keeps its intent open for the next run. */
+/* Not done: refused, failed or unknown. What was made stays recorded as unfinished; an unknown keeps its intent open for the next
+ * run. */
 static enum sf_step_result not_done(struct applying *applying, struct sf_step *step)
 {
     step->node->planned.attrs = step->node->planned.refs = NULL; /* they were in the step's arena */
@@ -422,8 +426,9 @@ static enum sf_step_result record_only(struct applying *applying, struct sf_step
     step->id = node->recorded->id;
     step->refs = node->refs;
     const struct sf_value *attrs = sf_node_merge(&run->graph, step->arena, node->schema, NULL, node->actual, node->recorded->attrs);
-    struct sf_row row = sf_run_row(run, step->arena, node, step->id, node->recorded->is_incomplete ? SF_ROW_INCOMPLETE : SF_ROW_CURRENT,
-                                   sf_value_sealed(&run->graph, step->arena, attrs), node->refs ? node->refs : node->recorded->refs);
+    struct sf_row row =
+        sf_run_row(run, step->arena, node, step->id, node->recorded->is_incomplete ? SF_ROW_INCOMPLETE : SF_ROW_CURRENT,
+                   sf_value_sealed(&run->graph, step->arena, attrs), node->refs ? node->refs : node->recorded->refs);
     enum sf_code rc = sf_run_begin(run, applying->err);
     if (!rc && node->moved_from.n)
         rc = sf_store_move(run->store, node->moved_from, node->address, applying->err);
@@ -578,7 +583,8 @@ static void count(const struct sf_step *step, struct sf_apply_result *result)
     case SF_STATUS_DONE:
         result->added += step->verb == SF_VERB_CREATE;
         result->changed += step->verb == SF_VERB_UPDATE && !step->was_unchanged;
-        result->destroyed += step->verb == SF_VERB_DESTROY || (step->verb == SF_VERB_FORGET && step->node->is_destroyed_with_container);
+        result->destroyed +=
+            step->verb == SF_VERB_DESTROY || (step->verb == SF_VERB_FORGET && step->node->is_destroyed_with_container);
         result->forgotten += step->verb == SF_VERB_FORGET && !step->node->is_destroyed_with_container;
         return;
     case SF_STATUS_FAILED:
@@ -613,7 +619,8 @@ enum sf_code sf_run_apply(struct sf_run *run, struct sf_apply_result *result, st
     struct sf_task **tasks = SF_NEW_ARRAY(run->arena, applying.n_steps, struct sf_task *);
     for (size_t i = 0; i < applying.n_steps; i++)
         tasks[i] = &applying.steps[i]->task;
-    struct sf_walk walk = {.ctx = &applying, .start = start, .work = work, .finish = finish, .skip = skip, .commit = commit, .tick = tick};
+    struct sf_walk walk = {
+        .ctx = &applying, .start = start, .work = work, .finish = finish, .skip = skip, .commit = commit, .tick = tick};
     rc = sf_sched_run(run->sched, &walk, tasks, applying.n_steps);
     for (size_t i = 0; i < applying.n_steps; i++)
         count(applying.steps[i], result);

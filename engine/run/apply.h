@@ -5,7 +5,14 @@
 #include "engine/run/session.h"
 
 enum sf_verb { SF_VERB_CREATE, SF_VERB_UPDATE, SF_VERB_DESTROY, SF_VERB_FORGET, SF_VERB_RECORD };
-enum sf_step_status { SF_STATUS_WAITING, SF_STATUS_RUNNING, SF_STATUS_DONE, SF_STATUS_FAILED, SF_STATUS_SKIPPED, SF_STATUS_UNKNOWN };
+enum sf_step_status {
+    SF_STATUS_WAITING,
+    SF_STATUS_RUNNING,
+    SF_STATUS_DONE,
+    SF_STATUS_FAILED,
+    SF_STATUS_SKIPPED,
+    SF_STATUS_UNKNOWN
+};
 
 struct sf_step {
     struct sf_task task;
@@ -36,8 +43,8 @@ struct sf_apply_result {
     enum sf_code code; /* SF_OK, or what the exit code comes from */
 };
 
-/* Applies run->graph. Returns SF_OK when it could be walked to the end, whatever became of single steps: those are in result->code and
- * in run->steps. */
+/* Applies run->graph. Returns SF_OK when it could be walked to the end, whatever became of single steps: those are in result->code
+ * and in run->steps. */
 enum sf_code sf_run_apply(struct sf_run *run, struct sf_apply_result *result, struct sf_err *err) SF_MUST_CHECK;
 
 const char *sf_verb_name(enum sf_verb verb);

@@ -261,7 +261,8 @@ static enum sf_code settle_intents(struct sf_run *run, struct sf_err *err)
         if (!rc)
             rc = sf_store_close_intent(run->store, node->intent->id, err);
         if (!rc)
-            rc = sf_store_add_history(run->store, run->id, node->address, SF_STR("resolved"), sf_value_str(run->arena, node->intent->verb), err);
+            rc = sf_store_add_history(run->store, run->id, node->address, SF_STR("resolved"),
+                                      sf_value_str(run->arena, node->intent->verb), err);
         if (rc)
             return rc;
     }
@@ -282,7 +283,8 @@ enum sf_code sf_run_plan(struct sf_run *run, bool persist, struct sf_err *err)
         tasks[i] = &visits[i].task;
     }
     link_tasks(run, visits);
-    struct sf_walk walk = {.ctx = &planning, .start = start, .work = work, .finish = finish, .skip = skip, .commit = commit, .tick = tick};
+    struct sf_walk walk = {
+        .ctx = &planning, .start = start, .work = work, .finish = finish, .skip = skip, .commit = commit, .tick = tick};
     enum sf_code rc = sf_sched_run(run->sched, &walk, tasks, graph->n_nodes);
     run->kept = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_arena *);
     for (size_t i = 0; i < graph->n_nodes; i++)

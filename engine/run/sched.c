@@ -213,7 +213,7 @@ struct walker {
     struct sf_sched *sched;
     const struct sf_walk *walk;
     struct queue ready;
-    struct queue ended;   /* done, failed or skipped in this round; released after the commit */
+    struct queue ended;     /* done, failed or skipped in this round; released after the commit */
     struct sf_task *parked; /* list by due time */
     size_t unfinished;
     size_t running;

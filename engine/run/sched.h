@@ -16,7 +16,15 @@ enum sf_step_result {
     SF_STEP_PARK, /* call start() again after task->park_ms */
 };
 
-enum sf_task_state { SF_TASK_BLOCKED, SF_TASK_READY, SF_TASK_RUNNING, SF_TASK_PARKED, SF_TASK_DONE, SF_TASK_FAILED, SF_TASK_SKIPPED };
+enum sf_task_state {
+    SF_TASK_BLOCKED,
+    SF_TASK_READY,
+    SF_TASK_RUNNING,
+    SF_TASK_PARKED,
+    SF_TASK_DONE,
+    SF_TASK_FAILED,
+    SF_TASK_SKIPPED
+};
 
 /* A concurrency cap shared by tasks of one pool. */
 struct sf_pool {
@@ -29,12 +37,12 @@ struct sf_task {
     size_t blocked;        /* predecessors not yet done */
     struct sf_task **next; /* those that wait for this one */
     size_t n_next;
-    struct sf_pool *pool;  /* NULL: none */
+    struct sf_pool *pool; /* NULL: none */
     enum sf_task_state state;
-    int64_t park_ms;       /* set before answering SF_STEP_PARK */
-    int64_t due_ms;        /* while parked */
+    int64_t park_ms; /* set before answering SF_STEP_PARK */
+    int64_t due_ms;  /* while parked */
     bool has_failed_predecessor;
-    struct sf_task *link;  /* queues */
+    struct sf_task *link; /* queues */
     void *owner;
 };
 

@@ -29,9 +29,11 @@ enum sf_code sf_run_commit(struct sf_run *run, struct sf_err *err)
     return sf_store_commit(run->store, err);
 }
 
-struct sf_op sf_run_op(struct sf_run *run, struct sf_run_ctx *ctx, struct sf_arena *arena, const struct sf_object *self, int seconds)
+struct sf_op sf_run_op(struct sf_run *run, struct sf_run_ctx *ctx, struct sf_arena *arena, const struct sf_object *self,
+                       int seconds)
 {
-    return (struct sf_op){.arena = arena, .site = &run->site, .self = self, .deadline_ms = sf_clock_ms() + 1000LL * seconds, .run = ctx};
+    return (struct sf_op){
+        .arena = arena, .site = &run->site, .self = self, .deadline_ms = sf_clock_ms() + 1000LL * seconds, .run = ctx};
 }
 
 static struct sf_str replace_order_name(const struct sf_schema *schema)
@@ -106,7 +108,9 @@ static void set_paths(struct sf_run *run, const char *state_path)
     site->stack_dir = run->stack->dir;
     site->state_dir = sf_str_fmt(arena, "%s/.sf/%.*s/%s", run->stack->dir, SF_ARG(run->stack->name), site->provider.p).p;
     bool is_shared = state_path && strstr(state_path, "://");
-    run->state_path = is_shared ? state_path : state_path ? absolute(arena, state_path) : sf_str_fmt(arena, "%s/state.db", site->state_dir).p;
+    run->state_path = is_shared    ? state_path
+                      : state_path ? absolute(arena, state_path)
+                                   : sf_str_fmt(arena, "%s/state.db", site->state_dir).p;
     if (state_path && !is_shared) {
         const char *slash = strrchr(run->state_path, '/');
         site->state_dir = sf_str_fmt(arena, "%.*s", (int)(slash - run->state_path), run->state_path).p;
@@ -284,8 +288,8 @@ enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params,
     pthread_mutex_init(&run->mutex, NULL);
     run->id = sf_random_uuid(run->arena);
     run->diags = sf_diags_new(run->arena);
-    enum sf_code rc = sf_stack_load(run->arena, params->stack_file, params->provider, params->settings, params->n_settings, environment,
-                                    run->diags, &run->stack);
+    enum sf_code rc = sf_stack_load(run->arena, params->stack_file, params->provider, params->settings, params->n_settings,
+                                    environment, run->diags, &run->stack);
     if (rc)
         return sf_fail(err, rc, "the stack file is not valid");
     struct sf_provider provider;

@@ -41,8 +41,8 @@ struct sf_run {
     bool may_write;
     bool in_transaction;
     const struct sf_run_events *events;
-    pthread_t thread;        /* the scheduler's */
-    pthread_mutex_t mutex;   /* guards notes and progress texts */
+    pthread_t thread;      /* the scheduler's */
+    pthread_mutex_t mutex; /* guards notes and progress texts */
     struct sf_note *notes, **last_note;
     const struct sf_value *unstored_world; /* world record to store once writing starts */
     int parallelism;
@@ -68,15 +68,15 @@ struct sf_run_params {
     const struct sf_var_setting *settings;
     size_t n_settings;
     struct sf_plan_options options;
-    bool may_write; /* take the lock, create the state */
+    bool may_write;      /* take the lock, create the state */
     const char *command; /* for the lock holder line */
     int64_t lock_wait_ms;
     int parallelism;
     const struct sf_run_events *events;
 };
 
-/* Loads the stack, opens store and world. On SF_E_CONFIG the diagnostics in run->diags say more than err. `run` is caller-provided memory,
- * always to be closed with sf_run_close(). */
+/* Loads the stack, opens store and world. On SF_E_CONFIG the diagnostics in run->diags say more than err. `run` is caller-provided
+ * memory, always to be closed with sf_run_close(). */
 enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params, struct sf_err *err) SF_MUST_CHECK;
 void sf_run_close(struct sf_run *run);
 
@@ -92,7 +92,8 @@ enum sf_code sf_run_commit(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK
 struct sf_row sf_run_row(struct sf_run *run, struct sf_arena *arena, const struct sf_node *node, struct sf_str id,
                          enum sf_row_status status, const struct sf_value *attrs, const struct sf_value *refs);
 /* An operation for a driver call on `node`. */
-struct sf_op sf_run_op(struct sf_run *run, struct sf_run_ctx *ctx, struct sf_arena *arena, const struct sf_object *self, int seconds);
+struct sf_op sf_run_op(struct sf_run *run, struct sf_run_ctx *ctx, struct sf_arena *arena, const struct sf_object *self,
+                       int seconds);
 
 /* Makes generated variables that have no value yet, sealed and durable before anything can use them. */
 enum sf_code sf_run_generate(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;
