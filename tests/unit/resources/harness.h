@@ -1,5 +1,5 @@
-/* A local world in a temporary directory for tests of drivers, with the engine's side of an operation (the sf_op_* functions)
- * played by a few lines: intents always succeed, warnings are gathered. Include it from one file of a test program.
+/* A local world in a temporary directory for tests of drivers, with the engine's side of an operation
+ * played in memory (fake_run.h). Include it from one file of a test program.
  *
  * As root the servers run as `postgres`, as any other user as that user: the same tests run both ways. */
 #ifndef SF_TESTS_HARNESS_H
@@ -8,6 +8,7 @@
 #include "engine/core/clock.h"
 #include "resources/data/world.h"
 #include "resources/local/territory.h"
+#include "tests/unit/support/fake_run.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,76 +37,9 @@ struct harness {
     char dir[128];
 };
 
-/* What the drivers of this test program told the engine. */
-static char harness_warnings[8192];
-static char harness_calls[8192];
-
-static void harness_append(char *all, size_t size, const char *text)
-{
-    size_t n = strlen(all);
-    if (n + strlen(text) + 2 < size)
-        snprintf(all + n, size - n, "%s\n", text);
-}
-
-enum sf_code sf_op_intent(struct sf_op *op, const char *call, struct sf_err *err)
-{
-    (void)err;
-    assert_false(op->is_planning);
-    harness_append(harness_calls, sizeof harness_calls, call);
-    return SF_OK;
-}
-
-enum sf_code sf_op_made(struct sf_op *op, struct sf_str id, struct sf_err *err)
-{
-    (void)op;
-    (void)err;
-    assert_true(id.n > 0);
-    harness_append(harness_calls, sizeof harness_calls, "made");
-    return SF_OK;
-}
-
-const struct sf_object *sf_op_ref(const struct sf_op *op, const struct sf_object *of, const char *attr, size_t i)
-{
-    const struct sf_object *self = of ? of : op->self;
-    const struct sf_value *ref = sf_map_getz(self->refs, attr);
-    if (ref && ref->type == SF_V_LIST)
-        ref = i < ref->list.n ? ref->list.items[i] : NULL;
-    else if (i > 0)
-        return NULL;
-    for (size_t k = 0; ref && k < self->n_deps; k++) {
-        if (sf_str_eq(self->deps[k]->address, ref->s))
-            return self->deps[k];
-    }
-    return NULL;
-}
-
-struct sf_str sf_op_fingerprint(struct sf_op *op, struct sf_str secret)
-{
-    return sf_str_fmt(op->arena, "hmac:%.*s", SF_ARG(sf_sha256_hex(op->arena, secret)));
-}
-
-void sf_op_progress(struct sf_op *op, const char *fmt, ...)
-{
-    (void)op;
-    (void)fmt;
-}
-
-void sf_op_warn(struct sf_op *op, const char *fmt, ...)
-{
-    char line[1024];
-    va_list ap;
-    (void)op;
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    harness_append(harness_warnings, sizeof harness_warnings, line);
-}
-
-bool sf_op_is_cancelled(const struct sf_op *op)
-{
-    (void)op;
-    return false;
-}
+/* what the drivers told the engine */
+#define harness_warnings fake_warnings
+#define harness_calls fake_calls
 
 /* A world of its own under /tmp. The caller fills self.attrs and the like. */
 static inline struct harness *harness_new(const char *address)
@@ -138,6 +72,7 @@ static inline struct harness *harness_new(const char *address)
         .region = SF_STR("local"),
         .state_dir = h->dir,
         .cache_dir = sf_str_fmt(h->arena, "%s/cache", h->dir).p,
+        .secrets_dir = sf_str_fmt(h->arena, "%s/secrets", h->dir).p,
         .stack_dir = h->dir,
         .world = &h->world,
         .world_ctx = &h->territory,
@@ -153,7 +88,7 @@ static inline struct sf_op *harness_op(struct harness *h)
 {
     h->op.deadline_ms = sf_clock_ms() + HARNESS_OP_MS;
     memset(&h->err, 0, sizeof h->err);
-    harness_warnings[0] = harness_calls[0] = '\0';
+    fake_forget();
     return &h->op;
 }
 
