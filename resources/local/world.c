@@ -4,6 +4,7 @@
  * Default territory: <state_dir>/world. Started by root, the servers run as another account; if that account cannot get to the
  * default (a 0700 directory above it), the territory is /var/lib/sfstack/<stack>-<hash of the stack's real path>, which is recorded
  * in state. Never root's servers, and never root's files in somebody's home. */
+#include "resources/local/sweep.h"
 #include "resources/local/objects.h"
 #include "resources/local/territory.h"
 #include "resources/local/warehouse.h"
@@ -242,6 +243,7 @@ const struct sf_world sf_world_local = {
     .account = {"000000000000", 12},
     .region = {"local", 5},
     .open = open_world,
+    .sweep = sf_local_sweep,
     .bucket_list = sf_local_bucket_list,
     .bucket_open = sf_local_bucket_open,
     .bucket_put = sf_local_bucket_put,
