@@ -9,6 +9,8 @@ int sf_probe_json(const char *file);
 int sf_probe_yaml(const char *file);
 int sf_probe_csv(const char *file);
 int sf_probe_iam(const char *file);
+/* The three arguments after the command. */
+int sf_probe_conform(int argc, char **argv);
 
 /* Whole file, at most `max` bytes. */
 enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max, struct sf_str *text,

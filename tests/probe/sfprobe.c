@@ -57,6 +57,8 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "conform") == 0)
+        return sf_probe_conform(argc - 2, argv + 2);
     if (argc != 3)
         return usage();
     for (size_t i = 0; i < SF_COUNT(commands); i++)

@@ -1,0 +1,359 @@
+/* The CSV engine around the scanner: cutting a stream into chunks of whole records, records and fields of a chunk, the plain
+ * reader, and writing fields. */
+#include "resources/data/conform/csv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* How often two byte values occur. */
+static void count_two(const char *p, size_t n, char a, char b, size_t *n_a, size_t *n_b)
+{
+    size_t i = 0, of_a = 0, of_b = 0;
+#ifdef __SSE2__
+    const __m128i want_a = _mm_set1_epi8(a), want_b = _mm_set1_epi8(b), zero = _mm_setzero_si128();
+    while (i + 16 <= n) {
+        /* byte counters hold at most 255, so they are summed up every 255 steps */
+        __m128i sum_a = zero, sum_b = zero;
+        for (size_t step = 0; step < 255 && i + 16 <= n; step++, i += 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+            sum_a = _mm_sub_epi8(sum_a, _mm_cmpeq_epi8(v, want_a));
+            sum_b = _mm_sub_epi8(sum_b, _mm_cmpeq_epi8(v, want_b));
+        }
+        __m128i wide_a = _mm_sad_epu8(sum_a, zero), wide_b = _mm_sad_epu8(sum_b, zero);
+        of_a += (size_t)_mm_cvtsi128_si64(wide_a) + (size_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(wide_a, wide_a));
+        of_b += (size_t)_mm_cvtsi128_si64(wide_b) + (size_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(wide_b, wide_b));
+    }
+#endif
+    for (; i < n; i++) {
+        of_a += p[i] == a;
+        of_b += p[i] == b;
+    }
+    *n_a = of_a;
+    *n_b = of_b;
+}
+
+static void grow(char **bytes, size_t *cap, size_t need)
+{
+    if (need <= *cap)
+        return;
+    char *p = realloc(*bytes, need);
+    if (!p)
+        sf_out_of_memory();
+    *bytes = p;
+    *cap = need;
+}
+
+void sf_csv_chunk_reserve(struct sf_csv_chunk *chunk, size_t n)
+{
+    grow(&chunk->bytes, &chunk->cap, n + SF_CSV_PADDING);
+}
+
+void sf_csv_chunk_free(struct sf_csv_chunk *chunk)
+{
+    free(chunk->bytes);
+    free(chunk->ends);
+    *chunk = (struct sf_csv_chunk){.bytes = NULL};
+}
+
+void sf_csv_splitter_open(struct sf_csv_splitter *splitter, sf_csv_read_fn *read, void *ctx, const char *file)
+{
+    *splitter = (struct sf_csv_splitter){.read = read, .ctx = ctx, .file = file, .max_record = SF_CSV_MAX_RECORD, .next_line = 1};
+}
+
+void sf_csv_splitter_close(struct sf_csv_splitter *splitter)
+{
+    free(splitter->carry);
+    splitter->carry = NULL;
+    splitter->cap_carry = splitter->n_carry = 0;
+}
+
+static enum sf_code fill(struct sf_csv_splitter *s, struct sf_csv_chunk *c, size_t want, struct sf_err *err)
+{
+    sf_csv_chunk_reserve(c, want);
+    while (c->n < want && !s->is_at_end) {
+        size_t got = 0;
+        enum sf_code rc = s->read(s->ctx, c->bytes + c->n, want - c->n, &got, err);
+        if (rc)
+            return rc;
+        c->n += got;
+        s->is_at_end = got == 0;
+    }
+    return SF_OK;
+}
+
+static enum sf_code skip_mark(struct sf_csv_splitter *s, struct sf_csv_chunk *c, struct sf_err *err)
+{
+    if (c->n >= 2 && (memcmp(c->bytes, "\xff\xfe", 2) == 0 || memcmp(c->bytes, "\xfe\xff", 2) == 0)) {
+        sf_fail(err, SF_E_DATA, "'%s' line 1, column 1: the file is UTF-16, not UTF-8", s->file);
+        sf_hint(err, "convert it first: iconv -f UTF-16 -t UTF-8");
+        if (err)
+            err->where = (struct sf_mark){s->file, 1, 1, 1};
+        return SF_E_DATA;
+    }
+    if (c->n >= 3 && memcmp(c->bytes, "\xef\xbb\xbf", 3) == 0) {
+        memmove(c->bytes, c->bytes + 3, c->n - 3);
+        c->n -= 3;
+    }
+    return SF_OK;
+}
+
+/* The kind of line end is that of the first record. */
+static enum sf_csv_eol detect_eol(const struct sf_csv_chunk *c, bool is_all)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < c->n; i++) {
+        char ch = c->bytes[i];
+        if (ch == '"')
+            quoted = !quoted;
+        else if (!quoted && ch == '\n')
+            return SF_CSV_EOL_LF;
+        else if (!quoted && ch == '\r' && (i + 1 < c->n || is_all))
+            return i + 1 < c->n && c->bytes[i + 1] == '\n' ? SF_CSV_EOL_CRLF : SF_CSV_EOL_CR;
+    }
+    return is_all ? SF_CSV_EOL_LF : SF_CSV_EOL_UNKNOWN;
+}
+
+/* Bytes up to and with the last line end outside quotes; 0 when there is none. */
+static size_t whole_records(const struct sf_csv_chunk *c, size_t quotes)
+{
+    char stop = c->eol == SF_CSV_EOL_CR ? '\r' : '\n';
+    bool quoted = quotes & 1;
+    for (size_t i = c->n; i > 0; i--) {
+        char ch = c->bytes[i - 1];
+        if (ch == '"')
+            quoted = !quoted;
+        else if (ch == stop && !quoted)
+            return i;
+    }
+    return 0;
+}
+
+static enum sf_code fail_at_line(const char *file, uint64_t line, const char *what, const char *hint, struct sf_err *err)
+{
+    sf_fail(err, SF_E_DATA, "'%s' line %llu, column 1: %s", file, (unsigned long long)line, what);
+    sf_hint(err, "%s", hint);
+    if (err)
+        err->where = (struct sf_mark){file, line > UINT32_MAX ? UINT32_MAX : (uint32_t)line, 1, 1};
+    return SF_E_DATA;
+}
+
+static enum sf_code finish_chunk(struct sf_csv_splitter *s, struct sf_csv_chunk *c, size_t cut, struct sf_err *err)
+{
+    size_t rest = c->n - cut;
+    grow(&s->carry, &s->cap_carry, rest + 1);
+    memcpy(s->carry, c->bytes + cut, rest);
+    s->n_carry = rest;
+    c->n = cut;
+    char stop = c->eol == SF_CSV_EOL_CR ? '\r' : '\n';
+    size_t lines, unused;
+    count_two(c->bytes, c->n, stop, '"', &lines, &unused);
+    c->first_line = s->next_line;
+    c->number = s->next_number++;
+    s->next_line += lines;
+    if (s->is_at_end && rest == 0 && c->n && c->bytes[c->n - 1] != stop) {
+        s->lacks_final_newline = true;
+        if (s->needs_final_newline)
+            return fail_at_line(s->file, s->next_line, "the last line has no line end: the file is cut off",
+                                "fetch the file again and compare its size with the source's", err);
+    }
+    return SF_OK;
+}
+
+enum sf_code sf_csv_split(struct sf_csv_splitter *s, struct sf_csv_chunk *c, bool *end, struct sf_err *err)
+{
+    *end = false;
+    c->file = s->file;
+    c->n = 0;
+    c->n_ends = 0;
+    sf_csv_chunk_reserve(c, s->n_carry + SF_CSV_BLOCK);
+    if (s->n_carry)
+        memcpy(c->bytes, s->carry, s->n_carry);
+    c->n = s->n_carry;
+    s->n_carry = 0;
+    for (size_t block = SF_CSV_BLOCK;; block *= 2) {
+        enum sf_code rc = fill(s, c, c->n + block, err);
+        if (!rc && !s->is_started)
+            rc = skip_mark(s, c, err);
+        if (rc)
+            return rc;
+        s->is_started = true;
+        if (c->n == 0) {
+            *end = true;
+            return SF_OK;
+        }
+        if (s->eol == SF_CSV_EOL_UNKNOWN)
+            s->eol = detect_eol(c, s->is_at_end);
+        c->eol = s->eol;
+        if (s->is_at_end)
+            return finish_chunk(s, c, c->n, err);
+        size_t quotes, unused, cut = 0;
+        if (s->eol != SF_CSV_EOL_UNKNOWN) {
+            count_two(c->bytes, c->n, '"', '\n', &quotes, &unused);
+            cut = whole_records(c, quotes);
+        }
+        if (cut)
+            return finish_chunk(s, c, cut, err);
+        if (c->n > s->max_record)
+            return fail_at_line(s->file, s->next_line, "the record that begins here is over the maximum of 16 MiB",
+                                "a quote that is never closed swallows the lines after it", err);
+    }
+}
+
+static bool take_record(struct sf_csv_record *r)
+{
+    const struct sf_csv_chunk *c = r->chunk;
+    if (r->next >= c->n_ends)
+        return false;
+    size_t i = r->next;
+    while (!(c->ends[i] >> 31))
+        i++;
+    r->ends = c->ends + r->next;
+    r->n_fields = i - r->next + 1;
+    r->next = i + 1;
+    return true;
+}
+
+bool sf_csv_first(const struct sf_csv_chunk *chunk, struct sf_csv_record *record)
+{
+    *record = (struct sf_csv_record){.chunk = chunk};
+    return take_record(record);
+}
+
+bool sf_csv_next(struct sf_csv_record *record)
+{
+    record->start = (record->ends[record->n_fields - 1] & 0x7fffffff) + 1;
+    return take_record(record);
+}
+
+struct sf_str sf_csv_value(struct sf_str raw, char *scratch)
+{
+    if (!sf_csv_is_quoted(raw))
+        return raw;
+    struct sf_str inner = {raw.p + 1, raw.n - 2};
+    if (!memchr(inner.p, '"', inner.n))
+        return inner;
+    size_t n = 0;
+    for (size_t i = 0; i < inner.n; i++) {
+        scratch[n++] = inner.p[i];
+        i += inner.p[i] == '"';
+    }
+    return (struct sf_str){scratch, n};
+}
+
+uint64_t sf_csv_line(const struct sf_csv_record *r)
+{
+    size_t lines, unused;
+    count_two(r->chunk->bytes, r->start, r->chunk->eol == SF_CSV_EOL_CR ? '\r' : '\n', '"', &lines, &unused);
+    return r->chunk->first_line + lines;
+}
+
+struct sf_str sf_csv_record_text(const struct sf_csv_record *r)
+{
+    struct sf_str last = sf_csv_raw(r, r->n_fields - 1);
+    const char *from = r->chunk->bytes + r->start;
+    return (struct sf_str){from, (size_t)(last.p + last.n - from)};
+}
+
+/* Place of byte `upto` of the record's text. */
+static struct sf_mark place_in(const struct sf_csv_record *r, size_t upto)
+{
+    struct sf_str text = sf_csv_record_text(r);
+    uint64_t line = sf_csv_line(r);
+    uint32_t column = 1;
+    for (size_t i = 0; i < upto; i++) {
+        column += ((unsigned char)text.p[i] & 0xc0) != 0x80;
+        if (text.p[i] == '\n') {
+            line++;
+            column = 1;
+        }
+    }
+    return (struct sf_mark){r->chunk->file, line > UINT32_MAX ? UINT32_MAX : (uint32_t)line, column, 1};
+}
+
+enum sf_code sf_csv_fail_field(const struct sf_csv_record *r, size_t field, struct sf_err *err, const char *fmt, ...)
+{
+    char what[SF_MAX_MESSAGE_BYTES / 2];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    struct sf_mark where = place_in(r, (size_t)(sf_csv_raw(r, field).p - (r->chunk->bytes + r->start)));
+    sf_fail(err, SF_E_DATA, "'%s' line %u, column %u: %s", where.file, where.line, where.column, what);
+    if (err)
+        err->where = where;
+    return SF_E_DATA;
+}
+
+enum sf_code sf_csv_fail_ragged(const struct sf_csv_record *r, size_t expected, struct sf_err *err)
+{
+    /* the place is that of the first field too many, or of the end of the record */
+    struct sf_str text = sf_csv_record_text(r);
+    size_t upto = r->n_fields > expected ? (size_t)(sf_csv_raw(r, expected).p - text.p) : text.n;
+    struct sf_mark where = place_in(r, upto);
+    if (r->n_fields == 1 && text.n == 0)
+        sf_fail(err, SF_E_DATA, "'%s' line %u, column 1: a blank line, the header has %zu fields", where.file, where.line,
+                expected);
+    else
+        sf_fail(err, SF_E_DATA, "'%s' line %u, column %u: a record of %zu field%s, the header has %zu", where.file, where.line,
+                where.column, r->n_fields, r->n_fields == 1 ? "" : "s", expected);
+    sf_hint(err, "a file that was cut off ends like this too: compare its size with the source's");
+    if (err)
+        err->where = where;
+    return SF_E_DATA;
+}
+
+void sf_csv_write_field(struct sf_buf *out, struct sf_str value)
+{
+    bool is_plain = value.n > 0;
+    for (size_t i = 0; i < value.n && is_plain; i++)
+        is_plain = value.p[i] != '"' && value.p[i] != ',' && value.p[i] != '\n' && value.p[i] != '\r';
+    if (is_plain) {
+        sf_buf_add(out, value);
+        return;
+    }
+    sf_buf_addc(out, '"');
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] == '"')
+            sf_buf_addc(out, '"');
+        sf_buf_addc(out, value.p[i]);
+    }
+    sf_buf_addc(out, '"');
+}
+
+void sf_csv_reader_open(struct sf_csv_reader *reader, sf_csv_read_fn *read, void *ctx, const char *file)
+{
+    *reader = (struct sf_csv_reader){.columns = 0};
+    sf_csv_splitter_open(&reader->splitter, read, ctx, file);
+}
+
+void sf_csv_reader_close(struct sf_csv_reader *reader)
+{
+    sf_csv_splitter_close(&reader->splitter);
+    sf_csv_chunk_free(&reader->chunk);
+}
+
+enum sf_code sf_csv_reader_next(struct sf_csv_reader *reader, const struct sf_csv_record **record, struct sf_err *err)
+{
+    *record = NULL;
+    bool has_record = reader->is_in_chunk && sf_csv_next(&reader->record);
+    if (!has_record) {
+        bool end;
+        enum sf_code rc = sf_csv_split(&reader->splitter, &reader->chunk, &end, err);
+        if (!rc && !end)
+            rc = sf_csv_index(&reader->chunk, err);
+        if (rc || end)
+            return rc;
+        reader->is_in_chunk = true;
+        if (!sf_csv_first(&reader->chunk, &reader->record))
+            return SF_OK;
+    }
+    if (reader->columns == 0)
+        reader->columns = reader->record.n_fields;
+    if (reader->record.n_fields != reader->columns)
+        return sf_csv_fail_ragged(&reader->record, reader->columns, err);
+    *record = &reader->record;
+    return SF_OK;
+}

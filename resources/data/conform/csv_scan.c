@@ -1,0 +1,250 @@
+/* The CSV scanner: separators of a chunk by bit masks, 64 bytes at a time.
+ *
+ * For each block of 64 bytes one mask a character class is made; the running parity of quotes gives the mask of bytes
+ * inside quotes, and separators outside of it are the field ends. The same masks show whether something is wrong anywhere in
+ * the block; only then a plain state machine runs to find the exact place and reason. The two must agree: a test feeds both
+ * with random bytes. */
+#include "resources/data/conform/csv.h"
+
+#include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+struct masks {
+    uint64_t quote, comma, lf, cr, nul, high;
+};
+
+#ifdef __SSE2__
+static inline uint64_t equal64(const __m128i *v, char c)
+{
+    const __m128i want = _mm_set1_epi8(c);
+    uint64_t a = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v[0], want));
+    uint64_t b = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v[1], want));
+    uint64_t d = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v[2], want));
+    uint64_t e = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v[3], want));
+    return a | b << 16 | d << 32 | e << 48;
+}
+
+static inline struct masks classify(const char *p)
+{
+    __m128i v[4];
+    for (size_t i = 0; i < 4; i++)
+        v[i] = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
+    struct masks m = {equal64(v, '"'), equal64(v, ','), 0, 0, 0, 0};
+    m.lf = equal64(v, '\n');
+    m.cr = equal64(v, '\r');
+    m.nul = equal64(v, '\0');
+    for (size_t i = 0; i < 4; i++)
+        m.high |= (uint64_t)(uint32_t)_mm_movemask_epi8(v[i]) << (16 * i);
+    return m;
+}
+#else
+static inline struct masks classify(const char *p)
+{
+    struct masks m = {0, 0, 0, 0, 0, 0};
+    for (unsigned i = 0; i < 64; i++) {
+        uint64_t bit = (uint64_t)1 << i;
+        m.quote |= p[i] == '"' ? bit : 0;
+        m.comma |= p[i] == ',' ? bit : 0;
+        m.lf |= p[i] == '\n' ? bit : 0;
+        m.cr |= p[i] == '\r' ? bit : 0;
+        m.nul |= p[i] == '\0' ? bit : 0;
+        m.high |= (unsigned char)p[i] >= 0x80 ? bit : 0;
+    }
+    return m;
+}
+#endif
+
+/* Bit i of the result: whether an odd number of bits is set in bits 0..i. */
+static inline uint64_t running_parity(uint64_t x)
+{
+    x ^= x << 1;
+    x ^= x << 2;
+    x ^= x << 4;
+    x ^= x << 8;
+    x ^= x << 16;
+    x ^= x << 32;
+    return x;
+}
+
+/* Bytes of the well-formed UTF-8 sequence at p (Unicode, table 3-7), or 0. */
+static size_t utf8_length(const unsigned char *p, size_t n)
+{
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4)
+        return 0;
+    size_t length = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    if (length > n)
+        return 0;
+    unsigned low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned top = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+    if (p[1] < low || p[1] > top)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if (p[i] < 0x80 || p[i] > 0xbf)
+            return 0;
+    return length;
+}
+
+/* Fails at byte `at` of the chunk. */
+static enum sf_code refuse(const struct sf_csv_chunk *c, size_t at, const char *what, const char *hint, struct sf_err *err)
+{
+    char newline = c->eol == SF_CSV_EOL_CR ? '\r' : '\n';
+    uint64_t line = c->first_line;
+    size_t start = 0;
+    for (size_t i = 0; i < at; i++) {
+        if (c->bytes[i] == newline) {
+            line++;
+            start = i + 1;
+        }
+    }
+    uint32_t column = 1;
+    for (size_t i = start; i < at; i++)
+        column += ((unsigned char)c->bytes[i] & 0xc0) != 0x80;
+    sf_fail(err, SF_E_DATA, "'%s' line %llu, column %u: %s", c->file, (unsigned long long)line, column, what);
+    if (hint)
+        sf_hint(err, "%s", hint);
+    if (err)
+        err->where = (struct sf_mark){c->file, line > UINT32_MAX ? UINT32_MAX : (uint32_t)line, column, 1};
+    return SF_E_DATA;
+}
+
+static const char *const fix_quotes = "RFC 4180: a field that holds a quote is quoted as a whole, and the quote is doubled";
+static const char *const fix_eol = "export the file again with one kind of line end throughout";
+
+/* The plain state machine: finds the first thing that is wrong with the chunk. */
+static enum sf_code diagnose(const struct sf_csv_chunk *c, struct sf_err *err)
+{
+    enum { FIELD_START, UNQUOTED, QUOTED, AFTER_QUOTE } state = FIELD_START;
+    size_t opened = 0;
+    for (size_t i = 0; i < c->n;) {
+        char ch = c->bytes[i];
+        size_t length = utf8_length((const unsigned char *)c->bytes + i, c->n - i);
+        if (ch == '\0')
+            return refuse(c, i, "a NUL byte", "the file is not text; UTF-16 must be converted to UTF-8 first", err);
+        if (length == 0)
+            return refuse(c, i, "not valid UTF-8", "convert the file to UTF-8, for example with iconv -f WINDOWS-1252 -t UTF-8",
+                          err);
+        if (state == QUOTED) {
+            if (ch == '"')
+                state = AFTER_QUOTE;
+        } else if (ch == '"') {
+            if (state == UNQUOTED)
+                return refuse(c, i, "a quote inside an unquoted field", fix_quotes, err);
+            if (state == FIELD_START)
+                opened = i;
+            state = QUOTED;
+        } else if (ch == ',') {
+            state = FIELD_START;
+        } else if (ch == '\r' || ch == '\n') {
+            bool is_pair = ch == '\r' && i + 1 < c->n && c->bytes[i + 1] == '\n';
+            bool is_right = c->eol == SF_CSV_EOL_LF ? ch == '\n' : c->eol == SF_CSV_EOL_CRLF ? is_pair : ch == '\r';
+            if (!is_right)
+                return refuse(c, i,
+                              ch == '\n' ? "a lone line feed in a file with other line ends"
+                                         : "a carriage return outside quotes in a file with other line ends",
+                              fix_eol, err);
+            state = FIELD_START;
+            length = c->eol == SF_CSV_EOL_CRLF ? 2 : 1;
+        } else if (state == AFTER_QUOTE) {
+            return refuse(c, i, "text after a closing quote", fix_quotes, err);
+        } else {
+            state = UNQUOTED;
+        }
+        i += length;
+    }
+    if (state == QUOTED)
+        return refuse(c, opened, "this quoted field never ends", "the file is cut off, or a quote is not doubled; see RFC 4180",
+                      err);
+    return sf_fail(err, SF_E_INTERNAL, "'%s': the CSV scanner and its diagnosis disagree", c->file);
+}
+
+static void reserve_ends(struct sf_csv_chunk *c, size_t n)
+{
+    if (n <= c->cap_ends)
+        return;
+    size_t cap = c->cap_ends ? c->cap_ends * 2 : 32768;
+    while (cap < n)
+        cap *= 2;
+    uint32_t *ends = realloc(c->ends, cap * sizeof *ends);
+    if (!ends)
+        sf_out_of_memory();
+    c->ends = ends;
+    c->cap_ends = cap;
+}
+
+static enum sf_code check_fields(const struct sf_csv_chunk *c, struct sf_err *err)
+{
+    size_t start = 0;
+    for (size_t i = 0; i < c->n_ends; i++) {
+        size_t end = c->ends[i] & 0x7fffffff;
+        if (end - start > SF_CSV_MAX_FIELD)
+            return refuse(c, start, "a field of over 4 MiB", "a quote that is not doubled may swallow the lines after it", err);
+        start = end + 1;
+    }
+    return SF_OK;
+}
+
+enum sf_code sf_csv_index(struct sf_csv_chunk *c, struct sf_err *err)
+{
+    c->n_ends = 0;
+    if (c->n == 0)
+        return SF_OK;
+    memset(c->bytes + c->n, ' ', SF_CSV_PADDING);
+    uint64_t inside = 0, after_end = 1, after_closing = 0, after_cr = 0, bad = 0;
+    size_t utf8_checked = 0;
+    for (size_t base = 0; base < c->n; base += 64) {
+        struct masks m = classify(c->bytes + base);
+        size_t left = c->n - base;
+        uint64_t valid = left >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << left) - 1;
+        uint64_t quoted = inside;
+        if (m.quote)
+            quoted ^= running_parity(m.quote);
+        uint64_t outside = ~quoted & valid;
+        uint64_t lf = m.lf & outside, cr = m.cr & outside;
+        uint64_t stops = c->eol == SF_CSV_EOL_CR ? cr : lf;
+        uint64_t ends = (m.comma & outside) | stops;
+
+        bad |= m.nul & valid;
+        if (c->eol == SF_CSV_EOL_CRLF)
+            bad |= (cr << 1 | after_cr) ^ stops;
+        else
+            bad |= c->eol == SF_CSV_EOL_CR ? lf : cr;
+        if (m.quote | after_closing) {
+            uint64_t opening = m.quote & quoted, closing = m.quote & outside;
+            uint64_t past_end = ends << 1 | after_end, past_closing = closing << 1 | after_closing;
+            uint64_t may_follow = ends | opening | (c->eol == SF_CSV_EOL_CRLF ? cr : 0) | ~valid;
+            bad |= opening & ~(past_end | past_closing);
+            bad |= past_closing & ~may_follow;
+            after_closing = closing >> 63;
+        }
+        for (uint64_t high = m.high & valid; high && !bad; high &= high - 1) {
+            size_t at = base + (size_t)__builtin_ctzll(high);
+            if (at < utf8_checked)
+                continue;
+            size_t length = utf8_length((const unsigned char *)c->bytes + at, c->n - at);
+            bad |= length == 0;
+            utf8_checked = at + length;
+        }
+        if (bad)
+            return diagnose(c, err);
+        after_end = ends >> 63;
+        after_cr = cr >> 63;
+        inside = (uint64_t)((int64_t)quoted >> 63);
+
+        reserve_ends(c, c->n_ends + 65);
+        uint32_t *out = c->ends + c->n_ends;
+        for (uint64_t rest = ends; rest; rest &= rest - 1) {
+            unsigned bit = (unsigned)__builtin_ctzll(rest);
+            *out++ = ((uint32_t)base + bit) | (uint32_t)(stops >> bit & 1) << 31;
+        }
+        c->n_ends = (size_t)(out - c->ends);
+    }
+    if (inside || (c->eol == SF_CSV_EOL_CRLF && c->bytes[c->n - 1] == '\r'))
+        return diagnose(c, err);
+    if (c->n_ends == 0 || (c->ends[c->n_ends - 1] & 0x7fffffff) + 1 != c->n || !(c->ends[c->n_ends - 1] >> 31))
+        c->ends[c->n_ends++] = (uint32_t)c->n | (uint32_t)1 << 31;
+    return c->n > SF_CSV_MAX_FIELD ? check_fields(c, err) : SF_OK;
+}

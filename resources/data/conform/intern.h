@@ -1,0 +1,44 @@
+/* A hash table from bytes to small numbers, for the hot path: one lookup a dimension and row.
+ *
+ * The hash is keyed per process, so that a hostile file cannot make it slow. A table belongs to one thread. */
+#ifndef SF_DATA_CONFORM_INTERN_H
+#define SF_DATA_CONFORM_INTERN_H
+
+#include "engine/core/str.h"
+
+#define SF_INTERN_NONE UINT32_MAX
+
+struct sf_intern_slot {
+    uint64_t hash;
+    const char *p; /* NULL: free */
+    uint32_t n;
+    uint32_t number;
+};
+
+struct sf_intern {
+    struct sf_intern_slot *slots;
+    size_t cap; /* power of two, or 0 */
+    size_t n;
+    uint64_t seed;
+};
+
+void sf_intern_open(struct sf_intern *table, uint64_t seed);
+void sf_intern_close(struct sf_intern *table);
+uint64_t sf_intern_hash(uint64_t seed, struct sf_str bytes);
+/* Number of the bytes, or SF_INTERN_NONE. `hash` is sf_intern_hash() of them. */
+static inline uint32_t sf_intern_find(const struct sf_intern *table, uint64_t hash, struct sf_str bytes)
+{
+    if (table->cap == 0)
+        return SF_INTERN_NONE;
+    for (size_t i = hash & (table->cap - 1);; i = (i + 1) & (table->cap - 1)) {
+        const struct sf_intern_slot *slot = &table->slots[i];
+        if (!slot->p)
+            return SF_INTERN_NONE;
+        if (slot->hash == hash && slot->n == bytes.n && memcmp(slot->p, bytes.p, bytes.n) == 0)
+            return slot->number;
+    }
+}
+/* Adds bytes that are not in it yet; they are not copied and must live as long as the table. */
+void sf_intern_add(struct sf_intern *table, uint64_t hash, struct sf_str bytes, uint32_t number);
+
+#endif

@@ -1,0 +1,247 @@
+/* See parse.h. */
+#include "resources/data/conform/parse.h"
+
+#include "resources/data/conform/text.h"
+
+#include <stdlib.h>
+
+/* The city's table has some ten thousand members. Far beyond that a column is not what the rules take it for. */
+enum { MAX_RAWS = 1024 * 1024, MAX_RAW_BYTES = 512 * 1024 * 1024, SHOWN_VALUE = 100 };
+
+static char *scratch(struct sf_parser *p, size_t n)
+{
+    if (n > p->cap_scratch) {
+        free(p->scratch);
+        p->cap_scratch = 2 * n;
+        p->scratch = malloc(p->cap_scratch);
+        if (!p->scratch)
+            sf_out_of_memory();
+    }
+    return p->scratch;
+}
+
+void sf_parser_open(struct sf_parser *p, const struct sf_layout *layout, struct sf_rows_pool *pool, uint64_t seed)
+{
+    *p = (struct sf_parser){.layout = layout, .arena = sf_arena_new()};
+    const struct sf_rules *rules = layout->rules;
+    for (size_t i = 0; i < rules->n_dimensions; i++) {
+        sf_intern_open(&p->found[i].spans, seed);
+        sf_intern_open(&p->found[i].parts, seed);
+    }
+    sf_rows_open(&p->rows, pool, (size_t)(rules->max_year - rules->min_year + 1));
+    scratch(p, 4096);
+}
+
+void sf_parser_close(struct sf_parser *p)
+{
+    for (size_t i = 0; i < SF_RULES_MAX_DIMENSIONS; i++) {
+        sf_intern_close(&p->found[i].spans);
+        sf_intern_close(&p->found[i].parts);
+        free(p->found[i].raws);
+    }
+    sf_rows_close(&p->rows);
+    free(p->rejects);
+    free(p->scratch);
+    sf_arena_free(p->arena);
+    *p = (struct sf_parser){.arena = NULL};
+}
+
+static struct sf_str value_of(struct sf_parser *p, const struct sf_csv_record *r, size_t column)
+{
+    struct sf_str raw = sf_csv_raw(r, (size_t)p->layout->place[column]);
+    return sf_csv_value(raw, sf_csv_is_quoted(raw) ? scratch(p, raw.n) : NULL);
+}
+
+/* A raw not met under these bytes yet: unquote, check, and see whether its values are known in another writing. */
+static enum sf_code add_raw(struct sf_parser *p, const struct sf_csv_record *r, size_t dim, struct sf_str span, uint64_t hash,
+                            uint32_t *number, struct sf_err *err)
+{
+    const struct sf_rules *rules = p->layout->rules;
+    const struct sf_rule_dimension *d = &rules->dimensions[dim];
+    struct sf_found *found = &p->found[dim];
+    p->raw_bytes += 4 * span.n;
+    if (found->n == MAX_RAWS || p->raw_bytes > MAX_RAW_BYTES) {
+        sf_fail(err, SF_E_DATA, "'%s' line %llu: more different members of '%.*s' than fit (%zu so far)", r->chunk->file,
+                (unsigned long long)sf_csv_line(r), SF_ARG(d->name), found->n);
+        sf_hint(err, "a column of this dimension probably holds a number that differs in each row");
+        return SF_E_DATA;
+    }
+    struct sf_str kept = sf_str_dup(p->arena, span);
+    struct sf_str values[2 * SF_RULES_MAX_LEVELS + 1];
+    for (size_t i = 0; i < d->n_columns; i++)
+        values[i] = sf_str_dup(p->arena, value_of(p, r, d->columns[i]));
+    struct sf_raw raw;
+    sf_raw_make(p->arena, rules, d, values, &raw);
+    uint64_t parts_hash = sf_intern_hash(found->parts.seed, raw.parts);
+    *number = sf_intern_find(&found->parts, parts_hash, raw.parts);
+    if (*number == SF_INTERN_NONE) {
+        if (found->n == found->cap) {
+            found->cap = found->cap ? 2 * found->cap : 1024;
+            struct sf_raw *raws = realloc(found->raws, found->cap * sizeof *raws);
+            if (!raws)
+                sf_out_of_memory();
+            found->raws = raws;
+        }
+        *number = (uint32_t)found->n;
+        found->raws[found->n++] = raw;
+        sf_intern_add(&found->parts, parts_hash, raw.parts, *number);
+    }
+    sf_intern_add(&found->spans, hash, kept, *number);
+    return SF_OK;
+}
+
+/* The bytes of the dimension's columns: a view when they stand side by side, else joined. */
+static struct sf_str span_of(struct sf_parser *p, const struct sf_csv_record *r, size_t dim)
+{
+    const struct sf_layout *l = p->layout;
+    if (l->is_contiguous[dim]) {
+        struct sf_str first = sf_csv_raw(r, l->first[dim]), last = sf_csv_raw(r, l->last[dim]);
+        return (struct sf_str){first.p, (size_t)(last.p + last.n - first.p)};
+    }
+    const struct sf_rule_dimension *d = &l->rules->dimensions[dim];
+    size_t need = 0, n = 0;
+    for (size_t i = 0; i < d->n_columns; i++)
+        need += sf_csv_raw(r, (size_t)l->place[d->columns[i]]).n + 1;
+    char *out = scratch(p, need);
+    for (size_t i = 0; i < d->n_columns; i++) {
+        struct sf_str raw = sf_csv_raw(r, (size_t)l->place[d->columns[i]]);
+        memcpy(out + n, raw.p, raw.n);
+        n += raw.n;
+        out[n++] = ',';
+    }
+    return (struct sf_str){out, n};
+}
+
+static int read_year(struct sf_str s)
+{
+    s = sf_text_trim(s);
+    int year = 0;
+    for (size_t i = 0; i < s.n && s.n == 4; i++)
+        year = s.p[i] >= '0' && s.p[i] <= '9' ? year * 10 + (s.p[i] - '0') : -100000;
+    return year;
+}
+
+/* Index of the side, or -1. */
+static int read_side(const struct sf_rules *rules, struct sf_str s)
+{
+    for (size_t i = 0; i < rules->n_sides; i++)
+        if (sf_str_eq(s, rules->sides[i].text))
+            return (int)i;
+    char folded[256];
+    if (s.n > sizeof folded)
+        return -1;
+    struct sf_str have = {folded, sf_text_fold(s, folded)};
+    for (size_t i = 0; i < rules->n_sides; i++)
+        if (sf_str_eq(have, rules->sides[i].folded))
+            return (int)i;
+    return -1;
+}
+
+static void reject(struct sf_parser *p, const struct sf_csv_record *r, size_t column, const char *reason)
+{
+    p->rejected++;
+    struct sf_str text = sf_csv_record_text(r);
+    if (p->reject_bytes + text.n + sizeof(struct sf_reject) > SF_REJECTS_MAX_BYTES)
+        return;
+    p->reject_bytes += text.n + sizeof(struct sf_reject);
+    if (p->n_rejects == p->cap_rejects) {
+        p->cap_rejects = p->cap_rejects ? 2 * p->cap_rejects : 64;
+        struct sf_reject *rejects = realloc(p->rejects, p->cap_rejects * sizeof *rejects);
+        if (!rejects)
+            sf_out_of_memory();
+        p->rejects = rejects;
+    }
+    struct sf_str value = value_of(p, r, column);
+    size_t shown = value.n < SHOWN_VALUE ? value.n : SHOWN_VALUE;
+    while (shown < value.n && shown > 0 && ((unsigned char)value.p[shown] & 0xc0) == 0x80)
+        shown--; /* not in the middle of a character */
+    p->rejects[p->n_rejects++] =
+        (struct sf_reject){sf_csv_line(r), p->layout->rules->columns[column].name, reason,
+                           sf_str_dup(p->arena, (struct sf_str){value.p, shown}), sf_str_dup(p->arena, text)};
+}
+
+static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record *r, int column, struct sf_str *stamp,
+                                struct sf_err *err)
+{
+    if (column < 0 || p->layout->place[column] < 0)
+        return SF_OK;
+    struct sf_str value = value_of(p, r, (size_t)column);
+    if (!p->has_stamps)
+        *stamp = sf_str_dup(p->arena, value);
+    if (sf_str_eq(value, *stamp))
+        return SF_OK;
+    sf_fail(err, SF_E_DATA, "'%s' line %llu: %.*s is '%.*s', in other rows '%.*s': two snapshots in one file", r->chunk->file,
+            (unsigned long long)sf_csv_line(r), SF_ARG(p->layout->rules->columns[column].name), SF_ARG(sf_str_slice(value, 0, 100)),
+            SF_ARG(sf_str_slice(*stamp, 0, 100)));
+    sf_hint(err, "the table was replaced while it was being fetched: fetch it again");
+    return SF_E_DATA;
+}
+
+static enum sf_code take_row(struct sf_parser *p, const struct sf_csv_record *r, struct sf_err *err)
+{
+    const struct sf_rules *rules = p->layout->rules;
+    enum sf_code rc = check_stamp(p, r, rules->as_of_column, &p->stamps[0], err);
+    if (!rc)
+        rc = check_stamp(p, r, rules->loaded_at_column, &p->stamps[1], err);
+    if (rc)
+        return rc;
+    p->has_stamps = true;
+    p->n_rows++;
+
+    size_t bad_column = 0;
+    const char *problem = NULL;
+    int year = read_year(value_of(p, r, rules->year_column));
+    if (year < rules->min_year || year > rules->max_year) {
+        bad_column = rules->year_column;
+        problem = "is not a fiscal year in range";
+    }
+    uint32_t raws[SF_RULES_MAX_DIMENSIONS] = {0};
+    for (size_t i = 0; i < rules->n_dimensions && !problem; i++) {
+        struct sf_str span = span_of(p, r, i);
+        uint64_t hash = sf_intern_hash(p->found[i].spans.seed, span);
+        raws[i] = sf_intern_find(&p->found[i].spans, hash, span);
+        if (raws[i] == SF_INTERN_NONE && (rc = add_raw(p, r, i, span, hash, &raws[i], err)))
+            return rc;
+        problem = p->found[i].raws[raws[i]].problem;
+        bad_column = p->found[i].raws[raws[i]].problem_column;
+    }
+    int side = read_side(rules, value_of(p, r, rules->side_column));
+    if (!problem && side < 0) {
+        bad_column = rules->side_column;
+        problem = "is none of the known values";
+    }
+    int64_t cents = 0;
+    const char *no_amount = sf_text_money(value_of(p, r, rules->amount_column), &cents);
+    if (!problem && no_amount) {
+        bad_column = rules->amount_column;
+        problem = no_amount;
+    }
+    if (problem) {
+        if (!no_amount && !__builtin_add_overflow(p->rejected_cents, cents, &p->rejected_cents))
+            p->rejected_readable++;
+        reject(p, r, bad_column, problem);
+        return SF_OK;
+    }
+    struct sf_row *row = sf_rows_add(&p->rows, (size_t)(year - rules->min_year), err);
+    if (!row)
+        return err ? err->code : SF_E_IO;
+    row->cents = cents;
+    memcpy(row->raw, raws, sizeof row->raw);
+    row->raw[0] |= (uint32_t)side << SF_ROWS_RAW_BITS;
+    return SF_OK;
+}
+
+enum sf_code sf_parser_chunk(struct sf_parser *p, const struct sf_csv_chunk *chunk, bool skip_first, struct sf_err *err)
+{
+    struct sf_csv_record r;
+    bool more = sf_csv_first(chunk, &r);
+    if (skip_first && more)
+        more = sf_csv_next(&r);
+    for (; more; more = sf_csv_next(&r)) {
+        enum sf_code rc =
+            r.n_fields == p->layout->n_fields ? take_row(p, &r, err) : sf_csv_fail_ragged(&r, p->layout->n_fields, err);
+        if (rc)
+            return rc;
+    }
+    return SF_OK;
+}

@@ -1,0 +1,233 @@
+/* See source.h. */
+#include "resources/data/conform/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { PACKED_BYTES = 64 * 1024, SAMPLE_ROWS = 1024, GZIP_WINDOW = 15 + 16 };
+
+struct sf_source {
+    pthread_mutex_t lock;
+    struct sf_csv_splitter splitter;
+    int fd;
+    char *name;
+    /* gzip */
+    bool is_packed, is_between_members;
+    z_stream z;
+    unsigned char packed[PACKED_BYTES];
+    /* bytes */
+    struct sf_str bytes;
+    /* sample */
+    struct sf_sample *sample;
+    uint64_t next_row, next_number;
+    bool is_sample;
+};
+
+static struct sf_source *make(const char *name)
+{
+    struct sf_source *s = calloc(1, sizeof *s);
+    char *copy = strdup(name);
+    if (!s || !copy)
+        sf_out_of_memory();
+    pthread_mutex_init(&s->lock, NULL);
+    s->fd = -1;
+    s->name = copy;
+    return s;
+}
+
+void sf_source_close(struct sf_source *s)
+{
+    if (!s)
+        return;
+    if (s->is_packed)
+        inflateEnd(&s->z);
+    if (s->fd >= 0)
+        close(s->fd);
+    sf_csv_splitter_close(&s->splitter);
+    sf_sample_close(s->sample);
+    pthread_mutex_destroy(&s->lock);
+    free(s->name);
+    free(s);
+}
+
+static enum sf_code read_fd(struct sf_source *s, void *bytes, size_t n, size_t *got, struct sf_err *err)
+{
+    ssize_t r;
+    do
+        r = read(s->fd, bytes, n);
+    while (r < 0 && errno == EINTR);
+    if (r < 0)
+        return sf_fail_errno(err, SF_E_IO, "cannot read '%s'", s->name);
+    *got = (size_t)r;
+    return SF_OK;
+}
+
+static enum sf_code read_plain(void *ctx, char *bytes, size_t n, size_t *got, struct sf_err *err)
+{
+    return read_fd(ctx, bytes, n, got, err);
+}
+
+static enum sf_code fail_packed(const struct sf_source *s, const char *what, struct sf_err *err)
+{
+    sf_fail(err, SF_E_DATA, "'%s': %s", s->name, what);
+    sf_hint(err, "fetch the file again; gzip -t FILE shows whether it is whole");
+    return SF_E_DATA;
+}
+
+/* gzip files may hold several members in a row (RFC 1952); only the end of a member is a good place for the file to end. */
+static enum sf_code read_gzip(void *ctx, char *bytes, size_t n, size_t *got, struct sf_err *err)
+{
+    struct sf_source *s = ctx;
+    s->z.next_out = (unsigned char *)bytes;
+    s->z.avail_out = (unsigned)n;
+    while (s->z.avail_out == n) {
+        if (s->z.avail_in == 0) {
+            size_t more = 0;
+            enum sf_code rc = read_fd(s, s->packed, PACKED_BYTES, &more, err);
+            if (rc)
+                return rc;
+            if (more == 0 && !s->is_between_members)
+                return fail_packed(s, "the gzip file ends too early: it is cut off", err);
+            if (more == 0)
+                break;
+            s->z.next_in = s->packed;
+            s->z.avail_in = (unsigned)more;
+        }
+        if (s->is_between_members) {
+            inflateReset(&s->z);
+            s->is_between_members = false;
+        }
+        int state = inflate(&s->z, Z_NO_FLUSH);
+        if (state == Z_STREAM_END)
+            s->is_between_members = true;
+        else if (state != Z_OK && state != Z_BUF_ERROR)
+            return fail_packed(s, "the gzip file is damaged", err);
+    }
+    *got = n - s->z.avail_out;
+    return SF_OK;
+}
+
+static enum sf_code read_bytes(void *ctx, char *bytes, size_t n, size_t *got, struct sf_err *err)
+{
+    struct sf_source *s = ctx;
+    (void)err;
+    *got = n < s->bytes.n ? n : s->bytes.n;
+    if (*got)
+        memcpy(bytes, s->bytes.p, *got);
+    s->bytes = sf_str_slice(s->bytes, *got, s->bytes.n);
+    return SF_OK;
+}
+
+static enum sf_code detect_packing(struct sf_source *s, struct sf_err *err)
+{
+    unsigned char magic[4] = {0};
+    ssize_t n = pread(s->fd, magic, sizeof magic, 0);
+    if (n >= 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
+        if (inflateInit2(&s->z, GZIP_WINDOW) != Z_OK)
+            sf_out_of_memory();
+        s->is_packed = true;
+        return SF_OK;
+    }
+    const char *kind = n >= 4 && memcmp(magic, "PK\3\4", 4) == 0             ? "a ZIP archive or an Excel workbook"
+                       : n >= 4 && memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0 ? "packed with zstd"
+                                                                             : NULL;
+    if (!kind)
+        return SF_OK;
+    sf_fail(err, SF_E_DATA, "'%s' is %s, not CSV", s->name, kind);
+    sf_hint(err, "give the plain CSV file, or one packed with gzip");
+    return SF_E_DATA;
+}
+
+enum sf_code sf_source_open_file(const char *path, bool needs_final_newline, struct sf_source **out, struct sf_err *err)
+{
+    *out = NULL;
+    struct sf_source *s = make(path);
+    s->fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    enum sf_code rc = SF_OK;
+    if (s->fd < 0 || fstat(s->fd, &st) != 0)
+        rc = sf_fail_errno(err, SF_E_IO, "cannot read source file '%s'", path);
+    else if (!S_ISREG(st.st_mode))
+        rc = sf_fail(err, SF_E_DATA, "source file '%s' is not a regular file", path);
+    if (!rc)
+        rc = detect_packing(s, err);
+    if (rc) {
+        sf_source_close(s);
+        return rc;
+    }
+    sf_csv_splitter_open(&s->splitter, s->is_packed ? read_gzip : read_plain, s, s->name);
+    s->splitter.needs_final_newline = needs_final_newline;
+    *out = s;
+    return SF_OK;
+}
+
+void sf_source_open_bytes(const char *name, struct sf_str bytes, struct sf_source **out)
+{
+    struct sf_source *s = make(name);
+    s->bytes = bytes;
+    sf_csv_splitter_open(&s->splitter, read_bytes, s, s->name);
+    *out = s;
+}
+
+enum sf_code sf_source_open_sample(const struct sf_sample_spec *spec, struct sf_source **out, struct sf_err *err)
+{
+    *out = NULL;
+    struct sf_source *s = make("sample");
+    s->is_sample = true;
+    enum sf_code rc = sf_sample_open(spec, &s->sample, err);
+    if (rc)
+        sf_source_close(s);
+    else
+        *out = s;
+    return rc;
+}
+
+/* Only handing out the range needs the lock: rows are made on the caller's thread. */
+static enum sf_code next_sample(struct sf_source *s, struct sf_csv_chunk *chunk, bool *end, struct sf_err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t first = s->next_row, all = sf_sample_rows(s->sample), number = s->next_number;
+    uint64_t n = all - first < SAMPLE_ROWS ? all - first : SAMPLE_ROWS;
+    *end = n == 0 && number > 0;
+    s->next_row += n;
+    s->next_number += !*end;
+    pthread_mutex_unlock(&s->lock);
+    if (*end)
+        return SF_OK;
+    struct sf_buf rows = SF_BUF((SAMPLE_ROWS + 1) * SF_SAMPLE_MAX_ROW_BYTES);
+    if (number == 0)
+        sf_sample_header(s->sample, &rows);
+    enum sf_code rc = sf_sample_chunk(s->sample, first, n, &rows, err);
+    if (!rc) {
+        sf_csv_chunk_reserve(chunk, rows.n);
+        memcpy(chunk->bytes, rows.p, rows.n);
+        chunk->n = rows.n;
+        chunk->n_ends = 0;
+        chunk->file = s->name;
+        chunk->first_line = number == 0 ? 1 : first + 2;
+        chunk->number = number;
+        chunk->eol = SF_CSV_EOL_LF;
+    }
+    sf_buf_free(&rows);
+    return rc;
+}
+
+enum sf_code sf_source_next(struct sf_source *s, struct sf_csv_chunk *chunk, bool *end, struct sf_err *err)
+{
+    if (s->is_sample)
+        return next_sample(s, chunk, end, err);
+    pthread_mutex_lock(&s->lock);
+    enum sf_code rc = sf_csv_split(&s->splitter, chunk, end, err);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+bool sf_source_lacks_final_newline(const struct sf_source *s)
+{
+    return !s->is_sample && s->splitter.lacks_final_newline;
+}

@@ -1,0 +1,215 @@
+/* kind `dataset`: a snapshot of a source, conformed by a rule file.
+ *
+ * All the work is in derive(), so that a plan can say what would change: it evaluates the source into the content-addressed cache
+ * and sets the attributes that upload and load live on. There is nothing outside to create or destroy: the objects in the cache
+ * belong to whatever has the same content, and what is missing is made again. */
+#include "attr/dataset.h"
+#include "engine/kind.h"
+#include "resources/data/conform/cache.h"
+#include "resources/data/data_file.h"
+
+#include <stdio.h>
+
+static enum sf_code fail_source(const struct sf_value *at, struct sf_err *err, const char *fmt, ...) SF_PRINTF(3, 4);
+static enum sf_code fail_source(const struct sf_value *at, struct sf_err *err, const char *fmt, ...)
+{
+    char what[SF_MAX_MESSAGE_BYTES / 2];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    sf_fail(err, SF_E_CONFIG, "source: %s", what);
+    sf_hint(err, "write {sample: {rows: 776841, seed: 1}} or {file: rows.csv}");
+    if (err)
+        err->where = at->mark;
+    return SF_E_CONFIG;
+}
+
+/* A number that a variables file may have left as text. */
+static bool read_number(const struct sf_value *map, const char *key, int64_t max, uint64_t *out)
+{
+    const struct sf_value *v = sf_map_getz(map, key);
+    int64_t number = 0;
+    if (!v)
+        return true;
+    if (v->type == SF_V_INT)
+        number = v->i;
+    else if (v->type != SF_V_STRING || !sf_str_int64(v->s, &number))
+        return false;
+    *out = (uint64_t)number;
+    return number >= 0 && number <= max;
+}
+
+static enum sf_code read_sample(const struct sf_value *v, struct sf_sample_spec *spec, struct sf_err *err)
+{
+    if (v->type != SF_V_MAP)
+        return fail_source(v, err, "'sample' must be a map: {rows: 776841, seed: 1}");
+    for (size_t i = 0; i < v->map.n; i++) {
+        struct sf_str key = v->map.pairs[i].key;
+        if (!sf_str_is(key, "rows") && !sf_str_is(key, "seed") && !sf_str_is(key, "as_of"))
+            return fail_source(v, err, "a sample has rows, seed and as_of, not '%.*s'", SF_ARG(key));
+    }
+    uint64_t week = 0;
+    *spec = (struct sf_sample_spec){.rows = SF_SAMPLE_REAL_ROWS, .seed = 1};
+    if (!read_number(v, "rows", SF_SAMPLE_MAX_ROWS, &spec->rows) || spec->rows == 0)
+        return fail_source(v, err, "a sample's rows are a number from 1 to %d", SF_SAMPLE_MAX_ROWS);
+    if (!read_number(v, "seed", INT64_MAX, &spec->seed))
+        return fail_source(v, err, "a sample's seed is a number from 0");
+    if (!read_number(v, "as_of", SF_SAMPLE_MAX_WEEK, &week))
+        return fail_source(v, err, "a sample's as_of is a week from 0 to %d", SF_SAMPLE_MAX_WEEK);
+    spec->as_of = (uint32_t)week;
+    return SF_OK;
+}
+
+static enum sf_code read_file(struct sf_op *op, const struct sf_value *source, struct sf_conform_source *out, struct sf_err *err)
+{
+    struct sf_str path = sf_map_str(source, "file");
+    if (path.n == 0 || memchr(path.p, 0, path.n))
+        return fail_source(source, err, "'file' must be the path of a CSV file");
+    out->path =
+        path.p[0] == '/' ? sf_str_dup(op->arena, path).p : sf_str_fmt(op->arena, "%s/%.*s", op->site->stack_dir, SF_ARG(path)).p;
+    const struct sf_value *newline = sf_map_getz(source, "ends_with_newline");
+    out->needs_final_newline =
+        newline && ((newline->type == SF_V_BOOL && newline->b) || (newline->type == SF_V_STRING && sf_str_is(newline->s, "true")));
+    return SF_OK;
+}
+
+/* Which one source it is; `spec` holds a sample's. */
+static enum sf_code read_source(struct sf_op *op, const struct sf_value *source, struct sf_sample_spec *spec,
+                                struct sf_conform_source *out, struct sf_err *err)
+{
+    *out = (struct sf_conform_source){.sample = NULL};
+    if (source->type != SF_V_MAP)
+        return fail_source(source, err, "must be a map, not a %s", sf_value_type_name(source->type));
+    const struct sf_value *sample = sf_map_getz(source, "sample"), *file = sf_map_getz(source, "file");
+    for (size_t i = 0; i < source->map.n; i++) {
+        struct sf_str key = source->map.pairs[i].key;
+        if (sf_str_is(key, "datasf") || sf_str_is(key, "url"))
+            return fail_source(source, err, "'%.*s' comes later; fetch rows.csv yourself and say {file: rows.csv}", SF_ARG(key));
+        if (!sf_str_is(key, "sample") && !sf_str_is(key, "file") && !(file && sf_str_is(key, "ends_with_newline")))
+            return fail_source(source, err, "unknown key '%.*s'", SF_ARG(key));
+    }
+    if (!sample == !file)
+        return fail_source(source, err, "name one source: sample or file");
+    if (file)
+        return read_file(op, source, out, err);
+    out->sample = spec;
+    return read_sample(sample, spec, err);
+}
+
+static bool is_cancelled(void *ctx)
+{
+    return sf_op_is_cancelled(ctx);
+}
+
+static void show_progress(void *ctx, const char *what, uint64_t done)
+{
+    sf_op_progress(ctx, "conforming: %llu %s", (unsigned long long)done, what);
+}
+
+static enum sf_code read_rules(struct sf_op *op, struct sf_str name, const struct sf_rules **rules, struct sf_err *err)
+{
+    const char *path;
+    struct sf_str text;
+    const struct sf_value *root;
+    enum sf_code rc = sf_data_file_read(op, "rule file", name, &path, &text, err);
+    if (!rc)
+        rc = sf_data_file_parse(op, "rule file", path, text, &root, err);
+    return rc ? rc : sf_rules_read(op->arena, root, rules, err);
+}
+
+static void set_attributes(struct sf_op *op, const struct sf_value *summary, bool is_sample, struct sf_value *want)
+{
+    static const char *const same[] = {
+        DATASET_RULES,        DATASET_SNAPSHOT,      DATASET_ROWS,       DATASET_REJECTED,       DATASET_REJECTS,
+        DATASET_REJECTS_FILE, DATASET_REPEATED_ROWS, DATASET_DATA_AS_OF, DATASET_DATA_LOADED_AT, DATASET_FACT_COLUMNS,
+        DATASET_TABLES,       DATASET_YEARS,         DATASET_CROSSWALK,
+    };
+    sf_map_set_str(op->arena, want, DATASET_SOURCE_KIND, is_sample ? SF_STR("sample") : SF_STR("file"));
+    sf_map_set_bool(op->arena, want, DATASET_IS_SAMPLE, is_sample);
+    for (size_t i = 0; i < SF_COUNT(same); i++) {
+        const struct sf_value *v = sf_map_getz(summary, same[i]);
+        if (v)
+            sf_map_set(op->arena, want, sf_str_of(same[i]), v);
+    }
+}
+
+static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+{
+    const struct sf_value *source = sf_map_getz(want, DATASET_SOURCE), *conform = sf_map_getz(want, DATASET_CONFORM);
+    if (!source || !conform || sf_value_has_unknown(source, NULL) || sf_value_has_unknown(conform, NULL))
+        return SF_OK;
+    struct sf_sample_spec spec;
+    struct sf_conform_source from;
+    const struct sf_rules *rules;
+    const struct sf_value *summary;
+    enum sf_code rc = read_source(op, source, &spec, &from, err);
+    if (!rc)
+        rc = read_rules(op, sf_map_str(want, DATASET_CONFORM), &rules, err);
+    if (rc)
+        return rc;
+    struct sf_conform_options options = {
+        .cache_dir = op->site->cache_dir, .is_cancelled = is_cancelled, .progress = show_progress, .ctx = op};
+    rc = sf_conform_cached(op->arena, rules, &from, &options, &summary, err);
+    if (rc)
+        return rc;
+    if (sf_map_bool(summary, "lacks_final_newline", false))
+        sf_op_warn(op, "the last line of '%s' has no line end: if the file was cut off there, its last value is wrong", from.path);
+    set_attributes(op, summary, from.sample != NULL, want);
+    return SF_OK;
+}
+
+static enum sf_code read(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
+{
+    (void)err;
+    out->id = id;
+    out->attrs = op->self->attrs;
+    return SF_OK;
+}
+
+/* The name is the identity: an evaluation has no object of its own that could be left behind by a crash. */
+static enum sf_code record(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err)
+{
+    enum sf_code rc = sf_op_intent(op, "record the snapshot", err);
+    if (rc)
+        return rc;
+    out->id = op->self->name;
+    out->attrs = want;
+    return sf_op_made(op, out->id, err);
+}
+
+static enum sf_code find(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err)
+{
+    (void)op;
+    (void)want;
+    (void)out;
+    return sf_fail(err, SF_E_ABSENT, "a snapshot is only recorded");
+}
+
+static enum sf_code update(struct sf_op *op, struct sf_str id, const struct sf_value *have, const struct sf_value *want,
+                           struct sf_outcome *out, struct sf_err *err)
+{
+    (void)id;
+    (void)have;
+    return record(op, want, out, err);
+}
+
+static enum sf_code destroy(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
+{
+    (void)op;
+    (void)err;
+    out->id = id;
+    return SF_OK;
+}
+
+extern const struct sf_driver sf_driver_data_dataset;
+const struct sf_driver sf_driver_data_dataset = {
+    .kind = "dataset",
+    .read = read,
+    .find = find,
+    .create = record,
+    .update = update,
+    .destroy = destroy,
+    .derive = derive,
+    .is_slow_derive = true,
+};

@@ -1,0 +1,61 @@
+/* sfprobe conform FILE RULES OUTDIR: the conform engine on its own, for tests that know the data contract but not this code.
+ *
+ * OUTDIR/objects gets the files, OUTDIR/summary.json what a dataset's attributes are made of. */
+#include "engine/core/clock.h"
+#include "engine/core/json.h"
+#include "engine/lang/yaml.h"
+#include "resources/data/conform/conform.h"
+#include "resources/data/conform/output.h"
+#include "tests/probe/probe.h"
+
+#include <stdio.h>
+
+static enum sf_code read_rules(struct sf_arena *arena, const char *path, const struct sf_rules **rules, struct sf_err *err)
+{
+    struct sf_diags *diags = sf_diags_new(arena);
+    const struct sf_value *root;
+    enum sf_code rc = sf_yaml_load(arena, path, diags, &root);
+    if (rc)
+        return sf_fail(err, rc, "%s:%u: %.*s", path, diags->list[0].where.line, SF_ARG(diags->list[0].message));
+    return sf_rules_read(arena, root, rules, err);
+}
+
+static enum sf_code run(struct sf_arena *arena, const char *file, const char *rules_path, const char *out_dir, struct sf_err *err)
+{
+    const struct sf_rules *rules;
+    struct sf_source *source = NULL;
+    const struct sf_value *summary;
+    enum sf_code rc = read_rules(arena, rules_path, &rules, err);
+    if (!rc)
+        rc = sf_output_make_dir(out_dir, err);
+    if (!rc)
+        rc = sf_source_open_file(file, false, &source, err);
+    if (rc)
+        return rc;
+    struct sf_conform_options options = {.cache_dir = out_dir, .name = "probe"};
+    int64_t start = sf_clock_ms();
+    rc = sf_conform_run(arena, rules, source, &options, &summary, err);
+    sf_source_close(source);
+    if (rc)
+        return rc;
+    fprintf(stderr, "conformed in %lld ms\n", (long long)(sf_clock_ms() - start));
+    struct sf_buf text = SF_BUF(SF_MAX_JSON_BYTES);
+    sf_json_write_pretty(&text, summary, SF_JSON_PLAIN);
+    sf_buf_addc(&text, '\n');
+    rc = sf_conform_write_file(sf_str_fmt(arena, "%s/summary.json", out_dir).p, sf_buf_str(&text), err);
+    sf_buf_free(&text);
+    return rc;
+}
+
+int sf_probe_conform(int argc, char **argv)
+{
+    if (argc != 3) {
+        fputs("usage: sfprobe conform FILE RULES OUTDIR\n", stderr);
+        return 64;
+    }
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_err err = {.code = SF_OK};
+    int status = run(arena, argv[0], argv[1], argv[2], &err) ? sf_probe_refuse(&err) : 0;
+    sf_arena_free(arena);
+    return status;
+}
