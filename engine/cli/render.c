@@ -8,7 +8,7 @@
 static const char *const RED = "\033[31m", *const GREEN = "\033[32m", *const YELLOW = "\033[33m", *const BOLD = "\033[1m",
                          *const RESET = "\033[0m";
 
-enum { COMPACT_ENTRIES = 8 };
+enum { COMPACT_LEAVES = 16 };
 
 struct pen {
     struct sf_buf *out;
@@ -93,10 +93,20 @@ void sf_render_value(struct sf_buf *out, const struct sf_value *v, int indent)
     tree(out, v, indent, "");
 }
 
+static size_t count_leaves(const struct sf_value *v)
+{
+    size_t n = is_scalar(v);
+    for (size_t i = 0; v->type == SF_V_LIST && i < v->list.n; i++)
+        n += count_leaves(v->list.items[i]);
+    for (size_t i = 0; v->type == SF_V_MAP && i < v->map.n; i++)
+        n += count_leaves(v->map.pairs[i].value);
+    return n;
+}
+
 /* Derived tables of many entries are counted, not listed, where they are all new: the Data section says what is in them. */
 static bool is_compacted(const struct sf_attr *attr, const struct sf_value *v)
 {
-    return attr && attr->derive && !is_scalar(v) && (v->type == SF_V_LIST ? v->list.n : v->map.n) > COMPACT_ENTRIES;
+    return attr && attr->derive && count_leaves(v) > COMPACT_LEAVES;
 }
 
 static void whole(struct pen *pen, const struct sf_attr *attr, const struct sf_value *v, int indent, const char *lead)
