@@ -237,11 +237,12 @@ static void row_count_sql(struct sf_buf *buf, struct sf_arena *arena, const stru
         sf_buf_addf(&found, "%sselect '%.*s ' || cast(t.%s as varchar) as what, count(*) as n from %s t group by t.%s",
                     found.n ? " union all " : "", SF_ARG(fact->name), sf_sql_name(arena, fact->partition_by).p,
                     sf_publish_relation(arena, plan, fact).p, sf_sql_name(arena, fact->partition_by).p);
-    sf_buf_addf(buf,
-                "select coalesce(d.what, f.what) || ': declared=' || coalesce(cast(d.n as varchar), 'none') || ', staged=' || "
-                "coalesce(cast(f.n as varchar), 'none') as row_text from (%s) d full join (%s) f on f.what = d.what "
-                "where d.n is null or f.n is null or d.n <> f.n",
-                declared.n ? declared.p : "select cast(null as varchar) as what, 0 as n where false", found.p);
+    sf_buf_addf(
+        buf,
+        "select coalesce(d.what, f.what, 'null') || ': declared=' || coalesce(cast(d.n as varchar), 'none') || ', staged=' || "
+        "coalesce(cast(f.n as varchar), 'none') as row_text from (%s) d full join (%s) f on f.what = d.what "
+        "where d.n is null or f.n is null or d.n <> f.n",
+        declared.n ? declared.p : "select cast(null as varchar) as what, 0 as n where false", found.p);
     sf_buf_free(&declared);
     sf_buf_free(&found);
 }
@@ -266,7 +267,8 @@ static void reconcile_sql(struct sf_buf *buf, struct sf_arena *arena, const stru
     const char *part = sf_sql_name(arena, fact->partition_by).p, *by = sf_sql_name(arena, check->by->name).p;
     sf_buf_addf(
         buf,
-        "select 'part=' || cast(coalesce(d.part, f.part) as varchar) || ', side=' || cast(coalesce(d.side, f.side) as varchar) || "
+        "select 'part=' || coalesce(cast(coalesce(d.part, f.part) as varchar), 'null') || ', side=' || "
+        "coalesce(cast(coalesce(d.side, f.side) as varchar), 'null') || "
         "': declared rows=' || coalesce(cast(d.n as varchar), 'none') || ' total=' || coalesce(cast(d.amount as varchar), 'none') "
         "|| "
         "', staged rows=' || coalesce(cast(f.n as varchar), 'none') || ' total=' || coalesce(cast(f.amount as varchar), 'none') as "

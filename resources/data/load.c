@@ -12,9 +12,8 @@
 #include "resources/data/load_plan.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
-enum { MAX_SHOWN_REJECTS = 5, MAX_SHOWN_BYTES = 300 };
+enum { MAX_SHOWN_REJECTS = 5, MAX_SHOWN_BYTES = 300, MAX_SHOWN_VALUE = 60 };
 
 /* What a call works on. */
 struct load_call {
@@ -112,34 +111,26 @@ static enum sf_code find_load(struct sf_op *op, const struct sf_value *want, str
 
 /* --- rejects of the data set --- */
 
-/* Appends "line; line" of up to five lines of the rejects file. */
-static void show_rejects(struct sf_buf *buf, const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char line[MAX_SHOWN_BYTES];
-    for (int i = 0; file && i < MAX_SHOWN_REJECTS && fgets(line, sizeof(line), file); i++) {
-        line[strcspn(line, "\r\n")] = 0;
-        sf_buf_addf(buf, "\n  %s", line);
-    }
-    if (file)
-        fclose(file);
-}
-
 static enum sf_code refuse_rejects(struct sf_op *op, const struct sf_object *dataset, struct sf_err *err)
 {
     int64_t rejected = sf_map_int(dataset->attrs, DATASET_REJECTED, 0),
             allowed = sf_map_int(dataset->attrs, DATASET_MAX_REJECTS, 0);
     if (rejected <= allowed)
         return SF_OK;
-    struct sf_str path = sf_str_dup(op->arena, sf_map_str(dataset->attrs, DATASET_REJECTS_FILE));
-    struct sf_buf buf = SF_BUF(SF_MAX_MESSAGE_BYTES);
-    if (path.n > 0)
-        show_rejects(&buf, path.p);
+    const struct sf_value *list = sf_map_getz(dataset->attrs, DATASET_REJECTS);
+    struct sf_buf shown = SF_BUF(SF_MAX_MESSAGE_BYTES);
+    for (size_t i = 0; list && list->type == SF_V_LIST && i < list->list.n && i < MAX_SHOWN_REJECTS; i++) {
+        const struct sf_value *r = list->list.items[i];
+        sf_buf_addf(&shown, "\n  line %" PRId64 ", %.*s: %.*s: '%.*s'", sf_map_int(r, "line", 0), SF_ARG(sf_map_str(r, "column")),
+                    SF_ARG(sf_map_str(r, "reason")), SF_ARG(sf_str_slice(sf_map_str(r, "value"), 0, MAX_SHOWN_VALUE)));
+    }
     sf_fail(err, SF_E_UNPUBLISHED,
-            "%.*s rows of data set '%.*s' were rejected and max_rejects is %" PRId64 "; nothing was published%s",
-            SF_ARG(sf_sql_grouped(op->arena, rejected)), SF_ARG(dataset->name), allowed, buf.n ? buf.p : "");
-    sf_hint(err, "all of them, with their reasons: %.*s; correct the source, or raise max_rejects", SF_ARG(path));
-    sf_buf_free(&buf);
+            "%s row%s of data set '%.*s' %s rejected and max_rejects is %" PRId64 "; nothing was published%s",
+            sf_sql_grouped(op->arena, rejected).p, rejected == 1 ? "" : "s", SF_ARG(dataset->name), rejected == 1 ? "was" : "were",
+            allowed, shown.n ? shown.p : "");
+    sf_hint(err, "all of them are in %.*s; correct the source, or raise max_rejects",
+            SF_ARG(sf_map_str(dataset->attrs, DATASET_REJECTS_FILE)));
+    sf_buf_free(&shown);
     return SF_E_UNPUBLISHED;
 }
 
@@ -199,8 +190,8 @@ static enum sf_code record_failures(struct sf_op *op, struct load_call *call, st
 }
 
 /* Turns a failed check, or a null where none may be, into SF_E_UNPUBLISHED with the rows that offend. */
-static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan, bool is_check,
-                                    struct sf_err *err)
+static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan,
+                                    const struct sf_check *failed, struct sf_err *err)
 {
     struct sf_str name = SF_STR_NONE, count = SF_STR_NONE;
     struct sf_buf shown = SF_BUF(SF_MAX_MESSAGE_BYTES);
@@ -212,8 +203,8 @@ static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, st
                      sf_str_is(count, "1") ? "" : "s", shown.n ? shown.p : "");
         sf_hint(err, "what was published before still stands; the rows are in \"%.*s\".\"%s\", load_id %.*s", SF_ARG(call->schema),
                 SF_STAR_REJECTS_TABLE, SF_ARG(op->intent));
-    } else if (is_check) {
-        rc = sf_fail(err, SF_E_UNPUBLISHED, "%s; nothing was published", first.message);
+    } else if (failed) {
+        rc = sf_fail(err, SF_E_UNPUBLISHED, "check '%.*s' failed; nothing was published", SF_ARG(failed->name));
         sf_hint(err, "what was published before still stands; the failing rows could not be recorded: %s",
                 second.message[0] ? second.message : "they were gone when asked for again");
     } else {
@@ -309,7 +300,7 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
     if (rc == SF_E_REFUSED && failed < script.n) {
         bool is_check = failed >= span.first && failed < span.first + span.n;
         if (is_check || (script.list[failed].sql.n == 0 && is_data_error(err)))
-            return explain_failure(op, call, &plan, is_check, err);
+            return explain_failure(op, call, &plan, is_check ? &call->checks.list[failed - span.first] : NULL, err);
     }
     if (rc)
         return rc;

@@ -5,17 +5,8 @@
  * and a missing, short or altered object is written again, alone. Keys of earlier deliveries stay (`superseded`) until a load has
  * been published, which deletes them; destroy deletes the keys that state records and no other. There is no outside object but the
  * files, and no room for marks in them: an object under a wanted key with the wanted bytes is what create would have made. */
-#if __has_include("attr/sftp_server.h")
 #include "attr/sftp_server.h"
 #include "attr/sftp_user.h"
-#else
-#define SFTP_USER_SERVER "server"
-#define SFTP_USER_NAME "name"
-#define SFTP_USER_PREFIX "prefix"
-#define SFTP_SERVER_HOST "host"
-#define SFTP_SERVER_PORT "port"
-#define SFTP_SERVER_HOST_KEY_FINGERPRINTS "host_key_fingerprints"
-#endif
 #include "attr/upload.h"
 
 #include "resources/data/dataset_attrs.h"

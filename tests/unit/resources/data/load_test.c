@@ -1,0 +1,371 @@
+/* Loads into a real PostgreSQL: published whole or not at all, verified to the row, repaired year by year. */
+#include "tests/unit/resources/data/fixture.h"
+
+static struct fixture *f;
+static const struct sf_driver *const driver = &sf_driver_data_load;
+static const char load_attrs[] = "{\"checks\":\"builtin:sf/checks\"}";
+static const char load_refs[] = "{\"into\":\"star_schema.star\",\"from\":\"upload.delivery\",\"role\":\"role.load_role\"}";
+
+static struct fixture_file files[16];
+static size_t n_files;
+
+static void use(size_t i, const char *text, const char *facts)
+{
+    files[i].text = text;
+    if (facts)
+        files[i].facts = facts;
+}
+
+static void deliver(const char *more)
+{
+    fixture_dataset(f, files, n_files, more);
+    fixture_deliver(f);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    f = fixture_new();
+    struct sf_outcome out = {0};
+    f->star.attrs = fixture_want(f, &f->star, &sf_driver_data_star_schema);
+    assert_ok(f->h, sf_driver_data_star_schema.create(fixture_op(f, &f->star), f->star.attrs, &out, &f->h->err));
+    f->star.attrs = out.attrs;
+    f->star.id = out.id;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    fixture_free(f);
+    return 0;
+}
+
+/* The plain data set, delivered, nothing loaded. */
+static int fresh(void **state)
+{
+    struct sf_outcome out = {0};
+    (void)state;
+    if (f->load.id.n)
+        assert_ok(f->h, driver->destroy(fixture_op(f, &f->load), f->load.id, &out, &f->h->err));
+    fixture_object(f, &f->load, "load", "weekly_load", "", load_attrs, load_refs);
+    n_files = SF_COUNT(fixture_files);
+    memcpy(files, fixture_files, sizeof fixture_files);
+    deliver("");
+    return 0;
+}
+
+static enum sf_code create(struct sf_outcome *out)
+{
+    struct sf_value *want = fixture_want(f, &f->load, driver);
+    *out = (struct sf_outcome){0};
+    f->load.attrs = want;
+    enum sf_code rc = driver->create(fixture_op(f, &f->load), want, out, &f->h->err);
+    if (!rc) {
+        f->load.attrs = out->attrs;
+        f->load.id = out->id;
+    }
+    return rc;
+}
+
+static struct sf_outcome look(void)
+{
+    struct sf_outcome out = {0};
+    assert_ok(f->h, driver->read(fixture_op(f, &f->load), f->load.id, &out, &f->h->err));
+    return out;
+}
+
+static enum sf_code update(struct sf_outcome *out)
+{
+    struct sf_outcome seen = look();
+    fixture_object(f, &f->load, "load", "weekly_load", "report/weekly_load", load_attrs, load_refs);
+    struct sf_value *want = fixture_want(f, &f->load, driver);
+    enum sf_code rc = driver->update(fixture_op(f, &f->load), f->load.id, seen.attrs, want, out, &f->h->err);
+    f->load.attrs = rc ? seen.attrs : out->attrs;
+    return rc;
+}
+
+static const struct sf_value *contents(const struct sf_outcome *out, const char *group, const char *name)
+{
+    return sf_map_getz(sf_map_getz(sf_map_getz(out->attrs, LOAD_CONTENTS), group), name);
+}
+
+static bool is_as_wanted(const struct sf_outcome *out)
+{
+    struct sf_object load;
+    struct fixture *g = f;
+    fixture_object(g, &load, "load", "weekly_load", "report/weekly_load", load_attrs, load_refs);
+    struct sf_value *want = fixture_want(f, &load, driver);
+    return sf_value_equal(sf_map_getz(want, LOAD_CONTENTS), sf_map_getz(out->attrs, LOAD_CONTENTS));
+}
+
+static void a_load_publishes_everything_and_reads_back_equal(void **state)
+{
+    (void)state;
+    struct sf_outcome out;
+    assert_ok(f->h, create(&out));
+    assert_string_equal(harness_calls, "publish load\nmade\n");
+    assert_true(is_as_wanted(&out));
+    assert_int_equal(sf_map_int(out.attrs, LOAD_ROWS, 0), 5);
+    assert_int_equal(sf_map_int(out.attrs, LOAD_CHECKS_PASSED, 0), 17);
+    assert_string_equal(
+        fixture_ask(f, "select string_agg(fiscal_year || ' ' || organization_group || ' ' || amount, '; ' order by amount) from "
+                       "report.spending_revenue where fiscal_year = 2025"),
+        "2025 Culture, Recreation -5.00; 2025 Public Protection 40.00");
+    assert_string_equal(
+        fixture_ask(
+            f, "select string_agg(fiscal_year || ' ' || is_partial || ' ' || row_count, ', ' order by 1) from report.fiscal_year"),
+        "2024 No 3, 2025 Yes 2");
+    assert_string_equal(
+        fixture_ask(f, "select count(*) from report.load_ledger where is_sample and note = 'SAMPLE DATA, NOT THE CITY''S FIGURES'"),
+        "9");
+    assert_string_equal(
+        fixture_ask(f,
+                    "select count(*) from pg_class where relnamespace = 'report'::regnamespace and relkind in ('r', 'p', 'v') and "
+                    "obj_description(oid) not like 'SAMPLE DATA, NOT THE CITY''S FIGURES. %'"),
+        "0");
+    struct sf_outcome star = {0};
+    assert_ok(f->h, sf_driver_data_star_schema.read(fixture_op(f, &f->star), SF_STR("report"), &star, &f->h->err));
+    assert_true(sf_value_equal(sf_map_getz(star.attrs, STAR_SCHEMA_STRUCTURE), sf_map_getz(f->star.attrs, STAR_SCHEMA_STRUCTURE)));
+}
+
+static void an_edited_row_is_drift_of_its_year_alone_and_is_loaded_again(void **state)
+{
+    static const struct {
+        const char *sql, *group, *name, *says;
+    } cases[] = {
+        {"delete from report.transaction where transaction_id = 1005", "years", "2025", "edited by hand: 1 of 2 rows"},
+        {"update report.transaction set amount = 41 where transaction_id = 1004", "years", "2025",
+         "edited by hand: total is 36.00, was 35.00"},
+        {"update report.transaction set program_id = 12 where transaction_id = 1001", "years", "2024",
+         "edited by hand: same rows and total, other contents"},
+        {"update report.transaction set amount = case amount when 10 then 20.25 else 10 end where transaction_id in (1001, 1002)",
+         "years", "2024", "edited by hand: same rows and total, other contents"},
+        {"drop table report_partitions.transaction_2024", "years", "2024", "edited by hand: 0 of 3 rows"},
+        {"update report.program set department = 'POL  Police' where program_id = 11", "tables", "program",
+         "edited by hand: same rows and total, other contents"},
+        {"update report.code_alias set source_name = '' where source_name is null", "tables", "code_alias",
+         "edited by hand: same rows and total, other contents"},
+        {"insert into report.fund select 99, fund_category, fund_category_code, fund, fund_code, fund_type, fund_type_code from "
+         "report.fund",
+         "tables", "fund", "edited by hand: 2 of 1 rows"},
+        {"update report.load_ledger set source = 'x' where part = 2025", "years", "2025", "the ledger was edited by hand"},
+        {"insert into report.load_ledger select * from report.load_ledger where part = 2024 and is_current", "years", "2024",
+         "the ledger was edited by hand"},
+    };
+    (void)state;
+    struct sf_outcome out;
+    assert_ok(f->h, create(&out));
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        fixture_sql(f, cases[i].sql);
+        struct sf_outcome seen = look();
+        const struct sf_value *said = contents(&seen, cases[i].group, cases[i].name);
+        assert_true(said && said->type == SF_V_STRING);
+        assert_string_equal(said->s.p, cases[i].says);
+        assert_ok(f->h, update(&out));
+        assert_true(is_as_wanted(&out));
+        const char *again =
+            fixture_ask(f, sf_str_fmt(f->h->arena,
+                                      "select string_agg(table_name || coalesce(part::text, ''), ' ') from report.load_ledger "
+                                      "where load_id = '%.*s' and table_name <> '(load)'",
+                                      SF_ARG(sf_map_str(out.attrs, LOAD_LOAD_ID)))
+                               .p);
+        const char *expected =
+            strcmp(cases[i].group, "years") ? cases[i].name : sf_str_fmt(f->h->arena, "transaction%s", cases[i].name).p;
+        assert_string_equal(again, expected);
+    }
+}
+
+static void rows_that_no_load_brought_are_taken_away(void **state)
+{
+    (void)state;
+    struct sf_outcome out;
+    assert_ok(f->h, create(&out));
+    fixture_sql(f, "create table report_partitions.by_hand partition of report.transaction for values in (1990)");
+    fixture_sql(f, "insert into report.transaction values (1, 1990, 11, 21, 31, 1, 5)");
+    struct sf_outcome seen = look();
+    assert_string_equal(contents(&seen, "years", "1990")->s.p, "not loaded from here: 1 rows");
+    assert_ok(f->h, update(&out));
+    assert_true(is_as_wanted(&out));
+    fixture_sql(f, "drop table report_partitions.by_hand");
+}
+
+static void only_what_changed_is_loaded_and_the_rest_keeps_its_ledger_row(void **state)
+{
+    (void)state;
+    struct sf_outcome out;
+    assert_ok(f->h, create(&out));
+    use(7, FACTS_2025 "1006,2025,11,22,31,2,7.00\n",
+        ",\"spending_rows\":2,\"spending_cents\":3500,\"revenue_rows\":1,\"revenue_cents\":700");
+    files[8] = (struct fixture_file){"", "2026", FACT_HEADER "1007,2026,11,22,31,1,1.00\n",
+                                     ",\"spending_rows\":1,\"spending_cents\":100,\"revenue_rows\":0,\"revenue_cents\":0"};
+    n_files = 9;
+    deliver("");
+    assert_ok(f->h, update(&out));
+    assert_true(is_as_wanted(&out));
+    assert_string_equal(
+        fixture_ask(f, sf_str_fmt(f->h->arena,
+                                  "select string_agg(part::text, ' ' order by part) from report.load_ledger where load_id = '%.*s' "
+                                  "and part is not null",
+                                  SF_ARG(sf_map_str(out.attrs, LOAD_LOAD_ID)))
+                           .p),
+        "2025 2026");
+    /* a year leaves the data set */
+    files[6] = files[7];
+    files[7] = files[8];
+    n_files = 8;
+    deliver("");
+    assert_ok(f->h, update(&out));
+    assert_true(is_as_wanted(&out));
+    assert_string_equal(fixture_ask(f, "select string_agg(distinct fiscal_year::text, ' ') from report.transaction"), "2025 2026");
+    assert_string_equal(fixture_ask(f, "select string_agg(fiscal_year::text, ' ' order by 1) from report.fiscal_year"),
+                        "2025 2026");
+}
+
+static void a_failed_check_publishes_nothing_and_keeps_the_rows(void **state)
+{
+    static const struct {
+        size_t file;
+        const char *text, *check, *row;
+    } cases[] = {
+        {7, FACTS_2025 "1006,2025,99,22,31,1,0.00\n", "transaction_relationships", "transaction_id=1006"},
+        {7, FACTS_2025 "1004,2025,11,22,31,1,0.00\n", "transaction_unique", "transaction_id=1004, copies=2"},
+        {7, FACTS_2025 "1006,2025,11,22,31,,0.00\n", "transaction_not_null", "finance_id=null"},
+        {7, FACTS_2025 "1006,2025,11,22,31,1,0.01\n", "reconcile", "staged rows=3 total=35.01"},
+        {7, FACTS_2025 "1006,2024,11,22,31,1,0.00\n", "row_count", "transaction 2024: declared=3, staged=4"},
+        {0, PROGRAMS "13,Patrol,X,POL Police,POL,Public Protection,01,No\n", "program_path_unique", "department=POL Police"},
+        {5, CROSSWALK "22,77,same_sub_object_code\n", "crosswalk_relationships", "current_type_id=77"},
+    };
+    (void)state;
+    struct sf_outcome out;
+    assert_ok(f->h, create(&out));
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        memcpy(files, fixture_files, sizeof fixture_files);
+        if (cases[i].file == 7)
+            use(7, cases[i].text, ",\"spending_rows\":3,\"spending_cents\":3500,\"revenue_rows\":0,\"revenue_cents\":0");
+        else
+            use(cases[i].file, cases[i].text, NULL);
+        deliver("");
+        enum sf_code rc = update(&out);
+        assert_int_equal(rc, SF_E_UNPUBLISHED);
+        assert_has(f->h->err.message, cases[i].row);
+        assert_has(f->h->err.message, sf_str_fmt(f->h->arena, "check '%s' failed for ", cases[i].check).p);
+        assert_has(f->h->err.message, "nothing was published");
+        assert_string_equal(fixture_ask(f, "select count(*) || ' ' || sum(amount) from report.transaction"), "5 95.25");
+        assert_string_equal(
+            fixture_ask(
+                f,
+                sf_str_fmt(f->h->arena, "select count(*) > 0 from report.load_rejects where check_name = '%s'", cases[i].check).p),
+            "t");
+    }
+    memcpy(files, fixture_files, sizeof fixture_files);
+    deliver("");
+    assert_ok(f->h, update(&out));
+    assert_true(is_as_wanted(&out));
+}
+
+static void a_first_load_that_fails_a_check_leaves_no_partition(void **state)
+{
+    (void)state;
+    struct sf_outcome out;
+    use(7, FACTS_2025 "1006,2025,11,22,31,1,0.01\n",
+        ",\"spending_rows\":3,\"spending_cents\":3500,\"revenue_rows\":0,\"revenue_cents\":0");
+    deliver("");
+    assert_int_equal(create(&out), SF_E_UNPUBLISHED);
+    assert_int_equal(out.id.n, 0);
+    assert_string_equal(fixture_ask(f, "select count(*) from pg_class where relnamespace = 'report_partitions'::regnamespace"),
+                        "0");
+    assert_int_equal(driver->find(fixture_op(f, &f->load), f->load.attrs, &out, &f->h->err), SF_E_ABSENT);
+}
+
+static void rejected_rows_of_the_data_set_stop_the_load_before_it_starts(void **state)
+{
+    (void)state;
+    struct sf_outcome out;
+    deliver("");
+    struct sf_value *attrs = sf_value_map(f->h->arena);
+    for (size_t i = 0; i < f->dataset.attrs->map.n; i++)
+        sf_map_add(f->h->arena, attrs, f->dataset.attrs->map.pairs[i].key, f->dataset.attrs->map.pairs[i].value);
+    sf_map_set_int(f->h->arena, attrs, "rejected", 1);
+    sf_map_set_str(f->h->arena, attrs, "rejects_file", SF_STR("/cache/rejects.csv"));
+    sf_map_set(f->h->arena, attrs, SF_STR("rejects"),
+               fixture_json(f, "[{\"line\":7,\"column\":\"amount\",\"reason\":\"not a number\",\"value\":\"x\"}]"));
+    f->dataset.attrs = attrs;
+    assert_int_equal(create(&out), SF_E_UNPUBLISHED);
+    assert_has(f->h->err.message, "1 row of data set 'spending_revenue' was rejected and max_rejects is 0");
+    assert_has(f->h->err.message, "line 7, amount: not a number: 'x'");
+    assert_has(f->h->err.hint, "/cache/rejects.csv");
+    assert_string_equal(harness_calls, "");
+}
+
+static void a_load_whose_answer_was_lost_is_found_by_its_intent(void **state)
+{
+    (void)state;
+    struct sf_outcome out = {0}, found = {0};
+    struct sf_value *want = fixture_want(f, &f->load, driver);
+    f->load.attrs = want;
+    struct sf_op *op = fixture_op(f, &f->load);
+    assert_int_equal(driver->find(op, want, &found, &f->h->err), SF_E_ABSENT);
+    assert_ok(f->h, driver->create(op, want, &out, &f->h->err));
+    struct sf_str intent = op->intent;
+    op = fixture_op(f, &f->load);
+    assert_int_equal(driver->find(op, want, &found, &f->h->err), SF_E_ABSENT);
+    op->intent = intent;
+    assert_ok(f->h, driver->find(op, want, &found, &f->h->err));
+    assert_true(sf_str_is(found.id, "report/weekly_load"));
+    assert_true(is_as_wanted(&found));
+    f->load.id = found.id;
+}
+
+static void missing_objects_and_another_load_are_named(void **state)
+{
+    (void)state;
+    struct sf_outcome out;
+    const char *key = sf_map_str(sf_map_getz(sf_map_getz(f->dataset.attrs, "years"), "2025"), "key").p;
+    assert_ok(f->h, sf_local_bucket_delete(harness_op(f->h), &f->bucket, sf_str_of(key), &f->h->err));
+    assert_int_equal(create(&out), SF_E_REFUSED);
+    assert_has(f->h->err.message, key);
+    assert_has(f->h->err.hint, "run sfapply again");
+    fixture_deliver(f);
+    assert_ok(f->h, create(&out));
+    struct sf_object other = f->load;
+    other.name = SF_STR("other");
+    assert_int_equal(driver->create(fixture_op(f, &other), f->load.attrs, &out, &f->h->err), SF_E_CONFLICT);
+    assert_has(f->h->err.message, "report/weekly_load");
+}
+
+static void a_destroyed_load_leaves_empty_tables(void **state)
+{
+    (void)state;
+    struct sf_outcome out;
+    assert_ok(f->h, create(&out));
+    assert_ok(f->h, driver->destroy(fixture_op(f, &f->load), f->load.id, &out, &f->h->err));
+    assert_string_equal(
+        fixture_ask(
+            f, "select (select count(*) from report.transaction) + (select count(*) from report.program) + (select count(*) "
+               "from report.load_ledger) + (select count(*) from pg_class where relnamespace = 'report_partitions'::regnamespace)"),
+        "0");
+    assert_int_equal(driver->read(fixture_op(f, &f->load), f->load.id, &out, &f->h->err), SF_E_ABSENT);
+    assert_ok(f->h, driver->destroy(fixture_op(f, &f->load), f->load.id, &out, &f->h->err));
+    assert_string_equal(
+        fixture_ask(f, "select obj_description('report.program'::regclass)"),
+        "Who spent or received the money; one row per organization group, department, program and kind of government unit");
+    f->load.id = SF_STR_NONE;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_load_publishes_everything_and_reads_back_equal, fresh),
+        cmocka_unit_test_setup(an_edited_row_is_drift_of_its_year_alone_and_is_loaded_again, fresh),
+        cmocka_unit_test_setup(rows_that_no_load_brought_are_taken_away, fresh),
+        cmocka_unit_test_setup(only_what_changed_is_loaded_and_the_rest_keeps_its_ledger_row, fresh),
+        cmocka_unit_test_setup(a_failed_check_publishes_nothing_and_keeps_the_rows, fresh),
+        cmocka_unit_test_setup(a_first_load_that_fails_a_check_leaves_no_partition, fresh),
+        cmocka_unit_test_setup(rejected_rows_of_the_data_set_stop_the_load_before_it_starts, fresh),
+        cmocka_unit_test_setup(a_load_whose_answer_was_lost_is_found_by_its_intent, fresh),
+        cmocka_unit_test_setup(missing_objects_and_another_load_are_named, fresh),
+        cmocka_unit_test_setup(a_destroyed_load_leaves_empty_tables, fresh),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
