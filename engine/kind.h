@@ -123,6 +123,26 @@ struct sf_provider {
 /* False when no such world is linked in. */
 bool sf_provider_find(struct sf_str name, struct sf_provider *out);
 
+/* --- reviews: pure looks at the whole planned graph, each a section after the plan (resources/review/) --- */
+
+struct sf_review_item {
+    struct sf_str address;
+    struct sf_str kind;
+    const char *action;            /* "create", "update", "replace", "delete", "forget", "no-op" */
+    const struct sf_value *before; /* attributes as they are, or NULL */
+    const struct sf_value *after;  /* as planned; may hold unknowns; NULL when it goes */
+};
+
+struct sf_review {
+    const char *title;
+    /* Appends lines of text, each indented by two blanks; nothing when there is nothing to say. No secret is among the attributes
+     * shown. */
+    void (*write)(const struct sf_review_item *items, size_t n, struct sf_buf *out);
+};
+
+/* In the order they are shown; NULL-terminated. */
+extern const struct sf_review *const sf_reviews[];
+
 /* --- what a driver may ask of the engine --- */
 
 /* Announces one mutating call ("mkdir", "initdb", "CREATE ROLE"). Returns when it is durable. SF_E_CANCELLED: stop here,

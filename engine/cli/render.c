@@ -403,6 +403,33 @@ static void render_notes(struct pen *pen, const struct sf_run *run)
         sf_buf_addc(pen->out, '\n');
 }
 
+static void render_reviews(struct pen *pen, const struct sf_run *run)
+{
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_review_item *items = SF_NEW_ARRAY(arena, run->graph.n_nodes, struct sf_review_item);
+    for (size_t i = 0; i < run->graph.n_nodes; i++) {
+        const struct sf_node *node = run->graph.nodes[i];
+        items[i] = (struct sf_review_item){.address = node->address,
+                                           .kind = node->kind,
+                                           .action = sf_action_name(node->action),
+                                           .before = node->recorded ? node->now.attrs : NULL,
+                                           .after = node->action == SF_DELETE ? NULL : node->planned.attrs};
+    }
+    for (size_t i = 0; sf_reviews[i]; i++) {
+        struct sf_buf section = SF_BUF(SF_MAX_JSON_BYTES);
+        sf_reviews[i]->write(items, run->graph.n_nodes, &section);
+        if (section.n) {
+            paint(pen, BOLD);
+            sf_buf_addf(pen->out, "%s:\n", sf_reviews[i]->title);
+            paint(pen, RESET);
+            sf_buf_add(pen->out, sf_buf_str(&section));
+            sf_buf_addc(pen->out, '\n');
+        }
+        sf_buf_free(&section);
+    }
+    sf_arena_free(arena);
+}
+
 static void summary(struct sf_buf *out, const struct sf_run *run)
 {
     struct sf_counts counts = sf_graph_count(&run->graph);
@@ -443,6 +470,7 @@ void sf_render_plan(struct sf_buf *out, const struct sf_run *run, bool color)
             sf_render_node(out, run, node, color);
     }
     render_notes(&pen, run);
+    render_reviews(&pen, run);
     summary(out, run);
     sf_buf_addc(out, '\n');
     render_output_changes(&pen, run);

@@ -1,0 +1,10 @@
+/* Reviews: each looks at the whole planned graph and writes a section. Pure. */
+#ifndef SF_REVIEW_REVIEWS_H
+#define SF_REVIEW_REVIEWS_H
+
+#include "engine/kind.h"
+
+/* What the data kinds would change: rows, years, signed totals before and after. */
+extern const struct sf_review sf_review_data;
+
+#endif
