@@ -4,18 +4,19 @@ set -eu
 build=${1:-build}
 stack=stacks/sf-finance.yaml
 
+begun=$(date +%s%N)
 "$build/sfapply" -f "$stack" -auto-approve
+seconds=$(awk -v from="$begun" -v to="$(date +%s%N)" 'BEGIN { printf "%.1f", (to - from) / 1e9 }')
 
-psql=$("$build/sfstate" -f "$stack" outputs -raw psql_command)
-sftp=$("$build/sfstate" -f "$stack" outputs -raw sftp_command)
-ask() {
-    sh -c "$psql \"\$@\"" psql -X -q "$@"
-}
+output() { "$build/sfstate" -f "$stack" outputs -raw "$1"; }
+rejects=$("$build/sfstate" -f "$stack" -json show spending_revenue | sed -n 's/.*"rejected":\([0-9]*\).*/\1/p')
 echo
-ask -At -F ' ' -f stacks/sf-finance-demo.sql
-echo
-echo 'Try these:'
-echo
-echo "  $psql"
-echo "  $sftp"
-echo "  $build/sfdestroy -f $stack"
+sh -c "$(output psql_command) -X -q -v seconds='$seconds' -v rejects='$rejects' -f stacks/sf-finance-demo.sql"
+
+cat <<END
+Try these:
+
+  $(output psql_command)
+  $(output sftp_command)
+  $build/sfdestroy -f $stack
+END
