@@ -163,8 +163,33 @@ bool sf_postgres_is_running(struct sf_op *op, const struct sf_postgres *pg, pid_
     return true;
 }
 
-/* Ends all processes of this cluster that no postmaster of its data directory rules: orphans of a killed one, and a server whose
- * data directory was removed under it. */
+/* Whether it is an initdb, a pg_ctl or a server that is just starting for this cluster: a run of ours that was killed leaves them
+ * at work, and they have not entered the data directory yet. */
+static bool is_at_work_for(pid_t pid, const struct sf_postgres *pg)
+{
+    static const char *const tools[] = {"/initdb", "/pg_ctl", "/postgres"};
+    char path[64], line[4096];
+    snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (n <= 0) {
+        return false;
+    }
+    struct sf_str all = {line, (size_t)n};
+    line[n] = '\0';
+    struct sf_str program = sf_str_of(line); /* up to the first NUL */
+    bool is_tool = sf_str_ends(program, SF_STR("/sh")) && sf_str_find(all, SF_STR("/postgres\" -D")) != SIZE_MAX;
+    for (size_t i = 0; i < SF_COUNT(tools); i++) {
+        is_tool = is_tool || sf_str_ends(program, sf_str_of(tools[i]));
+    }
+    return is_tool && sf_str_find(all, sf_str_of(pg->data_dir)) != SIZE_MAX;
+}
+
+/* Ends all processes of this cluster that no postmaster of its data directory rules: orphans of a killed one, tools of a killed
+ * run, and a server whose data directory was removed under it. */
 static enum sf_code end_orphans(const struct sf_postgres *pg, struct sf_err *err)
 {
     struct stat data;
@@ -173,9 +198,7 @@ static enum sf_code end_orphans(const struct sf_postgres *pg, struct sf_err *err
     if (recorded && sf_proc_is_alive(recorded, (uint64_t)pg->recorded_start) && is_postgres(recorded)) {
         rc = sf_proc_stop(recorded, (uint64_t)pg->recorded_start, SIGQUIT, 5000, err);
     }
-    if (rc || stat(pg->data_dir, &data) != 0) {
-        return rc;
-    }
+    bool has_data = stat(pg->data_dir, &data) == 0;
     DIR *proc = opendir("/proc");
     if (!proc) {
         return sf_fail_errno(err, SF_E_IO, "cannot list processes in /proc");
@@ -183,7 +206,8 @@ static enum sf_code end_orphans(const struct sf_postgres *pg, struct sf_err *err
     struct dirent *entry;
     while (!rc && (entry = readdir(proc)) != NULL) {
         int64_t pid;
-        if (!sf_str_int64(sf_str_of(entry->d_name), &pid) || pid <= 1 || !is_in_data_dir((pid_t)pid, &data)) {
+        if (!sf_str_int64(sf_str_of(entry->d_name), &pid) || pid <= 1 ||
+            !((has_data && is_in_data_dir((pid_t)pid, &data)) || is_at_work_for((pid_t)pid, pg))) {
             continue;
         }
         uint64_t started = sf_proc_start_time((pid_t)pid);
@@ -275,7 +299,10 @@ enum sf_code sf_postgres_init(struct sf_op *op, const struct sf_postgres *pg, st
     }
     const char *fresh = sf_str_fmt(op->arena, "%s/data.new", pg->dir).p;
     const char *secret = sf_str_fmt(op->arena, "%s/password", pg->dir).p;
-    rc = sf_territory_remove_tree(op, fresh, err);
+    rc = end_orphans(pg, err); /* an initdb of a run that was killed may be at work on it */
+    if (!rc) {
+        rc = sf_territory_remove_tree(op, fresh, err);
+    }
     if (!rc) {
         rc = sf_territory_remove_tree(op, pg->data_dir, err); /* one without PG_VERSION is nothing PostgreSQL could use */
     }

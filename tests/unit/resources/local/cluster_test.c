@@ -390,6 +390,27 @@ static void a_half_made_data_directory_is_made_again(void **state)
     create_cluster(h, want);
 }
 
+static void tools_of_a_run_that_was_killed_do_not_disturb_the_next(void **state)
+{
+    struct harness *h = *state;
+    struct sf_value *want = wishes(h, harness_free_port());
+    struct sf_op *op = harness_op(h);
+    const char *dir = sf_territory_path(op, "clusters/test-dw");
+    assert_ok(h, sf_territory_mkdir(op, dir, 0700, &h->err));
+    struct sf_str command = sf_str_fmt(h->arena, "'%s/initdb' --pgdata='%s/data.new' -U steward >/dev/null 2>&1 & echo $!",
+                                       sf_proc_find_postgres_bin(h->arena, NULL), dir);
+    const char *const argv[] = {"/bin/sh", "-c", command.p, NULL};
+    struct sf_proc_spec spec = {.argv = argv, .as_run_account = true};
+    struct sf_str output;
+    int status;
+    assert_ok(h, sf_proc_run(op, &spec, &status, &output, &h->err));
+    pid_t pid = (pid_t)strtol(output.p, NULL, 10);
+    uint64_t started = sf_proc_start_time(pid);
+    assert_true(started != 0);
+    create_cluster(h, want);
+    assert_false(sf_proc_is_alive(pid, started));
+}
+
 static void a_removed_data_directory_is_absent_and_can_be_made_again(void **state)
 {
     struct harness *h = *state;
@@ -604,6 +625,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(edited_configuration_is_drift_that_update_puts_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_changed_password_replaces_the_old_one_and_is_in_no_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_half_made_data_directory_is_made_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tools_of_a_run_that_was_killed_do_not_disturb_the_next, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_removed_data_directory_is_absent_and_can_be_made_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(destroy_leaves_no_process_file_port_or_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(destroy_after_kill_9_leaves_no_shared_memory, set_up, tear_down),
