@@ -52,8 +52,8 @@ static enum sf_code follow_path(const struct evaluator *e, const struct sf_value
             sf_diag_help_nearest(e->diags, key, names, v->map.n);
             return SF_E_CONFIG;
         } else {
-            return sf_diag_error(e->diags, "SF0404", mark_of(raw, part), "'%.*s': a %s has no part '%.*s'", SF_ARG(part->text),
-                                 v->is_secret ? "secret" : sf_value_type_name(v->type), SF_ARG(key));
+            return sf_diag_error(e->diags, "SF0404", mark_of(raw, part), "'%.*s': a value of type %s has no part '%.*s'",
+                                 SF_ARG(part->text), v->is_secret ? "secret" : sf_value_type_name(v->type), SF_ARG(key));
         }
     }
     return SF_OK;
@@ -213,7 +213,7 @@ static enum sf_code join_part(const struct evaluator *e, const struct sf_value *
     }
     if (join(&joined->buf, value))
         return SF_OK;
-    sf_diag_error(e->diags, "SF0408", mark_of(raw, part), "'%.*s' is a %s, which cannot be part of a text", SF_ARG(part->text),
+    sf_diag_error(e->diags, "SF0408", mark_of(raw, part), "'%.*s' is of type %s and cannot be part of a text", SF_ARG(part->text),
                   sf_value_type_name(value->type));
     if (value->type != SF_V_NULL)
         sf_diag_help(e->diags, "let it stand alone, or name a part of it");

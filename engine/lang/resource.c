@@ -378,7 +378,7 @@ void sf_load_resources(struct sf_loader *l, const struct sf_value *block)
                           before->mark.line);
             continue;
         }
-        if (sf_load_check_name(l, pair, "resource"))
+        if (sf_load_check_name(l, pair, "a resource"))
             continue;
         struct sf_block *known = SF_NEW(l->arena, struct sf_block);
         *known = (struct sf_block){.mark = pair->key_mark, .name = pair->key};

@@ -95,8 +95,8 @@ static enum sf_code wrong_type(const struct typer *t, const struct sf_attr *attr
         sf_diag_error(t->diags, "SF0220", raw->mark, "%s: must be %s, not '%.*s'", what, article_type(attr->type),
                       SF_ARG(sf_str_slice(raw->s, 0, 64)));
     else
-        sf_diag_error(t->diags, "SF0220", raw->mark, "%s: must be %s, not a %s", what, article_type(attr->type),
-                      sf_value_type_name(raw->type));
+        sf_diag_error(t->diags, "SF0220", raw->mark, "%s: must be %s, not %s %s", what, article_type(attr->type),
+                      raw->type == SF_V_INT ? "an" : "a", sf_value_type_name(raw->type));
     if (attr->type == SF_T_LIST && raw->type == SF_V_STRING)
         sf_diag_help(t->diags, "a list is written [a, b]");
     return SF_E_CONFIG;

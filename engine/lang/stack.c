@@ -54,14 +54,15 @@ enum sf_code sf_load_check_name(struct sf_loader *l, const struct sf_pair *pair,
     for (size_t i = 0; i < s.n && ok; i++)
         ok = (s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '_';
     if (!ok) {
-        sf_diag_error(l->diags, "SF0204", pair->key_mark, "'%.*s' cannot name a %s", SF_ARG(sf_str_slice(s, 0, MAX_NAME)), what);
+        sf_diag_error(l->diags, "SF0204", pair->key_mark, "'%.*s' cannot be the name of %s", SF_ARG(sf_str_slice(s, 0, MAX_NAME)),
+                      what);
         sf_diag_help(l->diags, "a name is 1 to %d of a-z, 0-9 and '_', a letter first", MAX_NAME);
         return SF_E_CONFIG;
     }
     for (size_t i = 0; i < SF_COUNT(reserved_names); i++)
         if (sf_str_is(s, reserved_names[i]))
-            return sf_diag_error(l->diags, "SF0204", pair->key_mark, "'%s' cannot name a %s: ${%s...} means something else", s.p,
-                                 what, s.p);
+            return sf_diag_error(l->diags, "SF0204", pair->key_mark, "'%s' cannot be the name of %s: ${%s...} means something else",
+                                 s.p, what, s.p);
     return SF_OK;
 }
 
@@ -92,7 +93,7 @@ static void read_name(struct sf_loader *l, const struct sf_value *root)
     l->stack->name = s;
     if (ok)
         return;
-    sf_diag_error(l->diags, "SF0205", v->mark, "this cannot name a stack");
+    sf_diag_error(l->diags, "SF0205", v->mark, "this cannot be the name of a stack");
     sf_diag_help(l->diags, "1 to %d of a-z, 0-9 and single '-', a letter first: the names of buckets and clusters are made from it",
                  MAX_STACK_NAME);
 }
@@ -233,7 +234,7 @@ static void read_outputs(struct sf_loader *l, const struct sf_value *v)
     size_t n_before = stack->n_outputs;
     for (size_t i = 0; i < v->map.n; i++) {
         const struct sf_pair *pair = &v->map.pairs[i];
-        if (sf_load_check_name(l, pair, "output"))
+        if (sf_load_check_name(l, pair, "an output"))
             continue;
         for (size_t k = 0; k < n_before; k++)
             if (sf_str_eq(outputs[k].name, pair->key))

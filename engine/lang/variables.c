@@ -146,7 +146,7 @@ void sf_load_declare_variables(struct sf_loader *l, const struct sf_value *block
                           before->mark.line);
             continue;
         }
-        if (sf_load_check_name(l, pair, "variable"))
+        if (sf_load_check_name(l, pair, "a variable"))
             continue;
         struct sf_variable *variable = &all[stack->n_variables++];
         *variable = (struct sf_variable){.name = pair->key, .mark = pair->key_mark};

@@ -15,6 +15,7 @@ struct reader {
     struct sf_arena *arena;
     struct sf_diags *diags;
     const char *file;
+    struct sf_str text;
     yaml_parser_t parser;
     size_t depth;
 };
@@ -23,6 +24,17 @@ static struct sf_mark mark_of(const struct reader *r, const yaml_mark_t *start, 
 {
     size_t length = end && end->line == start->line && end->column > start->column ? end->column - start->column : 1;
     return (struct sf_mark){r->file, (uint32_t)start->line + 1, (uint32_t)start->column + 1, (uint32_t)length};
+}
+
+/* Whether a line of the text holds a ${: unquoted in a flow map, YAML takes its brace for one of its own. */
+static bool has_reference(const struct reader *r, uint32_t line)
+{
+    struct sf_str rest = r->text;
+    for (; line > 1; line--) {
+        size_t end = sf_str_find(rest, SF_STR("\n"));
+        rest = end == SIZE_MAX ? SF_STR_NONE : sf_str_slice(rest, end + 1, rest.n);
+    }
+    return sf_str_find(sf_str_slice(rest, 0, sf_str_find(rest, SF_STR("\n"))), SF_STR("${")) != SIZE_MAX;
 }
 
 /* libyaml's complaint in our form. Its texts end up in front of people as they are; the commonest get a help line. */
@@ -46,6 +58,8 @@ static enum sf_code fail_parser(struct reader *r)
         sf_diag_help(r->diags, "put text that holds ': ' in quotes, and indent the keys of one map alike");
     else if (strstr(problem, "cannot start any token"))
         sf_diag_help(r->diags, "indent with blanks, not tabs; put text that starts with '@', '`' or '%%' in quotes");
+    else if (strstr(problem, "did not find expected") && has_reference(r, where.line))
+        sf_diag_help(r->diags, "between { } and [ ] write ${...} in quotes: \"${name.attribute}\"");
     else if (strstr(problem, "did not find expected"))
         sf_diag_help(r->diags, "check the indentation and the closing bracket or quote");
     return SF_E_CONFIG;
@@ -281,7 +295,7 @@ static struct sf_mark first_bad_byte(const char *file, struct sf_str text)
 enum sf_code sf_yaml_parse(struct sf_arena *arena, struct sf_str text, const char *file, struct sf_diags *diags,
                            const struct sf_value **out)
 {
-    struct reader r = {.arena = arena, .diags = diags, .file = file};
+    struct reader r = {.arena = arena, .diags = diags, .file = file, .text = text};
     *out = NULL;
     if (text.n > SF_MAX_YAML_BYTES)
         return sf_diag_error(diags, "SF0101", (struct sf_mark){file, 0, 0, 0}, "larger than %d MiB",
