@@ -34,6 +34,7 @@ struct fixture {
     struct harness *h;
     struct sf_object cluster, role, bucket, dataset, user, server, key, upload, star, load;
     const struct sf_object *all[10];
+    bool has_cluster;
 };
 
 static inline const struct sf_value *fixture_json(struct fixture *f, const char *text)
@@ -233,7 +234,8 @@ enum sf_code sf_sftp_put_file(struct sf_sftp *s, struct sf_str path, const char 
 
 /* --- start and stop --- */
 
-static inline struct fixture *fixture_new(void)
+/* `with_cluster`: a PostgreSQL is started too. */
+static inline struct fixture *fixture_start(bool with_cluster)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
@@ -269,7 +271,9 @@ static inline struct fixture *fixture_new(void)
     sf_map_set_int(arena, want, CLUSTER_PORT, harness_free_port());
     struct sf_op *op = harness_op(f->h);
     op->self = &f->h->self;
-    assert_ok(f->h, sf_driver_local_cluster.create(op, want, &out, &f->h->err));
+    f->has_cluster = with_cluster;
+    if (with_cluster)
+        assert_ok(f->h, sf_driver_local_cluster.create(op, want, &out, &f->h->err));
     sf_map_set_str(arena, want, CLUSTER_HOST, SF_STR("127.0.0.1"));
     f->cluster.attrs = want;
 
@@ -304,12 +308,18 @@ static inline struct fixture *fixture_new(void)
     return f;
 }
 
+static inline struct fixture *fixture_new(void)
+{
+    return fixture_start(true);
+}
+
 static inline void fixture_free(struct fixture *f)
 {
     struct sf_outcome out;
     struct sf_op *op = harness_op(f->h);
     op->self = &f->h->self;
-    assert_ok(f->h, sf_driver_local_cluster.destroy(op, SF_STR("dw"), &out, &f->h->err));
+    if (f->has_cluster)
+        assert_ok(f->h, sf_driver_local_cluster.destroy(op, SF_STR("dw"), &out, &f->h->err));
     harness_free(f->h);
     free(f);
 }

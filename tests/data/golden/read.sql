@@ -1,0 +1,52 @@
+-- what the catalog shows
+select 'schema', n.nspname::text, obj_description(n.oid, 'pg_namespace'), pg_get_userbyid(n.nspowner)::text, null, null, null
+from pg_namespace n where n.nspname in ('s', 's_partitions')
+union all
+select 'relation', c.relname::text, c.relkind::text, obj_description(c.oid, 'pg_class'),
+  case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end,
+  (select string_agg(a.attname, ',' order by a.attnum) from pg_constraint k
+   join pg_attribute a on a.attrelid = c.oid and a.attnum = any (k.conkey) where k.conrelid = c.oid and k.contype = 'p'),
+  (select md5(w.ev_action::text) from pg_rewrite w where w.ev_class = c.oid and w.rulename = '_RETURN')
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 's' and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
+union all
+select 'column', c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
+  case when a.attnotnull then 'not null' else '' end, col_description(c.oid, a.attnum), a.attnum::text
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+where n.nspname = 's' and c.relkind in ('r', 'p', 'v') and not c.relispartition
+union all
+select 'role', r.rolname::text, case when r.rolcanlogin then 'login' else '' end,
+  case when r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolbypassrls or r.rolreplication then 'too much' else '' end,
+  coalesce((select has_schema_privilege(r.oid, n.oid, 'USAGE') from pg_namespace n where n.nspname = 's')::text, 'false'),
+  coalesce((select has_schema_privilege(r.oid, n.oid, 'CREATE') from pg_namespace n where n.nspname = 's')::text, 'false'), null
+from pg_roles r where r.rolname = 'reader'
+union all
+select 'grant', c.relname::text, has_table_privilege(r.oid, c.oid, 'SELECT')::text,
+  has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')::text, null, null, null
+from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles r on r.rolname = 'reader'
+where n.nspname = 's' and c.relkind in ('r', 'p', 'v') and not c.relispartition
+union all
+select 'setting', coalesce((select rolname::text from pg_roles where oid = s.setrole), ''), o, null, null, null, null
+from pg_db_role_setting s cross join unnest(s.setconfig) o
+where o like 'search_path=%' and (s.setdatabase = (select oid from pg_database where datname = current_database()) or s.setdatabase = 0)
+order by 1, 2, 7;
+-- the ledger against the tables
+select 'ledger' as kind, cast(table_name as varchar) as name, cast(part as varchar) as part, cast(row_count as varchar) as rows,
+  cast(amount as varchar) as total, cast(digest as varchar) as digest, cast(source as varchar), cast(load_id as varchar), cast(rules as varchar), cast(star as varchar),
+  cast(checks as varchar), cast(checks_passed as varchar), case when is_sample then 'true' else 'false' end, cast(loaded_by as varchar)
+from "s"."load_ledger" where is_current
+union all
+select 'found', 'd', null, cast(count(*) as varchar), null, cast(sum(hashtextextended(coalesce(cast("label" as varchar), chr(1)), hashint8extended("d_id", 0))) as varchar), null, null, null, null, null, null, null, null
+from "s"."d"
+union all
+select 'found', 'f', cast("year" as varchar), cast(count(*) as varchar), cast(sum("amount") as varchar), cast(sum(hash_numeric_extended("amount", hashint8extended("d_id", hashint4extended("year", hashint8extended("f_id", 0))))) as varchar), null, null, null, null, null, null, null, null
+from "s"."f" group by "year"
+union all
+select 'partition', pg_get_expr(c.relpartbound, c.oid), null, null, null, null, null, null, null, null, null, null, null, null
+from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass('"s"."f"')
+union all
+select case when position('SAMPLE' in coalesce(obj_description(c.oid, 'pg_class'), '')) = 1 then 'noted' else 'plain' end,
+  cast(count(*) as varchar), null, null, null, null, null, null, null, null, null, null, null, null
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 's' and c.relkind in ('r', 'p', 'v') and not c.relispartition and c.relname in ('d', 'f', 'load_ledger', 'load_rejects', 'v') group by 1;

@@ -1,0 +1,341 @@
+/* The pure parts of the data kinds: star and checks files with their errors, manifests byte for byte, and the SQL of stars, loads
+ * and verification as golden files under tests/data/golden (SF_GOLDEN=write rewrites them). Run from the root of the source tree.
+ */
+#include "tests/unit/support/fake_run.h"
+
+#include "resources/data/checks.h"
+#include "resources/data/ledger.h"
+#include "resources/data/manifest.h"
+#include "resources/data/reader.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct sf_arena *arena;
+static struct sf_site site;
+static struct sf_op op;
+static struct sf_err err;
+
+static int start(void **state)
+{
+    static char cwd[4096];
+    (void)state;
+    arena = sf_arena_new();
+    assert_non_null(getcwd(cwd, sizeof cwd));
+    site = (struct sf_site){.share_dir = cwd, .stack_dir = cwd};
+    op = (struct sf_op){.arena = arena, .site = &site, .is_planning = true};
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    sf_arena_free(arena);
+    return 0;
+}
+
+#define assert_says(text)                                                                                                          \
+    do {                                                                                                                           \
+        if (!strstr(err.message, (text)))                                                                                          \
+            print_error("'%s' is not in: %s\n", (text), err.message);                                                              \
+        assert_non_null(strstr(err.message, (text)));                                                                              \
+    } while (0)
+
+static const char small_star[] = "star: 1\n"
+                                 "sample_note: SAMPLE\n"
+                                 "tables:\n"
+                                 "  d:\n"
+                                 "    role: dimension\n"
+                                 "    key: d_id\n"
+                                 "    comment: A dimension, it's small\n"
+                                 "    columns:\n"
+                                 "      d_id: {type: bigint, comment: Key}\n"
+                                 "      label: {type: text, bytes: 10, nullable: true, comment: Label}\n"
+                                 "  f:\n"
+                                 "    role: fact\n"
+                                 "    key: f_id\n"
+                                 "    partition_by: year\n"
+                                 "    measure: amount\n"
+                                 "    comment: The fact\n"
+                                 "    columns:\n"
+                                 "      f_id: {type: bigint, comment: Key}\n"
+                                 "      year: {type: integer, comment: Year}\n"
+                                 "      d_id: {type: bigint, references: d, comment: Key of d}\n"
+                                 "      amount: {type: numeric, digits: 20, scale: 2, comment: Money}\n"
+                                 "views:\n"
+                                 "  v:\n"
+                                 "    comment: A view\n"
+                                 "    sql: select f_id from f\n"
+                                 "    columns: {f_id: Key}\n";
+
+static const char small_checks[] = "checks: 1\n"
+                                   "list:\n"
+                                   "  filled: {check: not_null, table: f}\n"
+                                   "  keys: {check: unique, table: f, columns: [year, f_id]}\n"
+                                   "  labels: {check: unique, table: d, columns: [label], severity: warn}\n"
+                                   "  refs: {check: relationships, table: f}\n"
+                                   "  counts: {check: row_count}\n"
+                                   "  totals: {check: reconcile, table: f, by: d_id, sides: {\"1\": in, \"2\": out}}\n";
+
+/* `text` with the first `from` made `to`. */
+static struct sf_str replaced(const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+    assert_non_null(at);
+    return sf_str_fmt(arena, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+}
+
+static void a_star_file_with_a_mistake_is_refused_by_line_and_word(void **state)
+{
+    static const struct {
+        const char *from, *to, *says;
+    } cases[] = {
+        {"star: 1", "star: 2", "needs 'star: 1'"},
+        {"sample_note", "sampel_note", "line 2: a star file has no field 'sampel_note'"},
+        {"role: dimension", "role: dimensoin", "table 'd' has no known role"},
+        {"key: d_id", "key: id", "key 'id' is no column of table 'd'"},
+        {"type: bigint", "type: int8", "line 9: column 'd_id' has no known type"},
+        {"bytes: 10, ", "", "a text, and nothing else, needs 'bytes'"},
+        {"bytes: 10", "bytes: 70000", "'bytes' must be a whole number from 1 to 65535"},
+        {"bytes: 10", "bytes: 010x", "'bytes' must be a whole number"},
+        {"scale: 2", "scale: 3", "measure: a numeric column of scale 2"},
+        {"digits: 20, scale: 2", "digits: 2, scale: 3", "within them"},
+        {"comment: Label", "comment: ' '", "column 'label' has no comment"},
+        {"references: d,", "references: e,", "refers to 'e', which is no dimension"},
+        {"references: d,", "references: f,", "refers to 'f', which is no dimension"},
+        {"partition_by: year", "partition_by: amount", "needs partition_by: an integer column"},
+        {"role: fact", "role: bridge", "no table has role 'fact'"},
+        {"role: dimension", "role: fact", "needs partition_by"},
+        {"  d:\n", "  D:\n", "table 'D' must be a-z"},
+        {"  d:\n", "  load_ledger:\n", "table 'load_ledger' is one of our own"},
+        {"  v:\n", "  f:\n", "'f' is a table and a view"},
+        {"sql: select f_id from f", "sql: ''", "view 'v' needs comment and sql"},
+        {"columns: {f_id: Key}", "columns: {f_id: ''}", "must be a plain name with a comment"},
+        {"      label:", "      d_id:", "d_id"},
+        {"      label:", "      a\"; drop table x; --:", "must be a-z"},
+    };
+    (void)state;
+    struct sf_star *star;
+    assert_int_equal(sf_star_parse(&op, "star.yaml", SF_STR(small_star), &star, &err), SF_OK);
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        err = (struct sf_err){0};
+        assert_int_equal(sf_star_parse(&op, "star.yaml", replaced(small_star, cases[i].from, cases[i].to), &star, &err),
+                         SF_E_CONFIG);
+        assert_says(cases[i].says);
+        assert_says("star.yaml");
+    }
+}
+
+static void a_checks_file_with_a_mistake_is_refused_by_line_and_word(void **state)
+{
+    static const struct {
+        const char *from, *to, *says;
+    } cases[] = {
+        {"checks: 1", "checks: 2", "needs 'checks: 1'"},
+        {"check: not_null", "check: notnull", "check 'filled' is of no known kind"},
+        {"table: f}", "table: g}", "check 'filled' needs 'table', one of the star's"},
+        {"table: f}", "table: load_ledger}", "one of the star's"},
+        {"[year, f_id]", "[year, id]", "names a column that table 'f' does not have"},
+        {", columns: [year, f_id]", "", "check 'keys' needs 'columns'"},
+        {"severity: warn", "severity: info", "severity is error or warn"},
+        {"severity: warn", "severty: warn", "line 5: a check has no field 'severty'"},
+        {"relationships, table: f", "relationships, table: f, columns: [year]", "column 'year' refers to nothing"},
+        {"by: d_id", "by: side", "needs the fact as 'table', a column 'by'"},
+        {"\"1\": in", "\"x\": in", "a side is a number with a name"},
+        {"  filled:", "  fil'led:", "must be a name of a-z"},
+    };
+    (void)state;
+    struct sf_star *star;
+    struct sf_checks checks = {0};
+    assert_int_equal(sf_star_parse(&op, "star.yaml", SF_STR(small_star), &star, &err), SF_OK);
+    assert_int_equal(sf_checks_parse(&op, "checks.yaml", SF_STR(small_checks), star, &checks, &err), SF_OK);
+    assert_int_equal(checks.n, 6);
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        err = (struct sf_err){0};
+        assert_int_equal(
+            sf_checks_parse(&op, "checks.yaml", replaced(small_checks, cases[i].from, cases[i].to), star, &checks, &err),
+            SF_E_CONFIG);
+        assert_says(cases[i].says);
+        assert_says("checks.yaml");
+    }
+}
+
+static void names_of_files_cannot_leave_where_they_belong(void **state)
+{
+    static const char *const names[] = {"builtin:../secrets", "builtin:sf/star.yaml", "builtin:", "builtin:/etc/passwd", "",
+                                        "no-such.yaml"};
+    (void)state;
+    struct sf_star *star;
+    for (size_t i = 0; i < SF_COUNT(names); i++)
+        assert_int_equal(sf_star_load(&op, sf_str_of(names[i]), &star, &err), SF_E_CONFIG);
+    assert_int_equal(sf_star_load(&op, SF_STR("builtin:sf/star"), &star, &err), SF_OK);
+    struct sf_checks checks;
+    assert_int_equal(sf_checks_load(&op, SF_STR("builtin:sf/checks"), star, &checks, &err), SF_OK);
+    assert_int_equal(star->n_tables, 9);
+    assert_int_equal(star->n_views, 2);
+}
+
+static void manifests_are_these_bytes(void **state)
+{
+    (void)state;
+    struct sf_delivered_file files[] = {{SF_STR("t/a.csv.gz"), 10}, {SF_STR("t/b\"c.csv.gz"), 20}};
+    struct sf_str bytes = sf_manifest_bytes(arena, SF_STR("landing"), files, 2);
+    assert_string_equal(bytes.p,
+                        "{\"entries\":[{\"mandatory\":true,\"meta\":{\"content_length\":10},\"url\":\"s3://landing/t/a.csv.gz\"},"
+                        "{\"mandatory\":true,\"meta\":{\"content_length\":20},\"url\":\"s3://landing/t/b\\\"c.csv.gz\"}]}");
+    assert_string_equal(sf_manifest_key(arena, SF_STR("in/"), SF_STR("t"), bytes, "manifest").p,
+                        sf_str_fmt(arena, "in/t/%.16s.manifest", sf_sha256_hex(arena, bytes).p).p);
+    const struct sf_value *listed;
+    assert_int_equal(sf_manifest_read(arena, bytes, "m", &listed, &err), SF_OK);
+    assert_int_equal(sf_map_int(listed, "s3://landing/t/b\"c.csv.gz", 0), 20);
+    assert_int_equal(sf_manifest_read(arena, SF_STR("{\"entries\":[{}]}"), "m", &listed, &err), SF_E_CONFIG);
+    struct sf_value *manifests = sf_value_map(arena);
+    sf_map_set_str(arena, manifests, "t", SF_STR("t/x.manifest"));
+    assert_string_equal(sf_delivery_bytes(arena, manifests, SF_STR("s"), SF_STR("r"), true).p,
+                        "{\"is_sample\":true,\"manifests\":{\"t\":\"t/x.manifest\"},\"rules\":\"r\",\"snapshot\":\"s\"}");
+}
+
+/* RFC 7677's example: user "user", password "pencil"; the stored and server keys are those that its messages prove. */
+static void scram_verifiers_are_as_postgresql_makes_them(void **state)
+{
+    static const unsigned char salt[16] = {0x5b, 0x6d, 0x99, 0x68, 0x9d, 0x12, 0x35, 0x8e,
+                                           0xec, 0xa0, 0x4b, 0x14, 0x12, 0x36, 0xfa, 0x81};
+    (void)state;
+    assert_string_equal(sf_reader_scram(arena, SF_STR("pencil"), salt, 4096).p,
+                        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+                        "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=");
+}
+
+static void money_is_written_exactly(void **state)
+{
+    static const struct {
+        int64_t cents;
+        const char *text;
+    } cases[] = {{0, "0.00"},
+                 {5, "0.05"},
+                 {-5, "-0.05"},
+                 {123456, "1234.56"},
+                 {-447786110715, "-4477861107.15"},
+                 {INT64_MIN, "-92233720368547758.08"}};
+    (void)state;
+    for (size_t i = 0; i < SF_COUNT(cases); i++)
+        assert_string_equal(sf_sql_cents(arena, cases[i].cents).p, cases[i].text);
+    assert_string_equal(sf_sql_grouped(arena, -1234567).p, "-1,234,567");
+    assert_string_equal(sf_sql_grouped(arena, 999).p, "999");
+    assert_string_equal(sf_sql_name(arena, SF_STR("a\"b")).p, "\"a\"\"b\"");
+    assert_string_equal(sf_sql_text(arena, SF_STR("it's")).p, "'it''s'");
+}
+
+/* --- golden files --- */
+
+static void compare(const char *name, const struct sf_script *script)
+{
+    struct sf_buf buf = SF_BUF(1 << 24);
+    for (size_t i = 0; i < script->n; i++) {
+        const struct sf_statement *s = &script->list[i];
+        sf_buf_addf(&buf, "-- %s\n", s->what);
+        if (s->sql.n > 0)
+            sf_buf_addf(&buf, "%.*s;\n", SF_ARG(s->sql));
+        else
+            sf_buf_addf(&buf, "-- copy %.*s (%.*s) from %.*s\n", SF_ARG(s->table), SF_ARG(s->columns), SF_ARG(s->keys[0]));
+    }
+    const char *path = sf_str_fmt(arena, "tests/data/golden/%s.sql", name).p;
+    const char *mode = getenv("SF_GOLDEN");
+    if (mode && strcmp(mode, "write") == 0) {
+        FILE *out = fopen(path, "w");
+        assert_non_null(out);
+        fwrite(buf.p, 1, buf.n, out);
+        fclose(out);
+    }
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    char *bytes = sf_arena_alloc(arena, buf.n + 2);
+    size_t n = fread(bytes, 1, buf.n + 1, in);
+    fclose(in);
+    if (n != buf.n || memcmp(bytes, buf.p, n) != 0)
+        print_error("the SQL is not that of %s; SF_GOLDEN=write rewrites it. It is:\n%s\n", path, buf.p);
+    assert_int_equal(n, buf.n);
+    assert_memory_equal(bytes, buf.p, n);
+    sf_buf_free(&buf);
+}
+
+static void the_sql_is_that_of_the_golden_files(void **state)
+{
+    (void)state;
+    struct sf_star *star;
+    struct sf_checks checks = {0};
+    assert_int_equal(sf_star_parse(&op, "star.yaml", SF_STR(small_star), &star, &err), SF_OK);
+    assert_int_equal(sf_checks_parse(&op, "checks.yaml", SF_STR(small_checks), star, &checks, &err), SF_OK);
+    star->digest = SF_STR("<star>"); /* of the text above, and so no business of the golden files */
+    struct sf_star_site where = {SF_STR("s"), SF_STR("s_partitions"), SF_STR("owner"), SF_STR("reader"), SF_STR("<marks>"), false};
+    struct sf_star_catalog catalog;
+    sf_star_compare(arena, star, &where, sf_value_list(arena, NULL, 0), NULL, &catalog);
+    struct sf_script script = {.arena = arena};
+    sf_star_make(&script, star, &where, &catalog);
+    compare("star_make", &script);
+
+    script = (struct sf_script){.arena = arena};
+    sf_script_put(&script, "what the catalog shows", sf_star_catalog_sql(arena, &where));
+    sf_script_put(&script, "the ledger against the tables", sf_ledger_sql(arena, star, SF_STR("s")));
+    compare("read", &script);
+
+    struct sf_value *facts = sf_value_map(arena);
+    sf_map_set_int(arena, facts, "in_rows", 2);
+    sf_map_set_int(arena, facts, "in_cents", -1050);
+    struct sf_load_table tables[] = {
+        {sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""), SF_STR("\"d_id\", \"label\""), 3, true}};
+    struct sf_load_part parts[] = {
+        {2024, SF_STR("f/year=2024/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, false},
+        {2025, SF_STR("f/year=2025/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, true},
+        {2026, SF_STR("f/year=2026/1.csv.gz"), SF_STR("{}"), facts, 2, false, false, true},
+        {1999, SF_STR_NONE, SF_STR_NONE, NULL, 0, true, true, true},
+    };
+    struct sf_load_plan plan = {.star = star,
+                                .schema = SF_STR("s"),
+                                .partitions = SF_STR("s_partitions"),
+                                .tables = tables,
+                                .n_tables = 1,
+                                .parts = parts,
+                                .n_parts = 4,
+                                .fact_columns = SF_STR("\"f_id\", \"year\", \"d_id\", \"amount\""),
+                                .load_id = SF_STR("<load>"),
+                                .loaded_by = SF_STR("<by>"),
+                                .rules = SF_STR("<rules>"),
+                                .n_checks = 5,
+                                .is_sample = true};
+    script = (struct sf_script){.arena = arena};
+    sf_publish_stage(&script, &plan);
+    for (size_t i = 0; i < checks.n; i++)
+        sf_script_put(&script, checks.list[i].name.p, sf_check_raise_sql(arena, &checks.list[i], &plan));
+    sf_publish_commit(&script, &plan);
+    compare("load", &script);
+
+    script = (struct sf_script){.arena = arena};
+    plan.is_rehearsal = true;
+    sf_publish_stage(&script, &plan);
+    for (size_t i = 0; i < checks.n; i++)
+        sf_script_put(&script, checks.list[i].name.p, sf_check_record_sql(arena, &checks.list[i], &plan));
+    compare("record_rejects", &script);
+
+    script = (struct sf_script){.arena = arena};
+    sf_publish_withdraw(&script, &plan);
+    for (size_t i = 0; i < star->n_tables; i++)
+        catalog.table_exists[i] = true;
+    catalog.view_exists[0] = true;
+    sf_star_drop(&script, star, &where, &catalog);
+    compare("withdraw_and_drop", &script);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_star_file_with_a_mistake_is_refused_by_line_and_word),
+        cmocka_unit_test(a_checks_file_with_a_mistake_is_refused_by_line_and_word),
+        cmocka_unit_test(names_of_files_cannot_leave_where_they_belong),
+        cmocka_unit_test(manifests_are_these_bytes),
+        cmocka_unit_test(scram_verifiers_are_as_postgresql_makes_them),
+        cmocka_unit_test(money_is_written_exactly),
+        cmocka_unit_test(the_sql_is_that_of_the_golden_files),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
