@@ -568,6 +568,8 @@ struct sf_str sf_sftp_access_text(struct sf_arena *arena, const struct sf_sftp_l
         }
         sf_buf_addz(&buf, t.rows[i].may_list ? " ls\n" : "\n");
     }
+    for (size_t i = 0; i < login->n_keys; i++)
+        sf_buf_addf(&buf, "key %.*s\n", SF_ARG(sf_sftp_fingerprint(arena, login->keys[i])));
     struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
     sf_buf_free(&buf);
     return text;

@@ -60,7 +60,7 @@ struct sf_str sf_sftp_users_text(struct sf_arena *arena, const struct sf_sftp_co
 /* One user's keys in RFC 4716 form. SF_E_CONFIG for a line that is no public key. */
 enum sf_code sf_sftp_keys_text(struct sf_arena *arena, const struct sf_sftp_login *login, struct sf_str *text,
                                struct sf_err *err) SF_MUST_CHECK;
-/* One user's rights in words, one line a prefix; it changes exactly when what the user may do changes. */
+/* One user's rights and keys in words; it changes exactly when what the user may do, or who may be the user, changes. */
 struct sf_str sf_sftp_access_text(struct sf_arena *arena, const struct sf_sftp_login *login);
 
 /* "SHA256:..." of an OpenSSH public key line, as ssh-keygen -l prints it; empty when it is none. */
