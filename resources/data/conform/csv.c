@@ -8,31 +8,26 @@
 #include <emmintrin.h>
 #endif
 
-/* How often two byte values occur. */
-static void count_two(const char *p, size_t n, char a, char b, size_t *n_a, size_t *n_b)
+enum { NEAR_END = 32 * 1024 };
+
+/* How often a byte value occurs. */
+static size_t count_byte(const char *p, size_t n, char byte)
 {
-    size_t i = 0, of_a = 0, of_b = 0;
+    size_t i = 0, count = 0;
 #ifdef __SSE2__
-    const __m128i want_a = _mm_set1_epi8(a), want_b = _mm_set1_epi8(b), zero = _mm_setzero_si128();
+    const __m128i want = _mm_set1_epi8(byte), zero = _mm_setzero_si128();
     while (i + 16 <= n) {
         /* byte counters hold at most 255, so they are summed up every 255 steps */
-        __m128i sum_a = zero, sum_b = zero;
-        for (size_t step = 0; step < 255 && i + 16 <= n; step++, i += 16) {
-            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-            sum_a = _mm_sub_epi8(sum_a, _mm_cmpeq_epi8(v, want_a));
-            sum_b = _mm_sub_epi8(sum_b, _mm_cmpeq_epi8(v, want_b));
-        }
-        __m128i wide_a = _mm_sad_epu8(sum_a, zero), wide_b = _mm_sad_epu8(sum_b, zero);
-        of_a += (size_t)_mm_cvtsi128_si64(wide_a) + (size_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(wide_a, wide_a));
-        of_b += (size_t)_mm_cvtsi128_si64(wide_b) + (size_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(wide_b, wide_b));
+        __m128i sum = zero;
+        for (size_t step = 0; step < 255 && i + 16 <= n; step++, i += 16)
+            sum = _mm_sub_epi8(sum, _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(p + i)), want));
+        __m128i wide = _mm_sad_epu8(sum, zero);
+        count += (size_t)_mm_cvtsi128_si64(wide) + (size_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(wide, wide));
     }
 #endif
-    for (; i < n; i++) {
-        of_a += p[i] == a;
-        of_b += p[i] == b;
-    }
-    *n_a = of_a;
-    *n_b = of_b;
+    for (; i < n; i++)
+        count += p[i] == byte;
+    return count;
 }
 
 static void grow(char **bytes, size_t *cap, size_t need)
@@ -100,13 +95,22 @@ static enum sf_code skip_mark(struct sf_csv_splitter *s, struct sf_csv_chunk *c,
     return SF_OK;
 }
 
+/* Whether a quote at `i`, outside quotes, begins a quoted field; anywhere else it is just a character. */
+static bool begins_field(const struct sf_csv_chunk *c, size_t i)
+{
+    char before = i ? c->bytes[i - 1] : '\n';
+    return before == ',' || before == '\n' || before == '\r';
+}
+
 /* The kind of line end is that of the first record. */
 static enum sf_csv_eol detect_eol(const struct sf_csv_chunk *c, bool is_all)
 {
     bool quoted = false;
     for (size_t i = 0; i < c->n; i++) {
         char ch = c->bytes[i];
-        if (ch == '"')
+        if (quoted && ch == '"' && i + 1 < c->n && c->bytes[i + 1] == '"')
+            i++;
+        else if (ch == '"' && (quoted || begins_field(c, i)))
             quoted = !quoted;
         else if (!quoted && ch == '\n')
             return SF_CSV_EOL_LF;
@@ -116,19 +120,29 @@ static enum sf_csv_eol detect_eol(const struct sf_csv_chunk *c, bool is_all)
     return is_all ? SF_CSV_EOL_LF : SF_CSV_EOL_UNKNOWN;
 }
 
-/* Bytes up to and with the last line end outside quotes; 0 when there is none. */
-static size_t whole_records(const struct sf_csv_chunk *c, size_t quotes)
+/* Bytes up to and with the last line end outside quotes; 0 when there is none. Goes from quote to quote; line ends are looked for
+ * from `from` on only, since the last one is nearly always near the end. */
+static size_t whole_records(const struct sf_csv_chunk *c, size_t from)
 {
     char stop = c->eol == SF_CSV_EOL_CR ? '\r' : '\n';
-    bool quoted = quotes & 1;
-    for (size_t i = c->n; i > 0; i--) {
-        char ch = c->bytes[i - 1];
-        if (ch == '"')
-            quoted = !quoted;
-        else if (ch == stop && !quoted)
-            return i;
+    size_t cut = 0, outside = 0; /* where the text outside quotes began */
+    bool quoted = false;
+    const char *end = c->bytes + c->n;
+    for (const char *q = memchr(c->bytes, '"', c->n); q; q = memchr(q, '"', (size_t)(end - q))) {
+        size_t at = (size_t)(q++ - c->bytes);
+        if (quoted && q < end && *q == '"') {
+            q++;
+        } else if (quoted) {
+            quoted = false;
+            outside = at + 1;
+        } else if (begins_field(c, at)) {
+            quoted = true;
+            const char *last = at > from ? memrchr(c->bytes + outside, stop, at - outside) : NULL;
+            cut = last ? (size_t)(last - c->bytes) + 1 : cut;
+        }
     }
-    return 0;
+    const char *last = quoted ? NULL : memrchr(c->bytes + outside, stop, c->n - outside);
+    return last ? (size_t)(last - c->bytes) + 1 : cut;
 }
 
 static enum sf_code fail_at_line(const char *file, uint64_t line, const char *what, const char *hint, struct sf_err *err)
@@ -148,11 +162,9 @@ static enum sf_code finish_chunk(struct sf_csv_splitter *s, struct sf_csv_chunk 
     s->n_carry = rest;
     c->n = cut;
     char stop = c->eol == SF_CSV_EOL_CR ? '\r' : '\n';
-    size_t lines, unused;
-    count_two(c->bytes, c->n, stop, '"', &lines, &unused);
     c->first_line = s->next_line;
     c->number = s->next_number++;
-    s->next_line += lines;
+    s->next_line += count_byte(c->bytes, c->n, stop);
     if (s->is_at_end && rest == 0 && c->n && c->bytes[c->n - 1] != stop) {
         s->lacks_final_newline = true;
         if (s->needs_final_newline)
@@ -189,10 +201,11 @@ enum sf_code sf_csv_split(struct sf_csv_splitter *s, struct sf_csv_chunk *c, boo
         c->eol = s->eol;
         if (s->is_at_end)
             return finish_chunk(s, c, c->n, err);
-        size_t quotes, unused, cut = 0;
+        size_t cut = 0;
         if (s->eol != SF_CSV_EOL_UNKNOWN) {
-            count_two(c->bytes, c->n, '"', '\n', &quotes, &unused);
-            cut = whole_records(c, quotes);
+            cut = whole_records(c, c->n > NEAR_END ? c->n - NEAR_END : 0);
+            if (cut == 0 && c->n > NEAR_END)
+                cut = whole_records(c, 0);
         }
         if (cut)
             return finish_chunk(s, c, cut, err);
@@ -245,9 +258,7 @@ struct sf_str sf_csv_value(struct sf_str raw, char *scratch)
 
 uint64_t sf_csv_line(const struct sf_csv_record *r)
 {
-    size_t lines, unused;
-    count_two(r->chunk->bytes, r->start, r->chunk->eol == SF_CSV_EOL_CR ? '\r' : '\n', '"', &lines, &unused);
-    return r->chunk->first_line + lines;
+    return r->chunk->first_line + count_byte(r->chunk->bytes, r->start, r->chunk->eol == SF_CSV_EOL_CR ? '\r' : '\n');
 }
 
 struct sf_str sf_csv_record_text(const struct sf_csv_record *r)

@@ -4,10 +4,11 @@
  * caller at a time; quoted line ends are no cut). sf_csv_index() finds every separator of one chunk and refuses what is
  * malformed (any number of chunks at once). A record is then a row of views into its chunk: nothing is copied.
  *
- * What is accepted means what PostgreSQL's COPY ... CSV makes of it. Accepted: LF, CRLF or CR, the same throughout the file; a
- * UTF-8 byte order mark; a last record without a line end. A field tells "" from nothing at all. Refused, with line and
- * column: a quote inside an unquoted field and text after a closing quote (COPY would guess), an unterminated quote, mixed
- * line ends, NUL, bad UTF-8, a field or record over its maximum. */
+ * What is accepted means what PostgreSQL's COPY ... CSV makes of it, but for one thing: a quote inside an unquoted field is a
+ * character like any other (37.8"N), where COPY drops it. Accepted: LF, CRLF or CR, the same throughout the file; a UTF-8 byte
+ * order mark; a last record without a line end. A field tells "" from nothing at all. Refused, with line and column: text after a
+ * closing quote (COPY would join it), an unterminated quote, mixed line ends, NUL, bad UTF-8, a field or record over its maximum.
+ */
 #ifndef SF_DATA_CONFORM_CSV_H
 #define SF_DATA_CONFORM_CSV_H
 
