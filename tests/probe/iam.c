@@ -5,11 +5,10 @@
  * no key is known. `resource` may be {resource, accountId}. Prints the decision, then the deciding statement if there is one. */
 #include "engine/core/json.h"
 #include "resources/iam/iam.h"
+#include "tests/probe/probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-int sf_probe_iam(const char *file);
 
 static enum sf_code read_all(struct sf_arena *arena, const char *path, struct sf_str *text, struct sf_err *err)
 {
