@@ -113,6 +113,8 @@ struct sf_provider {
     const char *name;
     struct sf_str account, region; /* where they are fixed; else open() sets them in the site */
     const struct sf_world *world;
+    /* Called first of all, before even state is written; may be NULL. See struct sf_world. */
+    enum sf_code (*check)(struct sf_arena *arena, const struct sf_site *site, struct sf_err *err);
     /* Called once before planning. See struct sf_world. */
     enum sf_code (*open)(struct sf_arena *arena, struct sf_site *site, bool may_write, const struct sf_value *recorded, void **ctx,
                          const struct sf_value **record, struct sf_err *err);

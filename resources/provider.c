@@ -7,8 +7,13 @@ bool sf_provider_find(struct sf_str name, struct sf_provider *out)
         const struct sf_world *world = sf_worlds[i];
         if (!sf_str_is(name, world->name))
             continue;
-        *out = (struct sf_provider){
-            .name = world->name, .account = world->account, .region = world->region, .world = world, .open = world->open, .sweep = world->sweep};
+        *out = (struct sf_provider){.name = world->name,
+                                    .account = world->account,
+                                    .region = world->region,
+                                    .world = world,
+                                    .check = world->check,
+                                    .open = world->open,
+                                    .sweep = world->sweep};
         return true;
     }
     return false;

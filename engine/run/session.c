@@ -303,7 +303,9 @@ enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params,
                                  .settings = run->stack->settings,
                                  .world = provider.world};
     set_paths(run, params->state_path);
-    rc = open_store(run, params, err);
+    rc = provider.check ? provider.check(run->arena, &run->site, err) : SF_OK;
+    if (!rc)
+        rc = open_store(run, params, err);
     if (!rc)
         rc = open_world(run, &provider, err);
     if (!rc)

@@ -38,6 +38,9 @@ struct sf_world {
     const char *name;
     struct sf_str account, region;
 
+    /* Whether this account should work in this stack's directory at all (root in somebody's home should not): called first, before
+     * even state is made there. May be NULL. */
+    enum sf_code (*check)(struct sf_arena *arena, const struct sf_site *site, struct sf_err *err);
     /* Called once before planning, on the main thread. Finds and checks what the whole world needs (the territory, the
      * account servers run as) and returns its context in *ctx, which lives in `arena`. `may_write` is false for sfplan. `recorded`
      * is what an earlier open() stored in state (empty map at first); *record is what to store now (or NULL for no change). */

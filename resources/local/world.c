@@ -101,6 +101,12 @@ static enum sf_code check_owner_of(const char *path, bool is_ours_to_make, struc
     return SF_E_DENIED;
 }
 
+static enum sf_code check_directory(struct sf_arena *arena, const struct sf_site *site, struct sf_err *err)
+{
+    enum sf_code rc = check_owner_of(sf_str_fmt(arena, "%s/.sf", site->stack_dir).p, true, arena, err);
+    return rc ? rc : check_owner_of(site->stack_dir, false, arena, err);
+}
+
 /* Whether the run account gets to (not yet made) `path`: every directory above it lets it pass. */
 static bool can_traverse(struct sf_arena *arena, const struct sf_territory *t, const char *path)
 {
@@ -215,10 +221,7 @@ static enum sf_code open_world(struct sf_arena *arena, struct sf_site *site, boo
     *ctx = NULL;
     *record = NULL;
     sf_pg_forget_environment();
-    const char *dot_sf = sf_str_fmt(arena, "%s/.sf", site->stack_dir).p;
-    enum sf_code rc = check_owner_of(dot_sf, true, arena, err);
-    if (rc == SF_OK)
-        rc = check_owner_of(site->stack_dir, false, arena, err);
+    enum sf_code rc = check_directory(arena, site, err);
     if (rc == SF_OK)
         rc = choose_account(arena, site, t, err);
     if (rc == SF_OK)
@@ -242,6 +245,7 @@ const struct sf_world sf_world_local = {
     .name = "local",
     .account = {"000000000000", 12},
     .region = {"local", 5},
+    .check = check_directory,
     .open = open_world,
     .sweep = sf_local_sweep,
     .bucket_list = sf_local_bucket_list,
