@@ -49,7 +49,7 @@ $(BUILD)/libsf.a: $(LIB_OBJ)
 	$(Q)rm -f $@; ar rcs $@ $^
 
 # the schema compiler is built from core and lang alone (without generated tables)
-SCHEMAC_OBJ := $(patsubst %.c,$(BUILD)/obj/boot/%.o,$(CORE_SRC) engine/lang/diag.c engine/lang/yaml.c engine/tools/schemac.c)
+SCHEMAC_OBJ := $(patsubst %.c,$(BUILD)/obj/boot/%.o,$(CORE_SRC) engine/lang/diag.c engine/lang/yaml.c $(wildcard engine/tools/*.c))
 $(BUILD)/obj/boot/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@

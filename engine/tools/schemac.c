@@ -5,8 +5,9 @@
  *
  * Files are written only when their text changes, so that nothing is recompiled for nothing. A wrong schema is reported with
  * its place. Links core, diag.c and yaml.c alone: the tables do not exist yet when it runs. */
+#include "engine/tools/schemac.h"
+
 #include "engine/core/json.h"
-#include "engine/lang/schema.h"
 #include "engine/lang/yaml.h"
 
 #include <ctype.h>
@@ -618,8 +619,14 @@ int main(int argc, char **argv)
     sf_diags_render(c.diags, &text, isatty(STDERR_FILENO));
     fputs(sf_buf_str(&text).p, stderr);
     sf_buf_free(&text);
-    if (ok)
-        ok = wants_json ? false : write_tables(&c, argv[1]);
+    if (ok && wants_json) {
+        struct sf_buf json = SF_BUF(MAX_OUTPUT);
+        sf_json_write_pretty(&json, sf_schemac_json(c.arena, c.schemas, c.n), SF_JSON_PLAIN);
+        sf_buf_addc(&json, '\n');
+        ok = write_if_changed(argv[2], &json);
+    } else if (ok) {
+        ok = write_tables(&c, argv[1]);
+    }
     sf_arena_free(c.arena);
     return ok ? 0 : 1;
 }
