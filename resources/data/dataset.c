@@ -144,15 +144,19 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
     const struct sf_rules *rules;
     const struct sf_value *summary;
     enum sf_code rc = read_source(op, source, &spec, &from, err);
-    if (!rc)
-        rc = read_rules(op, sf_map_str(want, DATASET_CONFORM), &rules, err);
     if (rc)
         return rc;
     struct sf_conform_options options = {
         .cache_dir = op->site->cache_dir, .is_cancelled = is_cancelled, .progress = show_progress, .ctx = op};
-    rc = sf_conform_cached(op->arena, rules, &from, &options, &summary, err);
-    if (rc)
+    rc = read_rules(op, sf_map_str(want, DATASET_CONFORM), &rules, err);
+    if (!rc)
+        rc = sf_conform_cached(op->arena, rules, &from, &options, &summary, err);
+    if (rc) {
+        if (err)
+            err->where =
+                (struct sf_mark){.file = NULL}; /* it names a file by memory of this call; the message says the place too */
         return rc;
+    }
     if (sf_map_bool(summary, "lacks_final_newline", false))
         sf_op_warn(op, "the last line of '%s' has no line end: if the file was cut off there, its last value is wrong", from.path);
     set_attributes(op, summary, from.sample != NULL, want);

@@ -15,7 +15,7 @@ struct sf_source {
     pthread_mutex_t lock;
     struct sf_csv_splitter splitter;
     int fd;
-    char *name;
+    const char *name;
     /* gzip */
     bool is_packed, is_between_members;
     z_stream z;
@@ -31,12 +31,11 @@ struct sf_source {
 static struct sf_source *make(const char *name)
 {
     struct sf_source *s = calloc(1, sizeof *s);
-    char *copy = strdup(name);
-    if (!s || !copy)
+    if (!s)
         sf_out_of_memory();
     pthread_mutex_init(&s->lock, NULL);
     s->fd = -1;
-    s->name = copy;
+    s->name = name;
     return s;
 }
 
@@ -51,7 +50,6 @@ void sf_source_close(struct sf_source *s)
     sf_csv_splitter_close(&s->splitter);
     sf_sample_close(s->sample);
     pthread_mutex_destroy(&s->lock);
-    free(s->name);
     free(s);
 }
 

@@ -1,6 +1,7 @@
 /* Where chunks of CSV come from: a file (plain or gzip), the sample generator, or bytes in memory.
  *
- * sf_source_next() may be called by many threads: chunks are handed out in order, each once. */
+ * sf_source_next() may be called by many threads: chunks are handed out in order, each once. Errors point at the name that was
+ * given at open, so it must outlive them. */
 #ifndef SF_DATA_CONFORM_SOURCE_H
 #define SF_DATA_CONFORM_SOURCE_H
 
