@@ -135,6 +135,9 @@ static void wildcards_in_the_bucket_name_are_understood(void **state)
     assert_int_equal(find(DOC(ALLOW("\"s3:PutObject\"", "\"arn:aws:s3:::land*\""))), SF_OK);
     assert_int_equal(n_areas, 1);
     expect_area(0, "", SF_IAM_PUT, false);
+    assert_int_equal(find(DOC(ALLOW("\"s3:PutObject\"", "\"arn:aws:s3:::l*n*\""))), SF_OK);
+    assert_int_equal(n_areas, 1);
+    expect_area(0, "", SF_IAM_PUT, false);
     assert_int_equal(find(DOC(ALLOW("\"s3:PutObject\"", "\"arn:aws:s3:::landin?/in/*\""))), SF_OK);
     assert_int_equal(n_areas, 2);
     expect_area(1, "in", SF_IAM_PUT, false);
