@@ -390,6 +390,33 @@ static void a_half_made_data_directory_is_made_again(void **state)
     create_cluster(h, want);
 }
 
+static void a_long_path_puts_the_control_socket_under_tmp_and_destroy_removes_it(void **state)
+{
+    struct harness *h = *state;
+    const char *shorter = h->territory.dir;
+    struct sf_op *op = harness_op(h);
+    const char *deep = sf_territory_path(op, "%080d/%080d", 1, 2);
+    assert_ok(h, sf_territory_mkdir(op, deep, 0700, &h->err));
+    h->territory.dir = deep;
+    create_cluster(h, wishes(h, harness_free_port()));
+    struct sf_postgres pg = server_of(h);
+    struct stat st;
+    assert_true(sf_str_starts(sf_str_of(pg.socket_dir), SF_STR("/tmp/sfstack-")));
+    assert_int_equal(stat(pg.socket_dir, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    assert_true(st.st_uid == h->territory.run_uid);
+    struct sf_outcome out;
+    assert_ok(h, driver->destroy(harness_op(h), SF_STR("test-dw"), &out, &h->err));
+    assert_int_not_equal(stat(pg.socket_dir, &st), 0);
+    /* somebody else got there first: named, not used */
+    assert_int_equal(mkdir(pg.socket_dir, 0777), 0);
+    assert_int_equal(chmod(pg.socket_dir, 0777), 0);
+    assert_int_equal(driver->create(harness_op(h), wishes(h, harness_free_port()), &out, &h->err), SF_E_DENIED);
+    assert_int_equal(rmdir(pg.socket_dir), 0);
+    assert_ok(h, driver->destroy(harness_op(h), SF_STR("test-dw"), &out, &h->err));
+    h->territory.dir = shorter;
+}
+
 static void tools_of_a_run_that_was_killed_do_not_disturb_the_next(void **state)
 {
     struct harness *h = *state;
@@ -625,6 +652,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(edited_configuration_is_drift_that_update_puts_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_changed_password_replaces_the_old_one_and_is_in_no_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_half_made_data_directory_is_made_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_path_puts_the_control_socket_under_tmp_and_destroy_removes_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tools_of_a_run_that_was_killed_do_not_disturb_the_next, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_removed_data_directory_is_absent_and_can_be_made_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(destroy_leaves_no_process_file_port_or_memory, set_up, tear_down),
