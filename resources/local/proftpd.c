@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -76,25 +78,38 @@ static enum sf_code record(struct sf_op *op, const struct sf_proftpd *p, struct 
 
 /* --- processes, as the kernel shows them --- */
 
-/* Whether the process holds our log open: no other program has a reason to. */
-static bool holds_our_log(struct sf_op *op, const struct sf_proftpd *p, pid_t pid)
+/* ProFTPD makes itself undumpable, so an ordinary user cannot look into /proc/PID/fd even of a server of its own. What can be
+ * seen of any process is its title, owner and start, and in /proc/net its user's sockets. */
+static bool has_title(pid_t pid, const char *start, char *title, size_t size)
 {
-    char dir_path[64], link[4096], *real = NULL;
-    snprintf(dir_path, sizeof(dir_path), "/proc/%ld/fd", (long)pid);
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, title, size - 1) : 0;
+    if (fd >= 0)
+        close(fd);
+    title[n > 0 ? n : 0] = 0;
+    return strncmp(title, start, strlen(start)) == 0;
+}
+
+/* Whether `pid`, read from the pid file, is the process that wrote it: a ProFTPD of the run account that was started in the minute
+ * before. A number that was given to another process since then is not. */
+static bool wrote_pid_file(struct sf_op *op, const char *path, pid_t pid, uint64_t start_time)
+{
+    char title[256], proc[64];
+    struct stat file, process;
+    struct timespec wall, boot;
+    snprintf(proc, sizeof(proc), "/proc/%ld/stat", (long)pid);
     sf_territory_enter(op);
-    real = realpath(sf_str_fmt(op->arena, "%s/log", p->dir).p, NULL);
-    DIR *dir = real ? opendir(dir_path) : NULL;
-    bool found = false;
-    struct dirent *entry;
-    while (dir && !found && (entry = readdir(dir)) != NULL) {
-        ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
-        found = n > 0 && sf_str_eq((struct sf_str){link, (size_t)n}, sf_str_of(real));
-    }
-    if (dir)
-        closedir(dir);
+    bool is_there = lstat(path, &file) == 0 && S_ISREG(file.st_mode);
     sf_territory_leave(op);
-    free(real);
-    return found;
+    /* undumpable: its files in /proc are root's, its status is not */
+    if (!is_there || !has_title(pid, "proftpd", title, sizeof(title)) || stat(proc, &process) != 0 || !start_time)
+        return false;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    int64_t started_s = (int64_t)wall.tv_sec - (int64_t)boot.tv_sec + (int64_t)start_time / sysconf(_SC_CLK_TCK);
+    return file.st_mtime + 2 >= started_s && file.st_mtime <= started_s + 60;
 }
 
 bool sf_proftpd_is_running(struct sf_op *op, struct sf_proftpd *p)
@@ -103,68 +118,36 @@ bool sf_proftpd_is_running(struct sf_op *op, struct sf_proftpd *p)
     int64_t pid;
     if (p->pid && sf_proc_is_alive(p->pid, p->start_time))
         return true;
-    /* started, but the record is of an earlier life: its own pid file tells, if it still is that process */
-    if (sf_territory_read_file(op, sf_str_fmt(op->arena, "%s/proftpd.pid", p->dir).p, &text, NULL) != SF_OK ||
-        !sf_str_int64(sf_str_trim(text), &pid) || pid <= 1 || pid > INT32_MAX)
+    /* started, but the record is of an earlier life: its own pid file tells */
+    const char *path = sf_str_fmt(op->arena, "%s/proftpd.pid", p->dir).p;
+    if (sf_territory_read_file(op, path, &text, NULL) != SF_OK || !sf_str_int64(sf_str_trim(text), &pid) || pid <= 1 ||
+        pid > INT32_MAX)
         return false;
     uint64_t start_time = sf_proc_start_time((pid_t)pid);
-    if (!start_time || !sf_proc_is_alive((pid_t)pid, start_time) || !holds_our_log(op, p, (pid_t)pid))
+    if (!sf_proc_is_alive((pid_t)pid, start_time) || !wrote_pid_file(op, path, (pid_t)pid, start_time))
         return false;
     p->pid = (pid_t)pid;
     p->start_time = start_time;
     return true;
 }
 
-/* Inodes of the sockets that the process holds. */
-static size_t socket_inodes(struct sf_op *op, pid_t pid, unsigned long *inodes, size_t max)
-{
-    char path[64], link[128];
-    size_t n = 0;
-    snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
-    sf_territory_enter(op);
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    while (dir && n < max && (entry = readdir(dir)) != NULL) {
-        ssize_t got = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
-        link[got > 0 ? got : 0] = 0;
-        if (sscanf(link, "socket:[%lu]", &inodes[n]) == 1)
-            n++;
-    }
-    if (dir)
-        closedir(dir);
-    sf_territory_leave(op);
-    return n;
-}
+enum { MAX_LISTENERS = 16 };
 
-struct listener {
-    unsigned long inode;
-    struct in_addr address;
-    int port;
-};
-
-/* The process's listening IPv4 sockets; IPv6 ones count as a listener on everything. */
-static size_t listeners(struct sf_op *op, pid_t pid, struct listener *found, size_t max)
+/* Addresses of the listening sockets of the run account on the server's port; an IPv6 one counts as one on everything. */
+static size_t listeners(struct sf_op *op, const struct sf_proftpd *p, struct in_addr *found)
 {
-    enum { MAX_SOCKETS = 64 };
     static const char *const tables[] = {"/proc/net/tcp", "/proc/net/tcp6"};
-    unsigned long inodes[MAX_SOCKETS];
-    size_t n_inodes = socket_inodes(op, pid, inodes, MAX_SOCKETS), n = 0;
-    for (size_t t = 0; t < SF_COUNT(tables) && n_inodes; t++) {
+    size_t n = 0;
+    for (size_t t = 0; t < SF_COUNT(tables); t++) {
         FILE *file = fopen(tables[t], "re");
         char line[512], hex[64];
-        unsigned port, state;
-        unsigned long inode;
-        while (file && n < max && fgets(line, sizeof(line), file)) {
-            if (sscanf(line, " %*d: %63[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*u %*u %lu", hex, &port, &state, &inode) != 4 ||
-                state != 0x0a)
+        unsigned port, state, uid;
+        while (file && n < MAX_LISTENERS && fgets(line, sizeof(line), file)) {
+            if (sscanf(line, " %*d: %63[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %u", hex, &port, &state, &uid) != 4 || state != 0x0a ||
+                (int)port != p->port || uid != sf_territory_of(op)->run_uid)
                 continue;
-            bool is_ours = false;
-            for (size_t i = 0; i < n_inodes; i++)
-                is_ours = is_ours || inodes[i] == inode;
-            if (is_ours) {
-                uint32_t word = t == 0 ? (uint32_t)strtoul(hex, NULL, 16) : INADDR_ANY;
-                found[n++] = (struct listener){inode, {.s_addr = word}, (int)port};
-            }
+            uint32_t word = t == 0 ? (uint32_t)strtoul(hex, NULL, 16) : INADDR_ANY;
+            found[n++] = (struct in_addr){.s_addr = word};
         }
         if (file)
             fclose(file);
@@ -172,17 +155,14 @@ static size_t listeners(struct sf_op *op, pid_t pid, struct listener *found, siz
     return n;
 }
 
-enum { MAX_LISTENERS = 16 };
-
-struct sf_str sf_proftpd_listening(struct sf_op *op, const struct sf_proftpd *p, int *port)
+struct sf_str sf_proftpd_listening(struct sf_op *op, struct sf_proftpd *p)
 {
-    struct listener found[MAX_LISTENERS];
-    size_t n = p->pid ? listeners(op, p->pid, found, MAX_LISTENERS) : 0;
+    struct in_addr found[MAX_LISTENERS];
+    size_t n = sf_proftpd_is_running(op, p) ? listeners(op, p, found) : 0;
     struct sf_str text = SF_STR("");
-    *port = n ? found[0].port : 0;
     for (size_t i = 0; i < n; i++) {
         char address[INET_ADDRSTRLEN];
-        inet_ntop(AF_INET, &found[i].address, address, sizeof(address));
+        inet_ntop(AF_INET, &found[i], address, sizeof(address));
         text = sf_str_fmt(op->arena, "%.*s%s%s", SF_ARG(text), i ? "," : "", address);
     }
     return text;
@@ -213,18 +193,12 @@ static size_t sessions(const struct sf_proftpd *p, struct session *list, size_t 
     struct dirent *entry;
     size_t n = 0;
     while (dir && n < max && (entry = readdir(dir)) != NULL) {
-        char path[300];
         int64_t pid;
         if (!sf_str_int64(sf_str_of(entry->d_name), &pid) || parent_of((pid_t)pid) != p->pid)
             continue;
         struct session *s = &list[n];
         *s = (struct session){.pid = (pid_t)pid, .start_time = sf_proc_start_time((pid_t)pid)};
-        snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t got = fd >= 0 ? read(fd, s->title, sizeof(s->title) - 1) : 0;
-        if (fd >= 0)
-            close(fd);
-        s->title[got > 0 ? got : 0] = 0;
+        has_title(s->pid, "", s->title, sizeof(s->title));
         if (s->start_time)
             n++;
     }
@@ -316,28 +290,21 @@ const char *sf_proftpd_program(struct sf_op *op, struct sf_err *err)
     return NULL;
 }
 
-/* Until it listens, on what it was told and nothing else. *is_up is false when it gave up by itself. */
+/* Until it listens, on what it was told and nothing else. *is_up stays false when it does not come up. */
 static enum sf_code wait_until_up(struct sf_op *op, struct sf_proftpd *p, bool *is_up, struct sf_err *err)
 {
-    int64_t until = sf_clock_ms() + LISTEN_MS;
-    int port;
     *is_up = false;
-    for (bool was_seen = false;; nap()) {
-        bool is_alive = sf_proftpd_is_running(op, p);
-        struct sf_str where = is_alive ? sf_proftpd_listening(op, p, &port) : SF_STR_NONE;
-        if (where.n) {
-            *is_up = true;
-            if (port == p->port && sf_str_eq(where, p->address))
-                return SF_OK;
-            return sf_fail(err, SF_E_INTERNAL, "SFTP server '%.*s' listens on %.*s port %d instead of %.*s port %d", SF_ARG(p->id),
-                           SF_ARG(where), port, SF_ARG(p->address), p->port);
-        }
-        if (was_seen && !is_alive)
+    for (int64_t until = sf_clock_ms() + LISTEN_MS; sf_clock_ms() < until; nap()) {
+        struct sf_str where = sf_proftpd_listening(op, p);
+        if (!where.n)
+            continue;
+        *is_up = true;
+        if (sf_str_eq(where, p->address))
             return SF_OK;
-        was_seen = was_seen || is_alive;
-        if (sf_clock_ms() >= until || (!was_seen && sf_clock_ms() >= until - LISTEN_MS + 2000))
-            return SF_OK;
+        return sf_fail(err, SF_E_INTERNAL, "SFTP server '%.*s' listens on %.*s port %d instead of %.*s", SF_ARG(p->id),
+                       SF_ARG(where), p->port, SF_ARG(p->address));
     }
+    return sf_proftpd_is_running(op, p) ? sf_proc_stop(p->pid, p->start_time, SIGTERM, STOP_MS, err) : SF_OK;
 }
 
 static enum sf_code launch(struct sf_op *op, struct sf_proftpd *p, const char *program, bool *is_up, struct sf_str *said,
@@ -415,19 +382,40 @@ enum sf_code sf_proftpd_stop(struct sf_op *op, struct sf_proftpd *p, struct sf_e
     return record(op, p, err);
 }
 
+/* Connects and reads the greeting, up to its line end. Empty when nobody answers within a moment. */
+static struct sf_str greeting(struct sf_op *op, const struct sf_proftpd *p)
+{
+    char line[256];
+    size_t n = 0;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)p->port)};
+    inet_pton(AF_INET, sf_str_dup(op->arena, p->address).p, &address.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval limit = {.tv_sec = 1};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+        ssize_t got;
+        while (n < sizeof(line) && (got = recv(fd, line + n, 1, 0)) == 1 && line[n] != '\n')
+            n++;
+    }
+    if (fd >= 0)
+        close(fd);
+    return sf_str_dup(op->arena, sf_str_trim((struct sf_str){line, n}));
+}
+
 enum sf_code sf_proftpd_reload(struct sf_op *op, struct sf_proftpd *p, struct sf_err *err)
 {
-    struct listener before[MAX_LISTENERS], now[MAX_LISTENERS];
+    struct sf_str text;
     if (!sf_proftpd_is_running(op, p))
         return SF_OK;
-    size_t n_before = listeners(op, p->pid, before, MAX_LISTENERS);
+    enum sf_code rc = sf_territory_read_file(op, sf_str_fmt(op->arena, "%s/proftpd.conf", p->dir).p, &text, err);
+    if (rc)
+        return rc;
     if (kill(p->pid, SIGHUP) != 0 && errno != ESRCH)
         return sf_fail_errno(err, SF_E_DENIED, "cannot make SFTP server '%.*s' (process %ld) read its configuration", SF_ARG(p->id),
                              (long)p->pid);
-    /* it closes its socket, reads, and opens a new one: that one speaks the new rules */
+    struct sf_str wanted = sf_str_fmt(op->arena, "SSH-2.0-%.*s", SF_ARG(sf_sftp_conf_ident(text)));
     for (int64_t until = sf_clock_ms() + RELOAD_MS; sf_clock_ms() < until; nap()) {
-        size_t n = listeners(op, p->pid, now, MAX_LISTENERS);
-        if (n && (!n_before || now[0].inode != before[0].inode))
+        if (sf_str_eq(greeting(op, p), wanted))
             return SF_OK;
         if (!sf_proc_is_alive(p->pid, p->start_time)) {
             sf_fail(err, SF_E_UNAVAILABLE, "SFTP server '%.*s' ended while it read its configuration: %.*s", SF_ARG(p->id),

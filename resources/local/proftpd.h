@@ -5,7 +5,8 @@
  *   users/NAME.json   one sftp_user each                  host_key_N    private host keys, 0600
  *   proftpd.conf, passwd, keys/NAME, access/NAME          derived (sftp_access.h)
  *
- * A process counts as ours by pid and start time; after a crash between start and record, by holding our log open. */
+ * A process counts as ours by pid and start time; after a crash between start and record, by the
+ * pid file that it wrote right after its start. */
 #ifndef SF_LOCAL_PROFTPD_H
 #define SF_LOCAL_PROFTPD_H
 
@@ -28,10 +29,11 @@ struct sf_proftpd {
 enum sf_code sf_proftpd_load(struct sf_op *op, struct sf_str id, struct sf_proftpd *p, struct sf_err *err) SF_MUST_CHECK;
 /* Path of the program; NULL when it is not installed, and the error names the packages. */
 const char *sf_proftpd_program(struct sf_op *op, struct sf_err *err);
-/* Whether the master process runs; refreshes p->pid and p->start_time when it is found by its log instead of the record. */
+/* Whether the master process runs; refreshes p->pid and p->start_time when it is found by its pid file instead of the record. */
 bool sf_proftpd_is_running(struct sf_op *op, struct sf_proftpd *p);
-/* "127.0.0.1" and so on, comma-separated: the addresses on which the running master listens, from the kernel. Empty: none. */
-struct sf_str sf_proftpd_listening(struct sf_op *op, const struct sf_proftpd *p, int *port);
+/* "127.0.0.1" and so on, comma-separated: the addresses on which the running master listens, from the kernel. Empty:
+ * none. */
+struct sf_str sf_proftpd_listening(struct sf_op *op, struct sf_proftpd *p);
 
 /* Starts it if it does not run: picks the port (the remembered or declared one, else the next free), writes what is derived, waits
  * until it listens where it should. Called with the territory's mutex held. */

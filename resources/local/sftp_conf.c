@@ -3,8 +3,12 @@
  * match, so that a section which is matched in place of a closer one can take away, never give. */
 #include "resources/local/sftp_conf.h"
 
+#include "engine/core/clock.h"
+
 #include <openssl/evp.h>
 #include <stdlib.h>
+
+static const char ident_start[] = "ServerIdent on \"sfstack_";
 
 enum { MAX_CONF_BYTES = 16 * 1024 * 1024, MAX_SEGMENT_BYTES = 255 };
 
@@ -493,9 +497,18 @@ struct sf_str sf_sftp_conf_text(struct sf_arena *arena, const struct sf_sftp_con
         add_limits(arena, &buf, &list.items[i], tables, conf->n_logins);
         sf_buf_addz(&buf, "</Directory>\n");
     }
+    struct sf_str digest = sf_sha256_hex(arena, sf_buf_str(&buf));
+    sf_buf_addf(&buf, "%s%.16s\"\n", ident_start, digest.p);
     struct sf_str text = buf.overflow ? SF_STR_NONE : sf_str_dup(arena, sf_buf_str(&buf));
     sf_buf_free(&buf);
     return text;
+}
+
+struct sf_str sf_sftp_conf_ident(struct sf_str conf_text)
+{
+    size_t at = sf_str_find(conf_text, SF_STR("ServerIdent on \""));
+    struct sf_str rest = at == SIZE_MAX ? SF_STR_NONE : sf_str_slice(conf_text, at + strlen("ServerIdent on \""), conf_text.n);
+    return sf_str_slice(rest, 0, sf_str_find(rest, SF_STR("\"")));
 }
 
 struct sf_str sf_sftp_users_text(struct sf_arena *arena, const struct sf_sftp_conf *conf)

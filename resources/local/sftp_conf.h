@@ -55,6 +55,9 @@ bool sf_sftp_is_usable_path(struct sf_str path);
 
 /* proftpd.conf. Logins sorted by name give the same text for the same rights. */
 struct sf_str sf_sftp_conf_text(struct sf_arena *arena, const struct sf_sftp_conf *conf);
+/* The word in that text by which the server greets: "sfstack_" and a digest of the text. A session that greets so has these rules.
+ */
+struct sf_str sf_sftp_conf_ident(struct sf_str conf_text);
 /* AuthUserFile. */
 struct sf_str sf_sftp_users_text(struct sf_arena *arena, const struct sf_sftp_conf *conf);
 /* One user's keys in RFC 4716 form. SF_E_CONFIG for a line that is no public key. */

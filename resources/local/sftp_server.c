@@ -119,18 +119,17 @@ static void report(struct sf_op *op, struct sf_proftpd *p, struct sf_outcome *ou
 {
     struct sf_value *attrs = sf_value_map(op->arena);
     struct sf_err err = {.code = SF_OK};
-    int bound = 0;
     int port = p->port ? p->port : p->declared_port;
     struct sf_str host = client_host(p);
     bool is_running = sf_proftpd_is_running(op, p);
-    struct sf_str where = is_running ? sf_proftpd_listening(op, p, &bound) : SF_STR_NONE;
+    struct sf_str where = is_running ? sf_proftpd_listening(op, p) : SF_STR_NONE;
     const struct sf_value *tags = sf_map_getz(p->attrs, SFTP_SERVER_TAGS), *keys = intact_keys(op, p);
     sf_map_set(op->arena, attrs, sf_str_of(SFTP_SERVER_HOST_KEYS), keys);
     sf_map_set_int(op->arena, attrs, SFTP_SERVER_PORT, port);
     /* what the kernel says, when it says something else than the stack */
     bool is_elsewhere = where.n && !sf_str_eq(where, p->address);
     sf_map_set_str(op->arena, attrs, SFTP_SERVER_ADDRESS, is_elsewhere ? where : p->address);
-    sf_map_set_bool(op->arena, attrs, SFTP_SERVER_RUNNING, is_running && where.n && bound == port);
+    sf_map_set_bool(op->arena, attrs, SFTP_SERVER_RUNNING, is_running && where.n);
     if (tags)
         sf_map_set(op->arena, attrs, sf_str_of(SFTP_SERVER_TAGS), tags);
     sf_map_set_str(op->arena, attrs, SFTP_SERVER_HOST, host);
@@ -237,10 +236,8 @@ static enum sf_code write_host_keys(struct sf_op *op, const struct sf_proftpd *p
 static enum sf_code run_or_stop(struct sf_op *op, struct sf_proftpd *p, bool has_new_keys, bool shall_run, struct sf_err *err)
 {
     enum sf_code rc = SF_OK;
-    int port;
     bool is_running = sf_proftpd_is_running(op, p);
-    struct sf_str where = is_running ? sf_proftpd_listening(op, p, &port) : SF_STR_NONE;
-    bool is_fit = is_running && !has_new_keys && port == p->port && sf_str_eq(where, p->address);
+    bool is_fit = is_running && !has_new_keys && sf_str_eq(sf_proftpd_listening(op, p), p->address);
     if (is_running && (!shall_run || !is_fit))
         rc = sf_proftpd_stop(op, p, err);
     if (rc == SF_OK && shall_run)
