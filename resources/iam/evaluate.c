@@ -236,7 +236,7 @@ static enum sf_code match_statement(struct sf_iam_eval *eval, const struct calle
                                     const struct sf_value *statement, bool is_deny, enum sf_iam_tri *truth, enum grade *grade,
                                     struct sf_err *err)
 {
-    enum sf_iam_tri part;
+    enum sf_iam_tri part = SF_NO;
     *grade = VIA_CALLER;
     if (!sf_map_getz(statement, "Action") && !sf_map_getz(statement, "NotAction"))
         return sf_iam_malformed(err, statement, "a statement needs Action or NotAction");
@@ -251,12 +251,13 @@ static enum sf_code match_statement(struct sf_iam_eval *eval, const struct calle
     *truth = sf_iam_and(*truth, part);
     if (layer == RESOURCE && *truth != SF_NO) {
         const struct sf_value *plain = sf_map_getz(statement, "Principal"), *inverse = sf_map_getz(statement, "NotPrincipal");
-        if (!plain == !inverse)
+        const struct sf_value *who = plain ? plain : inverse;
+        if (!who || (plain && inverse))
             return sf_iam_malformed(err, statement, "a statement of a resource policy needs Principal or NotPrincipal");
-        rc = match_principal(eval, c, plain ? plain : inverse, &part, grade, err);
+        rc = match_principal(eval, c, who, &part, grade, err);
         if (rc)
             return rc;
-        if (inverse) {
+        if (who == inverse) {
             part = sf_iam_not(part);
             *grade = c->is_role || c->is_session ? VIA_ROLE : VIA_CALLER;
             /* IAM user guide, "NotPrincipal": with Deny it hits every principal that has a permissions boundary */

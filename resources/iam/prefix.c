@@ -9,14 +9,14 @@
 #define ANY_NAME "\x01"
 
 static const struct verb {
-    unsigned bit;
     const char *action;
+    unsigned bit;
     bool is_on_bucket;
 } verbs[] = {
-    {SF_IAM_LIST, "s3:ListBucket", true},
-    {SF_IAM_GET, "s3:GetObject", false},
-    {SF_IAM_PUT, "s3:PutObject", false},
-    {SF_IAM_DELETE, "s3:DeleteObject", false},
+    {"s3:ListBucket", SF_IAM_LIST, true},
+    {"s3:GetObject", SF_IAM_GET, false},
+    {"s3:PutObject", SF_IAM_PUT, false},
+    {"s3:DeleteObject", SF_IAM_DELETE, false},
 };
 
 struct cuts {

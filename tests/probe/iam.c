@@ -31,7 +31,7 @@ static enum sf_code read_all(struct sf_arena *arena, const char *path, struct sf
 static enum sf_code probe(struct sf_arena *arena, const char *file, struct sf_err *err)
 {
     const struct sf_value *root;
-    struct sf_str text;
+    struct sf_str text = SF_STR_NONE;
     enum sf_code rc = read_all(arena, file, &text, err);
     if (rc == SF_OK)
         rc = sf_json_parse(arena, text, file, SF_JSON_PLAIN, &root, err);
