@@ -170,6 +170,29 @@ static enum sf_code save_plan(struct command *command)
     return rc;
 }
 
+static bool is_option(const char *arg, const char *name)
+{
+    size_t dashes = strspn(arg, "-"), n = strlen(name);
+    return dashes && strncmp(arg + dashes, name, n) == 0 && (arg[dashes + n] == 0 || arg[dashes + n] == '=');
+}
+
+/* The command that does what was planned: the same options, but those that only sfplan has. */
+static void print_next_command(int argc, char **argv)
+{
+    fputs("To do this: sfapply", stdout);
+    for (int i = 1; i < argc; i++) {
+        if (is_option(argv[i], "detailed-exitcode") || is_option(argv[i], "no-color"))
+            continue;
+        bool is_plain = argv[i][0] && strspn(argv[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:,@") ==
+                                          strlen(argv[i]);
+        fputs(is_plain ? " " : " '", stdout);
+        for (const char *c = argv[i]; *c; c++)
+            *c == '\'' ? (void)fputs("'\\''", stdout) : (void)putchar(*c);
+        fputs(is_plain ? "" : "'", stdout);
+    }
+    putchar('\n');
+}
+
 int sf_main_plan(int argc, char **argv)
 {
     struct command command;
@@ -187,7 +210,7 @@ int sf_main_plan(int argc, char **argv)
         if (!command.options.json)
             printf("Saved to %s. To do exactly this:\n  sfapply %s\n", command.options.out, command.options.out);
     } else if (has_changes && !command.options.json && !getenv("SF_IN_AUTOMATION")) {
-        printf("To do this: sfapply -f %s\n", command.options.file);
+        print_next_command(argc, argv);
     }
     int code = finish(&command, SF_OK);
     return command.options.detailed_exitcode && has_changes ? 2 : code;

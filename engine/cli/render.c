@@ -1,8 +1,6 @@
 /* See render.h. */
 #include "engine/cli/render.h"
 
-#include "engine/core/clock.h"
-
 #include <stdio.h>
 
 static const char *const RED = "\033[31m", *const GREEN = "\033[32m", *const YELLOW = "\033[33m", *const BOLD = "\033[1m",
@@ -120,10 +118,10 @@ static void whole(struct pen *pen, const struct sf_attr *attr, const struct sf_v
 static void change(struct pen *pen, const struct sf_attr *attr, struct sf_str key, int width, const struct sf_value *before,
                    const struct sf_value *after, int indent, const char *suffix);
 
-static void hidden(struct pen *pen, int indent, size_t n, const char *what)
+static void hidden(struct pen *pen, int indent, size_t n, const char *one, const char *many)
 {
     if (n)
-        sf_buf_addf(pen->out, "%*s# (%zu unchanged %s hidden)\n", indent + 2, "", n, what);
+        sf_buf_addf(pen->out, "%*s# (%zu unchanged %s hidden)\n", indent + 2, "", n, n == 1 ? one : many);
 }
 
 static bool identifies(struct sf_str key)
@@ -155,7 +153,7 @@ static void map_change(struct pen *pen, const struct sf_value *before, const str
         }
         change(pen, NULL, pair->key, width, was, pair->value, indent, "");
     }
-    hidden(pen, indent, same, same == 1 ? "entry" : "entries");
+    hidden(pen, indent, same, "entry", "entries");
 }
 
 static struct sf_str key_of_item(const struct sf_value *item)
@@ -202,7 +200,7 @@ static void list_change(struct pen *pen, const struct sf_value *before, const st
             sf_buf_addf(pen->out, "%*s}\n", indent + 2, "");
         }
     }
-    hidden(pen, indent, same, same == 1 ? "element" : "elements");
+    hidden(pen, indent, same, "element", "elements");
 }
 
 static void change(struct pen *pen, const struct sf_attr *attr, struct sf_str key, int width, const struct sf_value *before,
@@ -237,9 +235,9 @@ static void change(struct pen *pen, const struct sf_attr *attr, struct sf_str ke
     sf_buf_addf(out, "%s\n", suffix);
 }
 
-static int widest(const struct sf_change *changes, size_t n)
+static int widest(const struct sf_change *changes, size_t n, int least)
 {
-    int width = 0;
+    int width = least;
     for (size_t i = 0; i < n; i++)
         if ((int)strlen(changes[i].attr->name) > width)
             width = (int)strlen(changes[i].attr->name);
@@ -274,15 +272,32 @@ static void headline(struct pen *pen, const struct sf_node *node)
         sf_buf_addf(pen->out, "  # (moved from %.*s)\n", SF_ARG(node->moved_from));
 }
 
-static void identity_line(struct pen *pen, const struct sf_node *node, int width)
+static bool is_changed(const struct sf_node *node, struct sf_str attr)
+{
+    for (size_t i = 0; i < node->n_changes; i++)
+        if (sf_str_is(attr, node->changes[i].attr->name))
+            return true;
+    return false;
+}
+
+/* What the object is known by is shown even when it stays as it is. Returns whether it was. */
+static bool identity_line(struct pen *pen, const struct sf_node *node, int width)
 {
     const char *identity = node->schema->identity;
     const struct sf_value *v = identity && node->recorded ? sf_map_getz(node->recorded->attrs, identity) : NULL;
-    for (size_t i = 0; i < node->n_changes; i++)
-        if (identity && strcmp(node->changes[i].attr->name, identity) == 0)
-            return;
-    if (v && is_scalar(v))
-        change(pen, NULL, sf_str_of(identity), width, v, v, 6, "");
+    if (!v || !is_scalar(v) || is_changed(node, sf_str_of(identity)))
+        return false;
+    change(pen, NULL, sf_str_of(identity), width, v, v, 6, "");
+    return true;
+}
+
+static size_t count_unchanged(const struct sf_node *node)
+{
+    const struct sf_value *attrs = node->recorded ? node->recorded->attrs : NULL;
+    size_t n = 0;
+    for (size_t i = 0; attrs && i < attrs->map.n; i++)
+        n += !is_changed(node, attrs->map.pairs[i].key);
+    return n;
 }
 
 /* What the resource itself will choose is not said to wait for itself. */
@@ -295,20 +310,52 @@ static const struct sf_value *shown(const struct sf_node *node, const struct sf_
     return sf_str_starts(after->s, node->name) && sf_str_ends(after->s, sf_str_of(c->attr->name)) ? &own : after;
 }
 
+static void guard_lines(struct pen *pen, const struct sf_node *node, int width)
+{
+    static const struct sf_value off = {.type = SF_V_BOOL}, on = {.type = SF_V_BOOL, .b = true};
+    static const struct sf_value destroy = {.type = SF_V_STRING, .s = {"destroy", 7}},
+                                 forget = {.type = SF_V_STRING, .s = {"forget", 6}};
+    if (!sf_node_changes_guard(node))
+        return;
+    bool was = node->recorded->is_protected, is = node->resource->is_protected;
+    if (was != is)
+        change(pen, NULL, SF_STR("protect"), width, was ? &on : &off, is ? &on : &off, 6, "");
+    bool forgot = node->recorded->on_remove == SF_ON_REMOVE_FORGET, forgets = node->resource->on_remove == SF_ON_REMOVE_FORGET;
+    if (forgot != forgets)
+        change(pen, NULL, SF_STR("on_remove"), width, forgot ? &forget : &destroy, forgets ? &forget : &destroy, 6, "");
+}
+
 static void body(struct pen *pen, const struct sf_node *node)
 {
-    int width = widest(node->changes, node->n_changes);
-    if (node->action != SF_CREATE)
-        identity_line(pen, node, width);
+    int identity = node->schema->identity && node->action != SF_CREATE ? (int)strlen(node->schema->identity) : 0;
+    int width = widest(node->changes, node->n_changes, identity);
+    bool is_new = node->action == SF_CREATE;
+    size_t n_shown = !is_new && identity_line(pen, node, width);
     for (size_t i = 0; i < node->n_changes; i++) {
         const struct sf_change *c = &node->changes[i];
         const char *suffix = c->forces_replacement ? " # forces replacement" : "";
         change(pen, c->attr, sf_str_of(c->attr->name), width, c->before, shown(node, c), 6, suffix);
     }
-    if (node->action != SF_CREATE) {
-        size_t known = node->recorded && node->recorded->attrs ? node->recorded->attrs->map.n : 0;
-        hidden(pen, 4, known > node->n_changes ? known - node->n_changes : 0, "attributes");
-    }
+    if (!is_new)
+        guard_lines(pen, node, width);
+    if (!is_new)
+        hidden(pen, 4, count_unchanged(node) - n_shown, "attribute", "attributes");
+}
+
+/* The object stays as it is; what state says of it changes. */
+static void render_record(struct pen *pen, const struct sf_node *node)
+{
+    bool has_moved = node->moved_from.n > 0;
+    paint(pen, BOLD);
+    sf_buf_addf(pen->out, "  # %.*s ", SF_ARG(has_moved ? node->moved_from : node->address));
+    sf_buf_addf(pen->out, has_moved ? "has moved to %.*s" : "will be guarded otherwise", SF_ARG(node->address));
+    paint(pen, RESET);
+    sf_buf_addf(pen->out, "   (%s:%u)\n    %.*s \"%.*s\" {\n", node->resource->mark.file, node->resource->mark.line,
+                SF_ARG(node->kind), SF_ARG(node->name));
+    size_t n_shown = identity_line(pen, node, 0);
+    guard_lines(pen, node, 0);
+    hidden(pen, 4, count_unchanged(node) - n_shown, "attribute", "attributes");
+    sf_buf_addz(pen->out, "    }\n\n");
 }
 
 void sf_render_node(struct sf_buf *out, const struct sf_run *run, const struct sf_node *node, bool color)
@@ -316,6 +363,10 @@ void sf_render_node(struct sf_buf *out, const struct sf_run *run, const struct s
     (void)run;
     static const char *const symbols[] = {"  ", "+ ", "~ ", "-/+ ", "- ", ". "};
     struct pen pen = {out, color};
+    if (node->action == SF_NOOP) {
+        render_record(&pen, node);
+        return;
+    }
     headline(&pen, node);
     bool is_create_first = node->action == SF_REPLACE && node->schema->replace_order == SF_CREATE_FIRST;
     const char *text = is_create_first ? "+/- " : symbols[node->action];
@@ -335,7 +386,7 @@ void sf_render_node(struct sf_buf *out, const struct sf_run *run, const struct s
 
 static void render_drift(struct pen *pen, const struct sf_run *run)
 {
-    bool any = false;
+    bool any = false, any_put_back = false;
     for (size_t i = 0; i < run->graph.n_nodes; i++) {
         const struct sf_node *node = run->graph.nodes[i];
         bool is_gone = node->seen == SF_SEEN_ABSENT && node->recorded && node->reason == SF_REASON_GONE;
@@ -344,21 +395,25 @@ static void render_drift(struct pen *pen, const struct sf_run *run)
         if (!any)
             sf_buf_addz(pen->out, "Note: objects have changed outside of sfstack since the last apply:\n\n");
         any = true;
+        any_put_back |= is_gone && node->action == SF_CREATE;
         paint(pen, BOLD);
         sf_buf_addf(pen->out, "  # %.*s %s\n", SF_ARG(node->address), is_gone ? "has been deleted" : "has changed");
         paint(pen, RESET);
-        int width = widest(node->drift, node->n_drift);
+        int width = widest(node->drift, node->n_drift, 0);
         for (size_t k = 0; k < node->n_drift; k++) {
             const struct sf_change *c = &node->drift[k];
             bool is_put_back = false;
             for (size_t m = 0; m < node->n_changes; m++)
                 is_put_back |= node->changes[m].attr == c->attr;
+            any_put_back |= is_put_back;
             change(pen, NULL, sf_str_of(c->attr->name), width, c->before, c->after, 6,
-                   is_put_back ? "" : " # recorded, not changed back");
+                   is_put_back || run->graph.options.is_refresh_only ? "" : " # recorded, not changed back");
         }
         sf_buf_addc(pen->out, '\n');
     }
-    if (any)
+    if (any && run->graph.options.is_refresh_only)
+        sf_buf_addz(pen->out, "This would be recorded in state; nothing outside would be changed.\n\n");
+    else if (any_put_back)
         sf_buf_addz(pen->out, "What the stack file manages is put back by the actions below.\n\n");
 }
 
@@ -436,7 +491,44 @@ static void summary(struct sf_buf *out, const struct sf_run *run)
     sf_buf_addf(out, "Plan: %zu to add, %zu to change, %zu to destroy", counts.add, counts.change, counts.destroy);
     if (counts.forget)
         sf_buf_addf(out, ", %zu to forget", counts.forget);
+    if (counts.record)
+        sf_buf_addf(out, ", %zu only in state", counts.record);
     sf_buf_addz(out, ".\n");
+}
+
+static void render_target_note(struct pen *pen, const struct sf_run *run)
+{
+    if (!run->graph.options.n_targets)
+        return;
+    paint(pen, YELLOW);
+    sf_buf_addz(pen->out, "note: ");
+    paint(pen, RESET);
+    sf_buf_addz(pen->out, "-target leaves out the rest of the stack; sfplan without it shows what is left to do\n\n");
+}
+
+static void render_nothing_to_do(struct pen *pen, const struct sf_run *run)
+{
+    const struct sf_plan_options *options = &run->graph.options;
+    size_t n = 0;
+    for (size_t i = 0; i < run->graph.n_nodes; i++)
+        n += run->graph.nodes[i]->is_targeted;
+    const char *how = options->no_refresh ? ", as far as state knows (nothing was read)"
+                      : n == 1            ? "; it was read"
+                                          : "; each was read";
+    render_target_note(pen, run);
+    paint(pen, GREEN);
+    sf_buf_addz(pen->out, "No changes.");
+    paint(pen, RESET);
+    if (options->is_destroy)
+        sf_buf_addz(pen->out, " There is nothing to destroy.\n");
+    else if (options->is_refresh_only)
+        sf_buf_addz(pen->out, " Everything outside is as state says.\n");
+    else if (n == 0)
+        sf_buf_addz(pen->out, " The stack has no resources.\n");
+    else if (n == 1)
+        sf_buf_addf(pen->out, " The resource is as the stack file says%s.\n", how);
+    else
+        sf_buf_addf(pen->out, " All %zu resources are as the stack file says%s.\n", n, how);
 }
 
 void sf_render_plan(struct sf_buf *out, const struct sf_run *run, bool color)
@@ -447,30 +539,22 @@ void sf_render_plan(struct sf_buf *out, const struct sf_run *run, bool color)
     render_unreadable(&pen, run);
     if (!sf_graph_has_changes(&run->graph)) {
         render_notes(&pen, run);
-        paint(&pen, GREEN);
-        sf_buf_addz(out, "No changes.");
-        paint(&pen, RESET);
-        if (run->graph.options.is_destroy)
-            sf_buf_addz(out, " There is nothing to destroy.\n");
-        else if (run->graph.options.no_refresh)
-            sf_buf_addf(out, " All %zu resources are as the stack file says, as far as state knows (nothing was read).\n",
-                        run->graph.n_nodes);
-        else
-            sf_buf_addf(out, " All %zu resources are as the stack file says; each was read.\n", run->graph.n_nodes);
+        render_nothing_to_do(&pen, run);
         return;
     }
-    if (counts.add + counts.change + counts.destroy + counts.forget)
+    if (counts.add + counts.change + counts.destroy + counts.forget + counts.record)
         sf_buf_addz(out, "sfstack will do the following:\n\n");
     for (size_t i = 0; i < run->graph.n_nodes; i++) {
         const struct sf_node *node = run->graph.nodes[i];
         if (node->deposed)
             sf_buf_addf(out, "  # %.*s (deposed) will be destroyed\n  - %.*s\n\n", SF_ARG(node->address),
                         SF_ARG(node->deposed->id));
-        if (node->action != SF_NOOP)
+        if (node->action != SF_NOOP || sf_node_changes_record(node))
             sf_render_node(out, run, node, color);
     }
     render_notes(&pen, run);
     render_reviews(&pen, run);
+    render_target_note(&pen, run);
     summary(out, run);
     sf_buf_addc(out, '\n');
     render_output_changes(&pen, run);
@@ -483,93 +567,4 @@ void sf_render_outputs(struct sf_buf *out, const struct sf_value *outputs)
         tree(out, outputs->map.pairs[i].value, 0, "");
         sf_buf_addc(out, '\n');
     }
-}
-
-/* --- JSON lines --- */
-
-void sf_render_event_json(struct sf_buf *out, struct sf_arena *arena, const char *level, const char *type, struct sf_str message,
-                          const struct sf_value *fields)
-{
-    struct sf_value *line = sf_value_map(arena);
-    sf_map_set_str(arena, line, "@level", sf_str_of(level));
-    sf_map_set_str(arena, line, "@message", message);
-    sf_map_set_str(arena, line, "@module", SF_STR("sfstack"));
-    sf_map_set_str(arena, line, "@timestamp", sf_clock_rfc3339(arena, sf_clock_wall_ms()));
-    sf_map_set_str(arena, line, "type", sf_str_of(type));
-    for (size_t i = 0; fields && i < fields->map.n; i++)
-        sf_map_set(arena, line, fields->map.pairs[i].key, fields->map.pairs[i].value);
-    sf_json_write(out, line, SF_JSON_PLAIN);
-    sf_buf_addc(out, '\n');
-}
-
-static const struct sf_value *resource_json(struct sf_arena *arena, const struct sf_node *node)
-{
-    struct sf_value *resource = sf_value_map(arena);
-    sf_map_set_str(arena, resource, "addr", node->address);
-    sf_map_set_str(arena, resource, "resource_type", node->kind);
-    sf_map_set_str(arena, resource, "resource_name", node->name);
-    return resource;
-}
-
-static const struct sf_value *changes_json(struct sf_arena *arena, const struct sf_change *changes, size_t n)
-{
-    struct sf_value *map = sf_value_map(arena);
-    for (size_t i = 0; i < n; i++) {
-        struct sf_value *one = sf_value_map(arena);
-        sf_map_set(arena, one, SF_STR("before"), changes[i].before ? changes[i].before : &sf_null_value);
-        sf_map_set(arena, one, SF_STR("after"), changes[i].after ? changes[i].after : &sf_null_value);
-        struct sf_str source;
-        if (changes[i].after && sf_value_has_unknown(changes[i].after, &source))
-            sf_map_set_str(arena, one, "after_unknown", source);
-        if (changes[i].forces_replacement)
-            sf_map_set_bool(arena, one, "forces_replacement", true);
-        sf_map_set(arena, map, sf_str_of(changes[i].attr->name), one);
-    }
-    return map;
-}
-
-void sf_render_plan_json(struct sf_buf *out, const struct sf_run *run)
-{
-    struct sf_arena *arena = sf_arena_new();
-    for (size_t i = 0; i < run->graph.n_nodes; i++) {
-        const struct sf_node *node = run->graph.nodes[i];
-        struct sf_value *fields = sf_value_map(arena), *change_value = sf_value_map(arena);
-        sf_map_set(arena, change_value, SF_STR("resource"), resource_json(arena, node));
-        if (node->n_drift) {
-            struct sf_value *drift = sf_value_map(arena), *outer = sf_value_map(arena);
-            sf_map_set(arena, drift, SF_STR("resource"), resource_json(arena, node));
-            sf_map_set_str(arena, drift, "action", SF_STR("update"));
-            sf_map_set(arena, drift, SF_STR("attributes"), changes_json(arena, node->drift, node->n_drift));
-            sf_map_set(arena, outer, SF_STR("change"), drift);
-            sf_render_event_json(out, arena, "info", "resource_drift",
-                                 sf_str_fmt(arena, "%.*s: drift detected", SF_ARG(node->address)), outer);
-        }
-        if (node->action == SF_NOOP)
-            continue;
-        sf_map_set_str(arena, change_value, "action", sf_str_of(sf_action_name(node->action)));
-        if (node->reason)
-            sf_map_set_str(arena, change_value, "reason", sf_str_of(sf_reason_text(node->reason)));
-        sf_map_set(arena, change_value, SF_STR("attributes"), changes_json(arena, node->changes, node->n_changes));
-        sf_map_set(arena, fields, SF_STR("change"), change_value);
-        sf_render_event_json(out, arena, "info", "planned_change",
-                             sf_str_fmt(arena, "%.*s: plan to %s", SF_ARG(node->address), sf_action_name(node->action)), fields);
-    }
-    struct sf_counts counts = sf_graph_count(&run->graph);
-    struct sf_value *fields = sf_value_map(arena), *changes = sf_value_map(arena);
-    sf_map_set_int(arena, changes, "add", (int64_t)counts.add);
-    sf_map_set_int(arena, changes, "change", (int64_t)counts.change);
-    sf_map_set_int(arena, changes, "remove", (int64_t)counts.destroy);
-    sf_map_set_int(arena, changes, "forget", (int64_t)counts.forget);
-    sf_map_set_int(arena, changes, "drift", (int64_t)counts.drift);
-    sf_map_set_str(arena, changes, "operation", SF_STR("plan"));
-    sf_map_set(arena, fields, SF_STR("changes"), changes);
-    sf_render_event_json(
-        out, arena, "info", "change_summary",
-        sf_str_fmt(arena, "Plan: %zu to add, %zu to change, %zu to destroy.", counts.add, counts.change, counts.destroy), fields);
-    if (run->graph.outputs) {
-        struct sf_value *outputs = sf_value_map(arena);
-        sf_map_set(arena, outputs, SF_STR("outputs"), run->graph.outputs);
-        sf_render_event_json(out, arena, "info", "outputs", SF_STR("Outputs"), outputs);
-    }
-    sf_arena_free(arena);
 }

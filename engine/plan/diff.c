@@ -198,8 +198,25 @@ static const struct sf_value *unknown_of(struct sf_graph *graph, const struct sf
     return sf_value_unknown(graph->arena, sf_str_fmt(graph->arena, "%.*s.%s", SF_ARG(node->name), attr->name));
 }
 
+/* The attribute as it is: as read if it can be read, else as recorded. */
+static const struct sf_value *current(const struct sf_node *node, const struct sf_attr *attr)
+{
+    const struct sf_value *v = node->seen == SF_SEEN_PRESENT ? sf_map_getz(node->actual, attr->name) : NULL;
+    if (!v)
+        v = sf_map_getz(node->recorded->attrs, attr->name);
+    return v && v->type != SF_V_NULL ? v : NULL;
+}
+
+static bool is_listed_change(const struct sf_node *node, const struct sf_attr *attr)
+{
+    for (size_t i = 0; i < node->n_changes; i++)
+        if (node->changes[i].attr == attr)
+            return true;
+    return false;
+}
+
 /* What will be for a thing made new: what is wanted, and unknowns for what the world chooses. */
-static void plan_new(struct sf_graph *graph, struct sf_node *node, bool as_changes)
+static void plan_new(struct sf_graph *graph, struct sf_node *node, bool is_replacement)
 {
     struct sf_value *attrs = sf_value_map(graph->arena);
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
@@ -210,20 +227,13 @@ static void plan_new(struct sf_graph *graph, struct sf_node *node, bool as_chang
         if (!w)
             continue;
         sf_map_add(graph->arena, attrs, sf_str_of(attr->name), w);
-        if (as_changes)
+        if (!is_replacement)
             add_change(&node->changes, &node->n_changes, attr, NULL, w, false);
+        else if (w->type == SF_V_UNKNOWN && current(node, attr) && !is_listed_change(node, attr))
+            add_change(&node->changes, &node->n_changes, attr, current(node, attr), w, false);
     }
     node->planned.id = SF_STR_NONE;
     node->planned.attrs = attrs;
-}
-
-/* The attribute as it is: as read if it can be read, else as recorded. */
-static const struct sf_value *current(const struct sf_node *node, const struct sf_attr *attr)
-{
-    const struct sf_value *v = node->seen == SF_SEEN_PRESENT ? sf_map_getz(node->actual, attr->name) : NULL;
-    if (!v)
-        v = sf_map_getz(node->recorded->attrs, attr->name);
-    return v && v->type != SF_V_NULL ? v : NULL;
 }
 
 static void find_drift(struct sf_graph *graph, struct sf_node *node)
@@ -235,8 +245,34 @@ static void find_drift(struct sf_graph *graph, struct sf_node *node)
         const struct sf_attr *attr = &node->schema->attrs[i];
         const struct sf_value *was = sf_map_getz(node->recorded->attrs, attr->name);
         const struct sf_value *is = sf_map_getz(node->actual, attr->name);
-        if (was && is && !same(graph, attr, was, is))
+        /* once recorded, an attribute with an `unset` would count as taken out of the stack file */
+        bool is_for_people = ((!attr->is_computed && !attr->derive) || attr->is_assigned) && !attr->unset_json;
+        bool appeared = !was && is && is->type != SF_V_NULL && is_for_people && !attr->is_secret;
+        if (appeared || (was && is && !same(graph, attr, was, is)))
             add_change(&node->drift, &node->n_drift, attr, was, is, false);
+    }
+}
+
+static const struct sf_value *unset_value(struct sf_arena *arena, const struct sf_attr *attr)
+{
+    const struct sf_value *v = NULL;
+    struct sf_err ignored;
+    return sf_json_parse(arena, sf_str_of(attr->unset_json), "schema", SF_JSON_PLAIN, &v, &ignored) ? NULL : v;
+}
+
+void sf_node_adjust_want(const struct sf_node *node, struct sf_arena *arena, struct sf_value *want)
+{
+    for (size_t i = 0; i < node->schema->n_attrs; i++) {
+        const struct sf_attr *attr = &node->schema->attrs[i];
+        const struct sf_value *is = current(node, attr), *instead = NULL;
+        if (attr->is_secret || attr->derive || (attr->is_computed && !attr->is_assigned))
+            continue;
+        if (is_ignored(node, attr) || (attr->is_preferred && is))
+            instead = is ? is : &sf_null_value;
+        else if (attr->unset_json && !sf_map_getz(want, attr->name) && sf_map_getz(node->recorded->attrs, attr->name))
+            instead = unset_value(arena, attr);
+        if (instead)
+            sf_map_set(arena, want, sf_str_of(attr->name), instead);
     }
 }
 
@@ -247,14 +283,9 @@ static const struct sf_value *compare(struct sf_graph *graph, struct sf_node *no
     const struct sf_value *is = current(node, attr);
     if (is_ignored(node, attr) || (attr->is_preferred && is))
         return is ? is : want;
-    if (!want && attr->unset_json && sf_map_getz(node->recorded->attrs, attr->name)) {
-        struct sf_err ignored;
-        if (sf_json_parse(graph->arena, sf_str_of(attr->unset_json), "schema", SF_JSON_PLAIN, &want, &ignored))
-            want = NULL;
-    }
     if (!want && attr->derive && sf_value_has_unknown(node->want, NULL))
         want = unknown_of(graph, node, attr);
-    if (!want)
+    if (!want || (want->type == SF_V_NULL && !is))
         return is;
     if (same(graph, attr, is, want))
         return want;
@@ -291,13 +322,24 @@ static bool same_addresses(const struct sf_value *list, struct sf_node *const *d
     return true;
 }
 
+bool sf_node_changes_guard(const struct sf_node *node)
+{
+    const struct sf_recorded *row = node->recorded;
+    return row && node->resource &&
+           (row->is_protected != node->resource->is_protected || row->on_remove != node->resource->on_remove);
+}
+
+bool sf_node_changes_record(const struct sf_node *node)
+{
+    return node->action == SF_NOOP && node->needs_record && (node->moved_from.n || sf_node_changes_guard(node));
+}
+
 static bool record_differs(const struct sf_node *node)
 {
     const struct sf_recorded *row = node->recorded;
     struct sf_str container = node->container ? node->container->address : SF_STR_NONE;
-    return row->is_protected != node->resource->is_protected || row->on_remove != node->resource->on_remove ||
-           !sf_str_eq(row->container, container) || !same_addresses(row->deps, node->deps, node->n_deps) ||
-           !sf_value_equal(row->refs, node->refs) || node->moved_from.n;
+    return sf_node_changes_guard(node) || !sf_str_eq(row->container, container) ||
+           !same_addresses(row->deps, node->deps, node->n_deps) || !sf_value_equal(row->refs, node->refs) || node->moved_from.n;
 }
 
 static bool is_replace_requested(const struct sf_graph *graph, const struct sf_node *node)
@@ -312,6 +354,7 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
 {
     struct sf_value *attrs = sf_value_map(graph->arena);
     bool forced = false;
+    sf_node_adjust_want(node, graph->arena, node->want);
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
         const struct sf_value *v = compare(graph, node, &node->schema->attrs[i]);
         if (v)
@@ -351,7 +394,7 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
         node->needs_record = node->n_drift || record_differs(node);
     }
     if (node->action == SF_REPLACE)
-        plan_new(graph, node, false);
+        plan_new(graph, node, true);
 }
 
 static void decide_unwanted(struct sf_graph *graph, struct sf_node *node)
@@ -404,13 +447,13 @@ void sf_node_decide(struct sf_graph *graph, struct sf_node *node)
     } else if (!node->recorded) {
         node->action = SF_CREATE;
         node->reason = SF_REASON_NOT_IN_STATE;
-        plan_new(graph, node, true);
+        plan_new(graph, node, false);
     } else if (node->seen == SF_SEEN_ABSENT || (node->container && node->container->action == SF_CREATE)) {
         node->action = SF_CREATE;
         node->reason = node->seen == SF_SEEN_ABSENT ? SF_REASON_GONE : SF_REASON_CONTAINER_NEW;
         if (node->container && node->reason == SF_REASON_CONTAINER_NEW)
             node->reason_detail = node->container->address;
-        plan_new(graph, node, true);
+        plan_new(graph, node, false);
     } else {
         decide_existing(graph, node);
     }
@@ -434,8 +477,9 @@ enum sf_code sf_graph_settle(struct sf_graph *graph)
                 node->reason = SF_REASON_WITH_CONTAINER;
         }
         if (goes && node->recorded && node->recorded->is_protected) {
-            rc = sf_diag_error(graph->diags, "SF0401", node->resource ? node->resource->mark : (struct sf_mark){0},
-                               "'%.*s' is protected and this plan would destroy it", SF_ARG(node->address));
+            (void)sf_diag_error(graph->diags, "SF0501", node->resource ? node->resource->mark : (struct sf_mark){0},
+                                "'%.*s' is protected and this plan would destroy it", SF_ARG(node->address));
+            rc = SF_E_REFUSED;
             sf_diag_help(graph->diags,
                          "set `protect: false` on it and apply that first; deleting its block does not lift the guard");
         }
@@ -471,6 +515,7 @@ struct sf_counts sf_graph_count(const struct sf_graph *graph)
         counts.destroy += node->action == SF_DELETE || node->action == SF_REPLACE;
         counts.destroy += node->deposed != NULL;
         counts.forget += node->action == SF_FORGET;
+        counts.record += sf_node_changes_record(node);
         counts.drift += node->n_drift > 0 || (node->seen == SF_SEEN_ABSENT && node->recorded);
         counts.unreadable += node->seen == SF_SEEN_UNREADABLE;
     }
@@ -480,7 +525,9 @@ struct sf_counts sf_graph_count(const struct sf_graph *graph)
 bool sf_graph_has_changes(const struct sf_graph *graph)
 {
     struct sf_counts counts = sf_graph_count(graph);
-    if (counts.add || counts.change || counts.destroy || counts.forget)
+    if (counts.add || counts.change || counts.destroy || counts.forget || counts.record)
+        return true;
+    if (graph->options.is_refresh_only && counts.drift)
         return true;
     if (!graph->outputs)
         return false;

@@ -166,6 +166,9 @@ bool sf_node_wants_read(const struct sf_graph *graph, const struct sf_node *node
 void sf_node_decide(struct sf_graph *graph, struct sf_node *node);
 /* Second pass once all are decided: what goes with a destroyed container, protections. Errors go to graph->diags. */
 enum sf_code sf_graph_settle(struct sf_graph *graph) SF_MUST_CHECK;
+/* What an update of an existing object is to set, where that is not what the stack file says: an ignored or preferred attribute
+ * stays as it is; one that was recorded and is not wanted any more gets its schema's `unset`. */
+void sf_node_adjust_want(const struct sf_node *node, struct sf_arena *arena, struct sf_value *want);
 /* Evaluates the outputs from the planned attributes. */
 enum sf_code sf_graph_outputs(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value **outputs) SF_MUST_CHECK;
 
@@ -178,10 +181,16 @@ struct sf_value *sf_node_merge(struct sf_graph *graph, struct sf_arena *arena, c
 /* Copy with every clear secret replaced by its fingerprint: what may be stored. */
 const struct sf_value *sf_value_sealed(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value *v);
 
+/* The stack file's guards (protect, on_remove) are not those that state records. */
+bool sf_node_changes_guard(const struct sf_node *node);
+/* Nothing is called, but people should know: a new address, another guard. */
+bool sf_node_changes_record(const struct sf_node *node);
+
 struct sf_counts {
-    size_t add, change, destroy, forget, drift, unreadable;
+    size_t add, change, destroy, forget, record, drift, unreadable;
 };
 struct sf_counts sf_graph_count(const struct sf_graph *graph);
+/* Something to do, in the world or in what state says of it. */
 bool sf_graph_has_changes(const struct sf_graph *graph);
 const char *sf_action_name(enum sf_action action);
 const char *sf_reason_text(enum sf_reason reason);

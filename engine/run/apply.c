@@ -366,6 +366,8 @@ static enum sf_code evaluate(struct applying *applying, struct sf_step *step)
             sf_hint(step->err, "%.*s", SF_ARG(run->diags->list[run->diags->n - 1].message));
         return SF_E_CONFIG;
     }
+    if (step->verb == SF_VERB_UPDATE)
+        sf_node_adjust_want(node, step->arena, step->want);
     node->planned.attrs = step->want;
     node->planned.refs = step->refs;
     node->planned.id = step->verb == SF_VERB_UPDATE ? node->recorded->id : SF_STR_NONE;
