@@ -72,9 +72,16 @@ static struct sf_str hash_sql(struct sf_arena *arena, const struct sf_star_colum
 
 struct sf_str sf_star_row_digest_sql(struct sf_arena *arena, const struct sf_star_table *table)
 {
-    struct sf_str digest = SF_STR("0");
+    /* A key is the innermost seed as it stands: one hash less on each of many rows. Parts are digested one by one, so that the
+     * partition column says nothing within its group. */
+    const struct sf_star_column *seed = NULL;
+    for (size_t i = 0; i < table->n_columns && !seed; i++)
+        if (table->n_columns > 2 && table->columns[i].type == SF_STAR_BIGINT && !table->columns[i].is_nullable)
+            seed = &table->columns[i];
+    struct sf_str digest = seed ? sf_sql_name(arena, seed->name) : SF_STR("0");
     for (size_t i = 0; i < table->n_columns; i++)
-        digest = hash_sql(arena, &table->columns[i], digest);
+        if (&table->columns[i] != seed && (table->role != SF_STAR_FACT || !sf_str_eq(table->columns[i].name, table->partition_by)))
+            digest = hash_sql(arena, &table->columns[i], digest);
     return digest;
 }
 

@@ -40,7 +40,7 @@ union all
 select 'found', 'd', null, cast(count(*) as varchar), null, cast(sum(hashtextextended(coalesce(cast("label" as varchar), chr(1)), hashint8extended("d_id", 0))) as varchar), null, null, null, null, null, null, null, null
 from "s"."d"
 union all
-select 'found', 'f', cast("year" as varchar), cast(count(*) as varchar), cast(sum("amount") as varchar), cast(sum(hash_numeric_extended("amount", hashint8extended("d_id", hashint4extended("year", hashint8extended("f_id", 0))))) as varchar), null, null, null, null, null, null, null, null
+select 'found', 'f', cast("year" as varchar), cast(count(*) as varchar), cast(sum("amount") as varchar), cast(sum(hash_numeric_extended("amount", hashint8extended("d_id", "f_id"))) as varchar), null, null, null, null, null, null, null, null
 from "s"."f" group by "year"
 union all
 select 'partition', pg_get_expr(c.relpartbound, c.oid), null, null, null, null, null, null, null, null, null, null, null, null
