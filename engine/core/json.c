@@ -124,7 +124,7 @@ static enum sf_code read_escape(struct reader *r, char **to)
         r->at++;
         return SF_OK;
     }
-    uint32_t unit, low;
+    uint32_t unit = 0, low = 0;
     if (!read_hex4(r, r->at + 1, &unit))
         return fail_at(r, start, "\\u needs four hexadecimal digits");
     r->at += 5;
@@ -242,7 +242,7 @@ static enum sf_code read_list(struct reader *r, struct sf_value *v)
         return SF_OK;
     }
     for (;;) {
-        const struct sf_value *item;
+        const struct sf_value *item = NULL;
         enum sf_code rc = read_value(r, &item);
         if (rc)
             return rc;
@@ -333,7 +333,7 @@ static enum sf_code read_map(struct reader *r, struct sf_value *v)
             return fail_at(r, r->at, "a key in double quotes expected");
         struct sf_mark key_mark = mark_here(r, r->at);
         size_t key_at = r->at;
-        struct sf_str key;
+        struct sf_str key = SF_STR_NONE;
         enum sf_code rc = read_string(r, &key);
         if (rc)
             return rc;
@@ -343,7 +343,7 @@ static enum sf_code read_map(struct reader *r, struct sf_value *v)
         if (r->at >= r->text.n || r->text.p[r->at] != ':')
             return fail_at(r, r->at, "':' expected");
         r->at++;
-        const struct sf_value *value;
+        const struct sf_value *value = NULL;
         if ((rc = read_value(r, &value)))
             return rc;
         *add_pair(r, v) = (struct sf_pair){key, value, key_mark};
@@ -509,19 +509,16 @@ static void write_map(const struct writer *w, const struct sf_value *v, size_t d
         for (size_t i = 0; i < v->map.n; i++)
             write_pair(w, &v->map.pairs[i], i == 0, depth);
     } else if (v->map.n) {
-        const struct sf_pair *few[FEW], **sorted = few;
-        if (v->map.n > FEW) {
-            sorted = malloc(v->map.n * sizeof(*sorted));
-            if (!sorted)
-                sf_out_of_memory();
-        }
+        const struct sf_pair *few[FEW], **many = v->map.n > FEW ? malloc(v->map.n * sizeof(struct sf_pair *)) : NULL;
+        const struct sf_pair **sorted = v->map.n > FEW ? many : few;
+        if (!sorted)
+            sf_out_of_memory();
         for (size_t i = 0; i < v->map.n; i++)
             sorted[i] = &v->map.pairs[i];
-        qsort(sorted, v->map.n, sizeof(*sorted), by_key);
+        qsort(sorted, v->map.n, sizeof(struct sf_pair *), by_key);
         for (size_t i = 0; i < v->map.n; i++)
             write_pair(w, sorted[i], i == 0, depth);
-        if (sorted != few)
-            free(sorted);
+        free(many);
     }
     if (v->map.n)
         new_line(w, depth);

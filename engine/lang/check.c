@@ -5,7 +5,6 @@
 #include "engine/core/json.h"
 
 #include <ctype.h>
-#include <stdio.h>
 
 enum { MAX_POLICY_CHARS = 6144 }; /* IAM quota for a managed policy, blanks not counted */
 
@@ -184,12 +183,11 @@ struct policy {
 static enum sf_code bad_policy(const struct policy *p, const struct sf_value *v, const char *fmt, ...) SF_PRINTF(3, 4);
 static enum sf_code bad_policy(const struct policy *p, const struct sf_value *v, const char *fmt, ...)
 {
-    char text[256];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    struct sf_str text = sf_str_vfmt(p->diags->arena, fmt, ap);
     va_end(ap);
-    return sf_diag_error(p->diags, "SF0222", v->mark, "%s: %s", p->what, text);
+    return sf_diag_error(p->diags, "SF0222", v->mark, "%s: %s", p->what, text.p);
 }
 
 static enum sf_code check_keys(const struct policy *p, const struct sf_value *map, const char *of, const char *const *names,

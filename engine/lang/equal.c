@@ -27,7 +27,7 @@ static void make_set(struct sf_value *list)
 {
     size_t kept = 0;
     if (list->list.n)
-        qsort(list->list.items, list->list.n, sizeof(*list->list.items), by_order);
+        qsort(list->list.items, list->list.n, sizeof(struct sf_value *), by_order);
     for (size_t i = 0; i < list->list.n; i++)
         if (!kept || sf_value_order(list->list.items[kept - 1], list->list.items[i]) != 0)
             list->list.items[kept++] = list->list.items[i];

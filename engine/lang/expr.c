@@ -194,7 +194,7 @@ struct joined {
 static enum sf_code join_part(const struct evaluator *e, const struct sf_value *raw, const struct sf_part *part,
                               struct joined *joined)
 {
-    const struct sf_value *value;
+    const struct sf_value *value = &sf_null_value;
     if (part->type == SF_PART_TEXT) {
         sf_buf_add(&joined->buf, part->text);
         return SF_OK;
@@ -372,7 +372,7 @@ static enum sf_code eval_attr(const struct evaluator *e, const struct sf_attr *a
     }
     bool goes_down = (attr->type == SF_T_LIST && raw->type == SF_V_LIST) ||
                      ((attr->type == SF_T_MAP || attr->type == SF_T_OBJECT) && raw->type == SF_V_MAP);
-    if (!goes_down || (!attr->of && !attr->fields))
+    if (!goes_down || (raw->type == SF_V_LIST ? !attr->of : !attr->of && !attr->fields))
         return eval_value(e, raw, attr->type == SF_T_JSON, out);
     struct sf_value *v = SF_NEW(e->arena, struct sf_value);
     *v = *raw;

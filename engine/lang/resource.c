@@ -284,7 +284,7 @@ static void add_resource(struct sf_loader *l, const struct block *block, struct 
         const struct sf_value **after = SF_NEW_ARRAY(l->arena, cap, const struct sf_value *);
         if (stack->n_resources) {
             memcpy(grown, stack->resources, stack->n_resources * sizeof(*grown));
-            memcpy(after, l->after, stack->n_resources * sizeof(*after));
+            memcpy(after, l->after, stack->n_resources * sizeof(struct sf_value *));
         }
         stack->resources = grown;
         l->after = after;

@@ -14,7 +14,7 @@ static int compare_kind(const void *key, const void *item)
 
 const struct sf_schema *sf_schema_find(struct sf_str kind)
 {
-    const struct sf_schema *const *hit = bsearch(&kind, sf_schemas, sf_schemas_count, sizeof(sf_schemas[0]), compare_kind);
+    const struct sf_schema *const *hit = bsearch(&kind, sf_schemas, sf_schemas_count, sizeof(struct sf_schema *), compare_kind);
     return hit ? *hit : NULL;
 }
 
@@ -154,7 +154,7 @@ static enum sf_code type_string(const struct typer *t, const struct sf_attr *att
         return SF_OK;
     struct sf_str names[64];
     size_t n = 0;
-    for (; attr->enums[n] && n < SF_COUNT(names); n++) {
+    for (; n < SF_COUNT(names) && attr->enums[n]; n++) {
         names[n] = sf_str_of(attr->enums[n]);
         if (sf_str_eq(names[n], s))
             return SF_OK;

@@ -107,7 +107,7 @@ static void read_provider(struct sf_loader *l, const struct sf_value *root, stru
     l->stack->provider = provider;
     if (sf_str_is(provider, "local") || sf_str_is(provider, "aws"))
         return;
-    if (override.n)
+    if (override.n || !v)
         sf_diag_error(l->diags, "SF0206", (struct sf_mark){.file = NULL}, "--provider: there is no provider '%.*s'",
                       SF_ARG(provider));
     else

@@ -398,7 +398,7 @@ static struct sf_str run_secret_command(struct sf_loader *l, const struct sf_val
     else if (!WIFEXITED(status) || WEXITSTATUS(status))
         sf_diag_error(l->diags, "SF0308", v->mark, "variable '%s': the command failed (%s %d)", name,
                       WIFEXITED(status) ? "exit code" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-    else if (!got.n || !sf_str_is_utf8(got) || memchr(got.p, 0, got.n))
+    else if (!got.n || !sf_str_is_utf8(got) || memchr(got.p, 0, got.n) != NULL)
         sf_diag_error(l->diags, "SF0308", v->mark, "variable '%s': the command wrote no text", name);
     else
         text = sf_str_dup(l->arena, got);

@@ -269,7 +269,7 @@ static enum sf_code read_stream(struct reader *r, const struct sf_value **out)
 static struct sf_mark first_bad_byte(const char *file, struct sf_str text)
 {
     struct sf_mark where = {file, 1, 1, 1};
-    size_t good = 0, bad = text.n; /* text[0..good) is good, text[0..bad] is not */
+    size_t good = 0;
     const char *line = text.p;
     while (good < text.n) {
         const char *stop = memchr(line, '\n', text.n - good);
@@ -280,7 +280,7 @@ static struct sf_mark first_bad_byte(const char *file, struct sf_str text)
         line += n;
         where.line++;
     }
-    for (bad = 0; good + bad < text.n;) {
+    for (size_t bad = 0; good + bad < text.n;) {
         size_t n = 1;
         while (n < 4 && good + bad + n <= text.n && !sf_str_is_utf8((struct sf_str){line + bad, n}))
             n++;

@@ -342,7 +342,7 @@ static void read_kind(struct compiler *c, const char *path, const struct sf_valu
     for (size_t i = 0; i < SF_COUNT(timeouts); i++) {
         int64_t seconds;
         *timeouts[i] = DEFAULT_TIMEOUT_S;
-        if (!get_int(c, block, timeout_keys[i], &seconds))
+        if (!block || !get_int(c, block, timeout_keys[i], &seconds))
             continue;
         if (seconds < 1 || seconds > MAX_TIMEOUT_S)
             sf_diag_error(c->diags, "SF0606", block->mark, "'%s' must be 1 to %d", timeout_keys[i], MAX_TIMEOUT_S);
@@ -540,11 +540,9 @@ static bool write_if_changed(const char *path, struct sf_buf *out)
     bool is_same = false, ok = !out->overflow;
     FILE *old = fopen(path, "rb");
     if (old) {
-        char *before = malloc(text.n + 1);
-        if (!before)
-            sf_out_of_memory();
-        is_same = fread(before, 1, text.n + 1, old) == text.n && memcmp(before, text.p, text.n) == 0;
-        free(before);
+        is_same = true;
+        for (size_t i = 0; i <= text.n && is_same; i++)
+            is_same = getc(old) == (i < text.n ? (unsigned char)text.p[i] : EOF);
         fclose(old);
     }
     if (ok && !is_same) {
