@@ -121,16 +121,21 @@ static enum sf_code read_rules(struct sf_op *op, struct sf_str name, const struc
 static void set_attributes(struct sf_op *op, const struct sf_value *summary, bool is_sample, struct sf_value *want)
 {
     static const char *const same[] = {
-        DATASET_RULES,        DATASET_SNAPSHOT,      DATASET_ROWS,       DATASET_REJECTED,       DATASET_REJECTS,
-        DATASET_REJECTS_FILE, DATASET_REPEATED_ROWS, DATASET_DATA_AS_OF, DATASET_DATA_LOADED_AT, DATASET_FACT_COLUMNS,
-        DATASET_TABLES,       DATASET_YEARS,         DATASET_CROSSWALK,
+        DATASET_RULES,      DATASET_SNAPSHOT, DATASET_ROWS,  DATASET_REJECTED,  DATASET_REJECTS,        DATASET_REPEATED_ROWS,
+        DATASET_DATA_AS_OF, DATASET_TABLES,   DATASET_YEARS, DATASET_CROSSWALK, DATASET_DATA_LOADED_AT, DATASET_FACT_COLUMNS,
     };
+    static const char *const files[] = {DATASET_REJECTS_FILE, DATASET_UNMAPPED_FILE};
     sf_map_set_str(op->arena, want, DATASET_SOURCE_KIND, is_sample ? SF_STR("sample") : SF_STR("file"));
     sf_map_set_bool(op->arena, want, DATASET_IS_SAMPLE, is_sample);
     for (size_t i = 0; i < SF_COUNT(same); i++) {
         const struct sf_value *v = sf_map_getz(summary, same[i]);
         if (v)
             sf_map_set(op->arena, want, sf_str_of(same[i]), v);
+    }
+    for (size_t i = 0; i < SF_COUNT(files); i++) {
+        struct sf_str file = sf_map_str(summary, files[i]);
+        sf_map_set_str(op->arena, want, files[i],
+                       file.n ? sf_str_fmt(op->arena, "%s/%.*s", op->site->cache_dir, SF_ARG(file)) : SF_STR_NONE);
     }
 }
 

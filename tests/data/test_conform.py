@@ -125,7 +125,7 @@ def test_crosswalk_has_one_target_a_legacy_type(plain):
     coverage = summary["crosswalk"]
     assert coverage["mapped_by_code"] + coverage["mapped_by_name"] == len(rows)
     assert coverage["legacy_members"] == len(rows) + coverage["ambiguous"] + coverage["unmatched"]
-    unmapped = list(csv.DictReader(open(coverage["unmapped_file"])))
+    unmapped = list(csv.DictReader(open(os.path.join(out, summary["unmapped_file"]))))
     assert len(unmapped) == coverage["ambiguous"] + coverage["unmatched"]
 
 
@@ -194,7 +194,7 @@ def test_bad_values_are_rejected_row_by_row_as_the_reference_says(plain, tmp_pat
     assert summary["rejected"] == len(expected.rejected) == 200
     assert summary["rows"] == 2800 and summary["source_rows"] == 3000
     assert len(summary["rejects"]) == 5
-    listed = list(csv.DictReader(open(summary["rejects_file"])))
+    listed = list(csv.DictReader(open(os.path.join(out_dir, summary["rejects_file"]))))
     assert [(int(r["line"]) - 2, r["column"]) for r in listed] == expected.rejected
     assert [next(csv.reader([r["row"]])) for r in listed] == [rows[n + 1] for n, _ in expected.rejected]
     for year, want in expected.years.items():

@@ -171,9 +171,11 @@ static bool has_all(struct sf_arena *arena, const char *cache_dir, const struct 
     return true;
 }
 
-static bool has_list(const char *path)
+/* Whether the list that the summary names at `key`, if any, is there. */
+static bool has_list(struct sf_arena *arena, const char *cache_dir, const struct sf_value *summary, const char *key)
 {
-    return access(path, R_OK) == 0;
+    struct sf_str file = sf_map_str(summary, key);
+    return file.n == 0 || access(sf_str_fmt(arena, "%s/%.*s", cache_dir, SF_ARG(file)).p, R_OK) == 0;
 }
 
 /* The kept evaluation, or NULL when there is none or something of it is gone. */
@@ -185,7 +187,7 @@ static const struct sf_value *find_kept(struct sf_arena *arena, const char *cach
         return NULL;
     bool is_whole = has_all(arena, cache_dir, sf_map_getz(summary, "tables")) &&
                     has_all(arena, cache_dir, sf_map_getz(summary, "years")) &&
-                    (sf_map_int(summary, "rejected", 0) == 0 || has_list(sf_map_str(summary, "rejects_file").p));
+                    has_list(arena, cache_dir, summary, "rejects_file") && has_list(arena, cache_dir, summary, "unmapped_file");
     return is_whole ? summary : NULL;
 }
 

@@ -27,8 +27,8 @@ struct sf_conform_options {
 };
 
 /* *summary is a map in `arena`: rows, rejected, rejects, rejects_file, snapshot, data_as_of, data_loaded_at, tables, years,
- * fact_columns, repeated_rows, crosswalk (README.md shows it). Rejected rows do not fail: the load decides about them.
- * SF_E_DATA: the file is refused, with line and column. SF_E_CANCELLED, SF_E_IO. */
+ * fact_columns, repeated_rows, crosswalk, unmapped_file (README.md shows it; files are relative to cache_dir). Rejected rows do not
+ * fail: the load decides about them. SF_E_DATA: the file is refused, with line and column. SF_E_CANCELLED, SF_E_IO. */
 enum sf_code sf_conform_run(struct sf_arena *arena, const struct sf_rules *rules, struct sf_source *source,
                             const struct sf_conform_options *options, const struct sf_value **summary,
                             struct sf_err *err) SF_MUST_CHECK;

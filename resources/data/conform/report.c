@@ -103,15 +103,14 @@ static enum sf_code add_rejects(struct sf_arena *arena, const struct sf_conform_
     sf_map_set_int(arena, summary, "rejected_with_amount", (int64_t)readable);
     sf_map_set_int(arena, summary, "rejected_cents", cents);
     sf_map_set(arena, summary, SF_STR("rejects"), sf_value_list(arena, shown, n_shown));
-    struct sf_str path = SF_STR_NONE;
+    struct sf_str file = SF_STR_NONE;
+    enum sf_code rc = SF_OK;
     if (rejected) {
-        path = sf_str_fmt(arena, "%s/conform/%s.rejects.csv", options->cache_dir, options->name);
-        enum sf_code rc = write_rejects(path.p, rejects, n, err);
-        if (rc)
-            return rc;
+        file = sf_str_fmt(arena, "conform/%s.rejects.csv", options->name);
+        rc = write_rejects(sf_str_fmt(arena, "%s/%s", options->cache_dir, file.p).p, rejects, n, err);
     }
-    sf_map_set_str(arena, summary, "rejects_file", path);
-    return SF_OK;
+    sf_map_set_str(arena, summary, "rejects_file", file);
+    return rc;
 }
 
 static struct sf_value *describe(struct sf_arena *arena, const struct sf_object_file *object)
@@ -225,11 +224,10 @@ enum sf_code sf_report_make(struct sf_arena *arena, const struct sf_rules *rules
     sf_map_set(arena, summary, SF_STR("tables"), tables);
     sf_map_set(arena, summary, SF_STR("years"), years);
     if (rules->has_crosswalk) {
-        struct sf_value *coverage = describe_coverage(arena, &r->coverage);
-        struct sf_str path = sf_str_fmt(arena, "%s/conform/%s.unmapped.csv", options->cache_dir, options->name);
-        sf_map_set_str(arena, coverage, "unmapped_file", path);
-        sf_map_set(arena, summary, SF_STR("crosswalk"), coverage);
-        rc = sf_conform_write_file(path.p, sf_buf_str(&r->unmapped), err);
+        struct sf_str file = sf_str_fmt(arena, "conform/%s.unmapped.csv", options->name);
+        sf_map_set(arena, summary, SF_STR("crosswalk"), describe_coverage(arena, &r->coverage));
+        sf_map_set_str(arena, summary, "unmapped_file", file);
+        rc = sf_conform_write_file(sf_str_fmt(arena, "%s/%s", options->cache_dir, file.p).p, sf_buf_str(&r->unmapped), err);
     }
     *out = summary;
     return rc;

@@ -286,7 +286,7 @@ static void a_bad_value_rejects_the_row_and_is_listed_with_its_line(void **state
         assert_true(sf_str_is(sf_map_str(r, "column"), want[i].column));
         assert_true(sf_str_is(sf_map_str(r, "reason"), want[i].reason));
     }
-    assert_int_equal(access(sf_map_str(f->summary, "rejects_file").p, R_OK), 0);
+    assert_int_equal(access(sf_str_fmt(f->arena, "%s/%.*s", f->dir, SF_ARG(sf_map_str(f->summary, "rejects_file"))).p, R_OK), 0);
     assert_null(strstr(rows_of(f, "tables", "type"), "Wages,0123")); /* a rejected row makes no member */
 }
 
