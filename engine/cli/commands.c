@@ -48,6 +48,14 @@ static struct sf_plan_options plan_options(const struct sf_options *options)
                                     .n_replaces = options->n_replaces};
 }
 
+/* The path as seen from here, when it is below: it stands in the plan's headlines. */
+static const char *seen_from_here(const char *path)
+{
+    char here[PATH_MAX];
+    size_t n = getcwd(here, sizeof(here)) ? strlen(here) : 0;
+    return n > 1 && strncmp(path, here, n) == 0 && path[n] == '/' ? path + n + 1 : path;
+}
+
 static enum sf_code read_plan_file(struct command *command, struct sf_plan_options *options)
 {
     const char *path = command->options.plan_file;
@@ -72,7 +80,7 @@ static enum sf_code read_plan_file(struct command *command, struct sf_plan_optio
         return rc;
     struct sf_plan_request request;
     sf_planfile_request(command->arena, command->saved_plan, &request, options);
-    command->options.file = request.stack_file.p;
+    command->options.file = seen_from_here(request.stack_file.p);
     command->options.provider = request.provider.n ? request.provider.p : NULL;
     if (request.state.n)
         command->options.state = request.state.p;

@@ -170,7 +170,12 @@ static struct sf_str slice_chars(struct sf_str s, size_t from, size_t count)
     return sf_str_slice(s, start, i);
 }
 
-/* Text that a terminal may see: a tab is one blank (so that carets fit), other control characters are '?'. */
+static size_t sequence_length(unsigned char c)
+{
+    return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+}
+
+/* Text that a terminal may see: a tab is one blank (so that carets fit), other control characters and bad UTF-8 are '?'. */
 static void add_clean(struct sf_buf *out, struct sf_str s, bool keep_lines)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -186,7 +191,10 @@ static void add_clean(struct sf_buf *out, struct sf_str s, bool keep_lines)
             sf_buf_addc(out, '?');
             i++;
         } else {
-            sf_buf_addc(out, (char)c);
+            struct sf_str one = sf_str_slice(s, i, i + sequence_length(c));
+            bool is_good = sf_str_is_utf8(one);
+            sf_buf_add(out, is_good ? one : SF_STR("?"));
+            i += is_good ? one.n - 1 : 0;
         }
     }
 }

@@ -9,6 +9,7 @@ enum { MAX_CYCLE_NAMES = 10 };
 struct walker {
     struct sf_loader *l;
     struct sf_resource *self; /* NULL in an output */
+    const char *attr;         /* the attribute that is walked: what people call its items by */
     struct sf_resource **found;
     size_t n, cap;
     size_t *stamps; /* per resource: 1 + the index of the resource that it was last found for */
@@ -92,8 +93,9 @@ static bool is_literal_id(struct sf_str s)
     return false;
 }
 
-static void check_kind(struct sf_loader *l, const struct sf_attr *attr, const struct sf_resource *target, struct sf_mark where)
+static void check_kind(struct walker *w, const struct sf_attr *attr, const struct sf_resource *target, struct sf_mark where)
 {
+    struct sf_loader *l = w->l;
     struct sf_buf kinds = SF_BUF(512);
     for (size_t i = 0; attr->to && attr->to[i]; i++) {
         if (strcmp(attr->to[i], target->schema->kind) == 0) {
@@ -103,7 +105,7 @@ static void check_kind(struct sf_loader *l, const struct sf_attr *attr, const st
         sf_buf_addf(&kinds, "%s'%s'", i ? ", " : "", attr->to[i]);
     }
     if (attr->to) {
-        sf_diag_error(l->diags, "SF0410", where, "%s: '%.*s' is a %s", attr->name, SF_ARG(target->name), target->schema->kind);
+        sf_diag_error(l->diags, "SF0410", where, "%s: '%.*s' is a %s", w->attr, SF_ARG(target->name), target->schema->kind);
         sf_diag_help(l->diags, "a resource of kind %.*s belongs here", SF_ARG(sf_buf_str(&kinds)));
     }
     sf_buf_free(&kinds);
@@ -120,14 +122,14 @@ static void check_ref(struct walker *w, const struct sf_attr *attr, const struct
             unknown_name(l, name, v->mark);
             return;
         }
-        check_kind(l, attr, target, v->mark);
+        check_kind(w, attr, target, v->mark);
         add_edge(w, target, v->mark);
         return;
     }
     const struct sf_block *block = meant(l, v->s);
     if (!block && is_literal_id(v->s))
         return;
-    sf_diag_error(l->diags, "SF0402", v->mark, "%s: '%.*s' is neither the name of a resource nor an id", attr->name,
+    sf_diag_error(l->diags, "SF0402", v->mark, "%s: '%.*s' is neither the name of a resource nor an id", w->attr,
                   SF_ARG(sf_str_slice(v->s, 0, 64)));
     if (block)
         sf_diag_help(l->diags, "did you mean '%.*s'?", SF_ARG(block->name));
@@ -137,9 +139,9 @@ static void check_ref(struct walker *w, const struct sf_attr *attr, const struct
 
 /* --- ${...} --- */
 
-static void would_show(struct walker *w, const struct sf_attr *attr, const struct sf_part *part, struct sf_mark where)
+static void would_show(struct walker *w, const struct sf_part *part, struct sf_mark where)
 {
-    sf_diag_error(w->l->diags, "SF0226", where, "'%.*s' is a secret, and attribute '%s' is not", SF_ARG(part->text), attr->name);
+    sf_diag_error(w->l->diags, "SF0226", where, "'%.*s' is a secret, and attribute '%s' is not", SF_ARG(part->text), w->attr);
     sf_diag_help(w->l->diags, "a secret may be used only in an attribute that is kept secret");
 }
 
@@ -166,7 +168,7 @@ static void check_resource_part(struct walker *w, const struct sf_attr *attr, co
         return;
     }
     if (schema->attrs[index].is_secret && !attr->is_secret && attr->type != SF_T_ANY)
-        would_show(w, attr, part, where);
+        would_show(w, part, where);
 }
 
 static void check_part(struct walker *w, const struct sf_attr *attr, const struct sf_part *part, struct sf_mark where)
@@ -179,7 +181,7 @@ static void check_part(struct walker *w, const struct sf_attr *attr, const struc
     case SF_PART_VAR: {
         const struct sf_variable *variable = sf_map_find(l->stack->variable_by_name, part->name);
         if (variable && variable->is_secret && !attr->is_secret && attr->type != SF_T_ANY)
-            would_show(w, attr, part, where);
+            would_show(w, part, where);
         if (variable)
             return;
         struct sf_str *names = SF_NEW_ARRAY(l->arena, l->stack->n_variables, struct sf_str);
@@ -319,6 +321,7 @@ static const struct sf_value *walk(struct walker *w, const struct sf_attr *attr,
 static void walk_after(struct walker *w, const struct sf_value *after)
 {
     static const struct sf_attr any_kind = {.name = "after", .type = SF_T_REF};
+    w->attr = "after";
     if (after->type != SF_V_LIST && after->type != SF_V_STRING) {
         sf_load_wrong(w->l, after, "after", "a list of names of resources");
         return;
@@ -344,6 +347,7 @@ static void walk_resource(struct walker *w, size_t index)
     for (size_t i = 0; i < attrs->map.n; i++) {
         const struct sf_pair *pair = &attrs->map.pairs[i];
         const struct sf_attr *attr = &resource->schema->attrs[sf_schema_attr(resource->schema, pair->key)];
+        w->attr = attr->name;
         const struct sf_value *v = walk(w, attr, pair->value, false);
         if (v == pair->value)
             continue;
@@ -437,6 +441,7 @@ void sf_load_references(struct sf_loader *l)
     for (size_t i = 0; i < stack->n_resources; i++)
         walk_resource(&w, i);
     w.self = NULL;
+    w.attr = "outputs";
     for (size_t i = 0; i < stack->n_outputs; i++)
         walk(&w, &any, stack->outputs[i].raw, false);
     free(w.found);

@@ -130,27 +130,6 @@ bool sf_node_wants_read(const struct sf_graph *graph, const struct sf_node *node
     return !goes_along;
 }
 
-const struct sf_value *sf_value_sealed(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value *v)
-{
-    if (!v || !sf_value_has_secret(v))
-        return v;
-    if (v->type == SF_V_STRING)
-        return sf_value_fingerprint(arena, graph->fingerprint(graph->fingerprint_key, arena, v->s));
-    if (v->type == SF_V_LIST) {
-        const struct sf_value **items = SF_NEW_ARRAY(arena, v->list.n, const struct sf_value *);
-        for (size_t i = 0; i < v->list.n; i++)
-            items[i] = sf_value_sealed(graph, arena, v->list.items[i]);
-        return sf_value_list(arena, items, v->list.n);
-    }
-    if (v->type == SF_V_MAP) {
-        struct sf_value *copy = sf_value_map(arena);
-        for (size_t i = 0; i < v->map.n; i++)
-            sf_map_add(arena, copy, v->map.pairs[i].key, sf_value_sealed(graph, arena, v->map.pairs[i].value));
-        return copy;
-    }
-    return v;
-}
-
 static bool same(struct sf_graph *graph, const struct sf_attr *attr, const struct sf_value *a, const struct sf_value *b)
 {
     if (a == b)
@@ -260,8 +239,12 @@ static const struct sf_value *unset_value(struct sf_arena *arena, const struct s
     return sf_json_parse(arena, sf_str_of(attr->unset_json), "schema", SF_JSON_PLAIN, &v, &ignored) ? NULL : v;
 }
 
-void sf_node_adjust_want(const struct sf_node *node, struct sf_arena *arena, struct sf_value *want)
+void sf_node_adjust_want(const struct sf_graph *graph, const struct sf_node *node, struct sf_arena *arena, struct sf_value *want)
 {
+    for (size_t i = 0; i < want->map.n; i++) {
+        struct sf_pair *pair = &want->map.pairs[i];
+        pair->value = sf_plan_fill_absent(graph, arena, pair->value, sf_map_get(node->recorded->attrs, pair->key));
+    }
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
         const struct sf_attr *attr = &node->schema->attrs[i];
         const struct sf_value *is = current(node, attr), *instead = NULL;
@@ -354,7 +337,8 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
 {
     struct sf_value *attrs = sf_value_map(graph->arena);
     bool forced = false;
-    sf_node_adjust_want(node, graph->arena, node->want);
+    const struct sf_variable *absent = sf_plan_absent_secret(graph, node->want);
+    sf_node_adjust_want(graph, node, graph->arena, node->want);
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
         const struct sf_value *v = compare(graph, node, &node->schema->attrs[i]);
         if (v)
@@ -395,6 +379,7 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
     }
     if (node->action == SF_REPLACE)
         plan_new(graph, node, true);
+    node->absent_secret = node->action == SF_REPLACE ? absent : sf_plan_absent_secret(graph, node->want);
 }
 
 static void decide_unwanted(struct sf_graph *graph, struct sf_node *node)
@@ -457,6 +442,8 @@ void sf_node_decide(struct sf_graph *graph, struct sf_node *node)
     } else {
         decide_existing(graph, node);
     }
+    if (node->action == SF_CREATE)
+        node->absent_secret = sf_plan_absent_secret(graph, node->want);
 }
 
 enum sf_code sf_graph_settle(struct sf_graph *graph)

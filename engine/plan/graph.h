@@ -112,7 +112,8 @@ struct sf_node {
     size_t n_changes;
     struct sf_change *drift; /* recorded against actual */
     size_t n_drift;
-    bool needs_record; /* nothing to call, but state should be brought up to date */
+    const struct sf_variable *absent_secret; /* NULL, or the secret that this run lacks and the action needs */
+    bool needs_record;                       /* nothing to call, but state should be brought up to date */
     bool is_destroyed_with_container;
     struct sf_object now;
     struct sf_object planned;
@@ -167,8 +168,9 @@ void sf_node_decide(struct sf_graph *graph, struct sf_node *node);
 /* Second pass once all are decided: what goes with a destroyed container, protections. Errors go to graph->diags. */
 enum sf_code sf_graph_settle(struct sf_graph *graph) SF_MUST_CHECK;
 /* What an update of an existing object is to set, where that is not what the stack file says: an ignored or preferred attribute
- * stays as it is; one that was recorded and is not wanted any more gets its schema's `unset`. */
-void sf_node_adjust_want(const struct sf_node *node, struct sf_arena *arena, struct sf_value *want);
+ * stays as it is; a secret that this run lacks is what was recorded; one that was recorded and is not wanted any more gets its
+ * schema's `unset`. */
+void sf_node_adjust_want(const struct sf_graph *graph, const struct sf_node *node, struct sf_arena *arena, struct sf_value *want);
 /* Evaluates the outputs from the planned attributes. */
 enum sf_code sf_graph_outputs(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value **outputs) SF_MUST_CHECK;
 
@@ -185,6 +187,12 @@ const struct sf_value *sf_value_sealed(struct sf_graph *graph, struct sf_arena *
 bool sf_node_changes_guard(const struct sf_node *node);
 /* Nothing is called, but people should know: a new address, another guard. */
 bool sf_node_changes_record(const struct sf_node *node);
+
+/* The first secret variable in a value that neither this run was given nor sfstack generates; NULL when there is none. */
+const struct sf_variable *sf_plan_absent_secret(const struct sf_graph *graph, const struct sf_value *v);
+/* `want` with the recorded fingerprints, found at the same places of `is`, instead of such secrets. */
+const struct sf_value *sf_plan_fill_absent(const struct sf_graph *graph, struct sf_arena *arena, const struct sf_value *want,
+                                           const struct sf_value *is);
 
 struct sf_counts {
     size_t add, change, destroy, forget, record, drift, unreadable;

@@ -50,11 +50,18 @@ static struct sf_str digest_of(struct sf_arena *arena, const struct sf_value *sa
     return sf_sha256_hex(arena, sf_json_text(arena, bare, SF_JSON_STATE));
 }
 
+/* Files by their names as seen from the stack file: it may be named by another path when the plan is applied. */
 static const struct sf_value *sources_json(struct sf_arena *arena, const struct sf_stack *stack)
 {
     struct sf_value *map = sf_value_map(arena);
-    for (const struct sf_source *source = stack->sources; source; source = source->next)
-        sf_map_set_str(arena, map, source->file, sf_sha256_hex(arena, source->text));
+    const char *slash = strrchr(stack->file, '/');
+    struct sf_str folder = {stack->file, slash ? (size_t)(slash - stack->file) + 1 : 0};
+    for (const struct sf_source *source = stack->sources; source; source = source->next) {
+        struct sf_str file = sf_str_of(source->file);
+        if (folder.n && sf_str_starts(file, folder))
+            file = sf_str_slice(file, folder.n, file.n);
+        sf_map_set(arena, map, file, sf_value_str(arena, sf_sha256_hex(arena, source->text)));
+    }
     return map;
 }
 
@@ -134,12 +141,28 @@ static enum sf_code stale(struct sf_err *err, const char *what, struct sf_str na
     return SF_E_STALE;
 }
 
-static enum sf_code hold_map(struct sf_err *err, const struct sf_value *was, const struct sf_value *is, const char *what)
+static enum sf_code hold_sources(struct sf_err *err, const struct sf_value *was, const struct sf_value *is)
 {
-    for (size_t i = 0; is && i < is->map.n; i++) {
+    for (size_t i = 0; i < is->map.n; i++) {
+        const struct sf_value *then = sf_map_get(was, is->map.pairs[i].key);
+        if (!then || !sf_value_equal(then, is->map.pairs[i].value))
+            return stale(err, "file", is->map.pairs[i].key, then ? "has changed since" : "was not part of the stack");
+    }
+    for (size_t i = 0; i < was->map.n; i++)
+        if (!sf_map_get(is, was->map.pairs[i].key))
+            return stale(err, "file", was->map.pairs[i].key, "is not part of the stack any more");
+    return SF_OK;
+}
+
+/* Only what has a value both times: a secret may be left out while nothing needs it, one to generate has none before the first
+ * apply.
+ */
+static enum sf_code hold_variables(struct sf_err *err, const struct sf_value *was, const struct sf_value *is)
+{
+    for (size_t i = 0; i < is->map.n; i++) {
         const struct sf_value *then = sf_map_get(was, is->map.pairs[i].key);
         if (then && !sf_value_equal(then, is->map.pairs[i].value))
-            return stale(err, what, is->map.pairs[i].key, "has changed since");
+            return stale(err, "variable", is->map.pairs[i].key, "has another value");
     }
     return SF_OK;
 }
@@ -178,9 +201,9 @@ enum sf_code sf_planfile_hold(struct sf_graph *graph, struct sf_arena *arena, co
 {
     struct sf_str lineage = sf_map_str(saved, "lineage");
     const struct sf_value *steps = sf_map_getz(saved, "steps");
-    enum sf_code rc = hold_map(err, sf_map_getz(saved, "sources"), sources_json(arena, graph->stack), "file");
+    enum sf_code rc = hold_sources(err, sf_map_getz(saved, "sources"), sources_json(arena, graph->stack));
     if (!rc)
-        rc = hold_map(err, sf_map_getz(saved, "variables"), variables_json(graph, arena), "variable");
+        rc = hold_variables(err, sf_map_getz(saved, "variables"), variables_json(graph, arena));
     if (rc)
         return rc;
     bool all_new = true;

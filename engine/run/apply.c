@@ -367,7 +367,7 @@ static enum sf_code evaluate(struct applying *applying, struct sf_step *step)
         return SF_E_CONFIG;
     }
     if (step->verb == SF_VERB_UPDATE)
-        sf_node_adjust_want(node, step->arena, step->want);
+        sf_node_adjust_want(&run->graph, node, step->arena, step->want);
     node->planned.attrs = step->want;
     node->planned.refs = step->refs;
     node->planned.id = step->verb == SF_VERB_UPDATE ? node->recorded->id : SF_STR_NONE;

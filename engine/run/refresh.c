@@ -62,6 +62,13 @@ static enum sf_step_result decide(struct planning *planning, struct visit *visit
     struct sf_run *run = planning->run;
     struct sf_node *node = visit->node;
     sf_node_decide(&run->graph, node);
+    if (node->absent_secret) {
+        const struct sf_variable *secret = node->absent_secret;
+        visit->rc = sf_fail(visit->err, SF_E_CONFIG, "the secret variable '%.*s' has no value in this run", SF_ARG(secret->name));
+        sf_hint(visit->err, "it comes from %.*s; it may be left out only while nothing needs it", SF_ARG(secret->source));
+        fail_visit(planning, visit, node->action == SF_UPDATE ? "to update" : "to create");
+        return SF_STEP_FAILED;
+    }
     if (node->action == SF_CREATE && node->driver->preflight && !visit->wants_preflight && node->is_targeted) {
         visit->wants_preflight = true;
         return SF_STEP_WORK;

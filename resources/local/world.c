@@ -141,6 +141,33 @@ static enum sf_code make_dirs(struct sf_arena *arena, const char *path, mode_t m
     return SF_OK;
 }
 
+/* An absolute path without `.`, `..` and doubled slashes: it is compared with others, and need not exist yet. */
+static struct sf_str without_dots(struct sf_arena *arena, struct sf_str path)
+{
+    char *out = sf_arena_alloc(arena, path.n + 2);
+    size_t n = 0, end;
+    for (size_t at = 0; at < path.n; at = end + 1) {
+        end = at;
+        while (end < path.n && path.p[end] != '/')
+            end++;
+        struct sf_str part = sf_str_slice(path, at, end);
+        if (!part.n || sf_str_is(part, "."))
+            continue;
+        if (sf_str_is(part, "..")) {
+            while (n > 0 && out[--n] != '/') {
+            }
+            continue;
+        }
+        out[n++] = '/';
+        memcpy(out + n, part.p, part.n);
+        n += part.n;
+    }
+    if (!n)
+        out[n++] = '/';
+    out[n] = 0;
+    return (struct sf_str){out, n};
+}
+
 /* Where the territory is. *is_elsewhere: not the default place, so it must be recorded. */
 static enum sf_code choose_dir(struct sf_arena *arena, const struct sf_site *site, const struct sf_value *recorded, bool may_write,
                                struct sf_territory *t, bool *is_elsewhere, struct sf_err *err)
@@ -150,8 +177,8 @@ static enum sf_code choose_dir(struct sf_arena *arena, const struct sf_site *sit
     struct sf_str wish = sf_map_str(site->settings, "root");
     if (wish.n && wish.p[0] != '/')
         wish = sf_str_fmt(arena, "%s/%.*s", site->stack_dir, SF_ARG(wish));
-    while (wish.n > 1 && wish.p[wish.n - 1] == '/')
-        wish.n--;
+    if (wish.n)
+        wish = without_dots(arena, wish);
     if (wish.n && earlier.n && !sf_str_eq(wish, earlier)) {
         sf_fail(err, SF_E_CONFIG, "this stack's local world is in '%.*s', but `local: {root}` says '%.*s'", SF_ARG(earlier),
                 SF_ARG(wish));
