@@ -190,7 +190,7 @@ static bool read_plainly(struct sf_str s, struct sf_buf *out)
 {
     enum { START, BARE, QUOTED, CLOSED } at = START;
     bool is_quoted = false;
-    struct sf_buf value = SF_BUF(1 << 20);
+    struct sf_buf value = SF_BUF(8 << 20);
     bool ok = true, any = false;
     for (size_t i = 0; i < s.n && ok; i++) {
         char c = s.p[i];
@@ -246,10 +246,11 @@ static bool read_fast(struct sf_str text, struct sf_buf *out)
         for (bool more = ok && sf_csv_first(&chunk, &r); more; more = sf_csv_next(&r)) {
             for (size_t i = 0; i < r.n_fields; i++) {
                 struct sf_str raw = sf_csv_raw(&r, i);
-                char scratch[2048];
+                char *scratch = malloc(raw.n + 1);
                 sf_buf_addz(out, sf_csv_is_quoted(raw) ? "(" : "");
                 sf_buf_add(out, sf_csv_value(raw, scratch));
                 sf_buf_addz(out, sf_csv_is_quoted(raw) ? ")" : "");
+                free(scratch);
                 sf_buf_addc(out, i + 1 < r.n_fields ? '|' : '/');
             }
         }
@@ -299,6 +300,38 @@ static void random_bytes_are_read_as_a_plain_reading_reads_them(void **state)
     assert_true(accepted > 5000);
 }
 
+/* Fields full of line ends, one odd quote, one long quoted stretch: wherever a block ends, no record may be torn. */
+static void chunks_are_cut_between_records_only(void **state)
+{
+    (void)state;
+    uint64_t seed = 7;
+    struct sf_buf text = SF_BUF(8 << 20), want = SF_BUF(16 << 20), have = SF_BUF(16 << 20);
+    for (size_t i = 0; text.n < 3 << 20; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        unsigned kind = (unsigned)(seed >> 40) % 6;
+        if (i == 5000) {
+            sf_buf_addz(&text, "37.8\"N,");
+            sf_buf_addc(&text, '"');
+            for (size_t k = 0; k < 150000; k++)
+                sf_buf_addz(&text, "x\n");
+            sf_buf_addz(&text, "\"\n");
+        }
+        sf_buf_addf(&text,
+                    kind == 0   ? "\"%zu\n,\n\",\"\"\n"
+                    : kind == 1 ? "%zu,\"\"\"\n\"\n"
+                    : kind == 2 ? "5\",%zu\n"
+                                : "%zu,plain\n",
+                    i);
+    }
+    assert_true(read_plainly(sf_buf_str(&text), &want));
+    assert_true(read_fast(sf_buf_str(&text), &have));
+    assert_int_equal(have.n, want.n);
+    assert_memory_equal(have.p, want.p, want.n);
+    sf_buf_free(&text);
+    sf_buf_free(&want);
+    sf_buf_free(&have);
+}
+
 static void written_fields_are_quoted_only_where_they_must_be(void **state)
 {
     (void)state;
@@ -325,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_file_known_to_end_with_a_line_end_is_refused_when_it_does_not),
         cmocka_unit_test(a_large_quoted_field_passes_and_one_without_end_is_bounded),
         cmocka_unit_test(random_bytes_are_read_as_a_plain_reading_reads_them),
+        cmocka_unit_test(chunks_are_cut_between_records_only),
         cmocka_unit_test(written_fields_are_quoted_only_where_they_must_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
