@@ -259,6 +259,24 @@ static void writes_canonical_text(void **state)
     }
 }
 
+static void whole_numbers_are_ints_and_the_others_keep_their_text(void **state)
+{
+    (void)state;
+    struct sf_arena *arena = sf_arena_new();
+    const struct sf_value *v;
+    struct sf_err err;
+    assert_int_equal(
+        parse(arena, SF_STR("[9223372036854775807,-9223372036854775808,9223372036854775808,-0,1.0]"), SF_JSON_PLAIN, &v, &err),
+        SF_OK);
+    assert_int_equal(v->list.items[0]->type, SF_V_INT);
+    assert_true(v->list.items[0]->i == INT64_MAX);
+    assert_int_equal(v->list.items[1]->type, SF_V_INT);
+    assert_true(v->list.items[1]->i == INT64_MIN);
+    for (size_t i = 2; i < 5; i++)
+        assert_int_equal(v->list.items[i]->type, SF_V_NUMBER);
+    sf_arena_free(arena);
+}
+
 static void pretty_text_keeps_the_order_of_the_map(void **state)
 {
     (void)state;
@@ -352,6 +370,7 @@ int main(void)
         cmocka_unit_test(says_where_the_defect_is),
         cmocka_unit_test(caps_the_depth),
         cmocka_unit_test(writes_canonical_text),
+        cmocka_unit_test(whole_numbers_are_ints_and_the_others_keep_their_text),
         cmocka_unit_test(pretty_text_keeps_the_order_of_the_map),
         cmocka_unit_test(state_mode_brings_secrets_and_unknowns_back),
         cmocka_unit_test(a_clear_secret_is_never_written),

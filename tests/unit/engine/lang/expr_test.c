@@ -81,6 +81,16 @@ static void says_what_is_wrong_with_a_path(void **state)
             fail_msg("%s: %s", cases[i].yaml, ((struct fixture *)*state)->shown.p);
 }
 
+static void a_wrong_value_is_shown_where_it_is_used(void **state)
+{
+    struct fixture *f = *state;
+    struct sf_value *attrs, *refs;
+    load_good(f, "stack: s\nvariables: {n: {default: many}}\nresources:\n  a: {kind: bucket, name: abc, size: \"${var.n}\"}\n");
+    assert_int_equal(eval(f, "a", &attrs, &refs), SF_E_CONFIG);
+    assert_non_null(strstr(f->shown.p, "size: must be a whole number, not 'many'"));
+    assert_non_null(strstr(f->shown.p, "stack.yaml:4:38"));
+}
+
 static void file_reads_text_beside_the_stack_file(void **state)
 {
     struct fixture *f = *state;
@@ -159,6 +169,7 @@ int main(void)
         TEST(a_reference_alone_keeps_its_type),
         TEST(inside_text_everything_becomes_text),
         TEST(says_what_is_wrong_with_a_path),
+        TEST(a_wrong_value_is_shown_where_it_is_used),
         TEST(file_reads_text_beside_the_stack_file),
         TEST(iams_own_names_are_left_alone_in_json_only),
         TEST(json_may_come_as_text),

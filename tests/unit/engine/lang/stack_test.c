@@ -116,6 +116,8 @@ static void a_world_block_counts_only_in_its_world(void **state)
     assert_string_equal(attrs_of(f, "a"), "{\"fast\":true,\"name\":\"local-name\",\"versioning\":false}");
     assert_int_equal(load_with(f, text, "aws", NULL, 0), SF_E_CONFIG);
     assert_non_null(strstr(f->shown.p, "unknown attribute 'not_known_here'"));
+    load_good(f, HEAD "  a: {kind: bucket, local: {name: local-name}, name: abc}\n"); /* wherever the block stands */
+    assert_string_equal(attrs_of(f, "a"), "{\"name\":\"local-name\",\"versioning\":false}");
 }
 
 static void an_attribute_of_one_world_belongs_in_its_block(void **state)
