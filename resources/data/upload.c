@@ -424,9 +424,8 @@ static enum sf_code deliver(struct sf_op *op, const struct sf_value *have, const
         sf_hint(err, "something else writes under the same keys, or the user's home is not this bucket");
         return SF_E_REFUSED;
     }
-    report(op, want, found,
-           still_there(op, keys, sf_map_getz(have, UPLOAD_SUPERSEDED), sf_map_getz(op->self->attrs, UPLOAD_FILES), d.files), id,
-           out);
+    report(op, want, found, still_there(op, keys, sf_map_getz(have, UPLOAD_SUPERSEDED), sf_map_getz(have, UPLOAD_FILES), d.files),
+           id, out);
     return SF_OK;
 }
 
