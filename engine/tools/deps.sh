@@ -6,7 +6,7 @@
 set -eu
 
 demo="gcc make pkg-config libc6-dev libssl-dev libyaml-dev libsqlite3-dev libpq-dev libssh2-1-dev zlib1g-dev
-      postgresql postgresql-client proftpd-core proftpd-mod-crypto proftpd-mod-vroot openssh-client"
+      postgresql proftpd-core proftpd-mod-crypto proftpd-mod-vroot openssh-client"
 dev="libcmocka-dev python3 python3-pytest clang clang-format clang-tidy cppcheck shellcheck"
 
 case "${1:-}" in
