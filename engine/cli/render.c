@@ -6,7 +6,7 @@
 static const char *const RED = "\033[31m", *const GREEN = "\033[32m", *const YELLOW = "\033[33m", *const BOLD = "\033[1m",
                          *const RESET = "\033[0m";
 
-enum { COMPACT_LEAVES = 16 };
+enum { COMPACT_LEAVES = 16, MAX_PAIRS = 1000000 };
 
 struct pen {
     struct sf_buf *out;
@@ -162,16 +162,40 @@ static struct sf_str key_of_item(const struct sf_value *item)
     return key.n ? key : sf_map_str(item, "name");
 }
 
-static const struct sf_value *partner(const struct sf_value *list, const struct sf_value *item, size_t i)
+/* How sure it is that two items are the same thing, before and after: 0 is not at all. Rules of another port are never. */
+static int likeness(const struct sf_value *a, const struct sf_value *b)
 {
-    struct sf_str key = key_of_item(item);
-    for (size_t k = 0; k < list->list.n; k++) {
-        if (key.n ? sf_str_eq(key_of_item(list->list.items[k]), key) : sf_value_equal(list->list.items[k], item))
-            return list->list.items[k];
+    if (sf_value_equal(a, b))
+        return 3;
+    if (a->type != SF_V_MAP || b->type != SF_V_MAP)
+        return 0;
+    struct sf_str key = key_of_item(a), other = key_of_item(b);
+    const struct sf_value *port = sf_map_getz(a, "port"), *other_port = sf_map_getz(b, "port");
+    if (key.n || other.n)
+        return sf_str_eq(key, other) ? 2 : 0;
+    if (port || other_port)
+        return port && other_port && sf_value_equal(port, other_port) ? 2 : 0;
+    return 1;
+}
+
+/* Pairs the items of two lists, the surest first; was_of[i] is the index + 1 of what after's item i was, 0 for none. */
+static void pair_items(const struct sf_value *before, const struct sf_value *after, size_t *was_of, bool *is_taken)
+{
+    if (after->list.n && before->list.n > MAX_PAIRS / after->list.n) { /* too many to try: by their places */
+        for (size_t i = 0; i < after->list.n && i < before->list.n; i++)
+            was_of[i] = likeness(before->list.items[i], after->list.items[i]) ? i + 1 : 0;
+        for (size_t i = 0; i < after->list.n; i++)
+            if (was_of[i])
+                is_taken[i] = true;
+        return;
     }
-    if (key.n || item->type != SF_V_MAP || i >= list->list.n)
-        return NULL;
-    return list->list.items[i];
+    for (int level = 3; level > 0; level--)
+        for (size_t i = 0; i < after->list.n; i++)
+            for (size_t k = 0; k < before->list.n && !was_of[i]; k++)
+                if (!is_taken[k] && likeness(before->list.items[k], after->list.items[i]) >= level) {
+                    is_taken[k] = true;
+                    was_of[i] = k + 1;
+                }
 }
 
 static void list_item(struct pen *pen, char c, const struct sf_value *item, int indent)
@@ -183,12 +207,15 @@ static void list_item(struct pen *pen, char c, const struct sf_value *item, int 
 
 static void list_change(struct pen *pen, const struct sf_value *before, const struct sf_value *after, int indent)
 {
-    size_t same = 0;
+    struct sf_arena *arena = sf_arena_new();
+    size_t *was_of = SF_NEW_ARRAY(arena, after->list.n, size_t), same = 0;
+    bool *is_taken = SF_NEW_ARRAY(arena, before->list.n, bool);
+    pair_items(before, after, was_of, is_taken);
     for (size_t i = 0; i < before->list.n; i++)
-        if (!partner(after, before->list.items[i], i))
+        if (!is_taken[i])
             list_item(pen, '-', before->list.items[i], indent);
     for (size_t i = 0; i < after->list.n; i++) {
-        const struct sf_value *item = after->list.items[i], *was = partner(before, item, i);
+        const struct sf_value *item = after->list.items[i], *was = was_of[i] ? before->list.items[was_of[i] - 1] : NULL;
         if (!was) {
             list_item(pen, '+', item, indent);
         } else if (sf_value_equal(was, item)) {
@@ -201,6 +228,7 @@ static void list_change(struct pen *pen, const struct sf_value *before, const st
         }
     }
     hidden(pen, indent, same, "element", "elements");
+    sf_arena_free(arena);
 }
 
 static void change(struct pen *pen, const struct sf_attr *attr, struct sf_str key, int width, const struct sf_value *before,
@@ -434,14 +462,17 @@ static void render_output_changes(struct pen *pen, const struct sf_run *run)
         const struct sf_value *was = sf_map_get(is, want->map.pairs[i].key);
         if (was && sf_value_equal(was, want->map.pairs[i].value))
             continue;
-        if (!any)
-            sf_buf_addz(pen->out, "Changes to Outputs:\n");
+        sf_buf_addz(pen->out, any ? "" : "Changes to Outputs:\n");
         any = true;
         change(pen, NULL, want->map.pairs[i].key, 0, was, want->map.pairs[i].value, 2, "");
     }
-    for (size_t i = 0; is && i < is->map.n; i++)
-        if (!sf_map_get(want, is->map.pairs[i].key) && !run->graph.options.is_destroy)
-            change(pen, NULL, is->map.pairs[i].key, 0, is->map.pairs[i].value, NULL, 2, "");
+    for (size_t i = 0; is && i < is->map.n; i++) {
+        if (sf_map_get(want, is->map.pairs[i].key) || run->graph.options.is_destroy)
+            continue;
+        sf_buf_addz(pen->out, any ? "" : "Changes to Outputs:\n");
+        any = true;
+        change(pen, NULL, is->map.pairs[i].key, 0, is->map.pairs[i].value, NULL, 2, "");
+    }
     if (any)
         sf_buf_addc(pen->out, '\n');
 }

@@ -62,6 +62,22 @@ static struct sf_value *refs_to_addresses(struct sf_graph *graph, struct sf_aren
     return refs;
 }
 
+/* The stack's own tags reach every kind that has an attribute `tags`; the resource's own win. */
+static void add_stack_tags(const struct sf_graph *graph, const struct sf_node *node, struct sf_arena *arena, struct sf_value *want)
+{
+    static const char name[] = "tags";
+    const struct sf_value *tags = graph->stack->tags, *own = sf_map_getz(want, name);
+    int index = sf_schema_attr(node->schema, SF_STR(name));
+    if (index < 0 || !tags || !tags->map.n || (own && own->type != SF_V_MAP))
+        return;
+    struct sf_value *all = sf_value_map(arena);
+    for (size_t i = 0; i < tags->map.n; i++)
+        sf_map_set(arena, all, tags->map.pairs[i].key, tags->map.pairs[i].value);
+    for (size_t i = 0; own && i < own->map.n; i++)
+        sf_map_set(arena, all, own->map.pairs[i].key, own->map.pairs[i].value);
+    sf_map_set(arena, want, SF_STR(name), all);
+}
+
 enum sf_code sf_node_evaluate_into(struct sf_graph *graph, struct sf_node *node, struct sf_arena *arena, struct sf_value **want,
                                    struct sf_value **refs)
 {
@@ -71,6 +87,7 @@ enum sf_code sf_node_evaluate_into(struct sf_graph *graph, struct sf_node *node,
     enum sf_code rc = sf_resource_eval(arena, &scope, node->resource, graph->diags, want, &names);
     if (rc)
         return rc;
+    add_stack_tags(graph, node, arena, *want);
     *refs = refs_to_addresses(graph, arena, names);
     return SF_OK;
 }
@@ -250,7 +267,7 @@ void sf_node_adjust_want(const struct sf_graph *graph, const struct sf_node *nod
         const struct sf_value *is = current(node, attr), *instead = NULL;
         if (attr->is_secret || attr->derive || (attr->is_computed && !attr->is_assigned))
             continue;
-        if (is_ignored(node, attr) || (attr->is_preferred && is))
+        if (is_ignored(node, attr))
             instead = is ? is : &sf_null_value;
         else if (attr->unset_json && !sf_map_getz(want, attr->name) && sf_map_getz(node->recorded->attrs, attr->name))
             instead = unset_value(arena, attr);
@@ -275,7 +292,8 @@ static const struct sf_value *compare(struct sf_graph *graph, struct sf_node *no
     if (attr->is_computed)
         return is ? is : want;
     /* replacement by an unknown is planned: it may turn out unchanged at apply, never the other way round */
-    add_change(&node->changes, &node->n_changes, attr, is, want, attr->on_change == SF_CHANGE_REPLACE);
+    add_change(&node->changes, &node->n_changes, attr, is, sf_value_sealed(graph, graph->arena, want),
+               attr->on_change == SF_CHANGE_REPLACE); /* sealed, so that what is shown compares secrets too */
     return want;
 }
 
@@ -474,6 +492,20 @@ enum sf_code sf_graph_settle(struct sf_graph *graph)
     return rc;
 }
 
+/* Whether a value waits for a resource that -target leaves out: it stays unknown through the apply. */
+static bool waits_for_untargeted(const struct sf_graph *graph, const struct sf_value *v)
+{
+    struct sf_str source;
+    if (!graph->options.n_targets || !sf_value_has_unknown(v, &source))
+        return false;
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const struct sf_node *node = graph->nodes[i];
+        if (!node->is_targeted && sf_str_starts(source, node->name) && source.n > node->name.n && source.p[node->name.n] == '.')
+            return true;
+    }
+    return false;
+}
+
 enum sf_code sf_graph_outputs(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value **outputs)
 {
     struct scope_ctx ctx = {graph, arena};
@@ -483,12 +515,14 @@ enum sf_code sf_graph_outputs(struct sf_graph *graph, struct sf_arena *arena, co
     for (size_t i = 0; !graph->options.is_destroy && i < graph->stack->n_outputs; i++) {
         const struct sf_value *v = NULL;
         enum sf_code one = sf_expr_eval(arena, &scope, graph->stack->outputs[i].raw, false, graph->diags, &v);
+        if (!one && waits_for_untargeted(graph, v))
+            v = sf_map_get(graph->recorded_outputs, graph->stack->outputs[i].name);
         if (one)
             rc = one;
-        else
+        else if (v)
             sf_map_add(arena, map, graph->stack->outputs[i].name, v);
     }
-    *outputs = map;
+    *outputs = sf_value_sealed(graph, arena, map);
     return rc;
 }
 

@@ -167,11 +167,11 @@ bool sf_node_wants_read(const struct sf_graph *graph, const struct sf_node *node
 void sf_node_decide(struct sf_graph *graph, struct sf_node *node);
 /* Second pass once all are decided: what goes with a destroyed container, protections. Errors go to graph->diags. */
 enum sf_code sf_graph_settle(struct sf_graph *graph) SF_MUST_CHECK;
-/* What an update of an existing object is to set, where that is not what the stack file says: an ignored or preferred attribute
- * stays as it is; a secret that this run lacks is what was recorded; one that was recorded and is not wanted any more gets its
- * schema's `unset`. */
+/* What an update of an existing object is to set, where that is not what the stack file says: an ignored attribute stays as it
+ * is; a secret that this run lacks is what was recorded; one that was recorded and is not wanted any more gets its schema's
+ * `unset`. A preferred one stays the wish, as it was when the plan derived from it: a driver's update leaves it alone. */
 void sf_node_adjust_want(const struct sf_graph *graph, const struct sf_node *node, struct sf_arena *arena, struct sf_value *want);
-/* Evaluates the outputs from the planned attributes. */
+/* Evaluates the outputs from the planned attributes; secrets in them are sealed, as in what is recorded. */
 enum sf_code sf_graph_outputs(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value **outputs) SF_MUST_CHECK;
 
 /* An attribute of a node as planned (or final): value, unknown, or the null value. */
