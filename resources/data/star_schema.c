@@ -163,8 +163,7 @@ static enum sf_code make(struct sf_op *op, struct star_call *call, const struct 
     size_t failed = 0;
     rc = op->site->world->warehouse_control(op, call->cluster, script.list, script.n, NULL, &failed, err);
     if (rc) {
-        if (failed < script.n)
-            sf_context(err, "schema '%.*s': %s", SF_ARG(call->site.schema), script.list[failed].what);
+        sf_context(err, "schema '%.*s'", SF_ARG(call->site.schema));
         return rc;
     }
     out->id = call->site.schema;
