@@ -133,5 +133,6 @@ unit: unit-build
 clean:
 	rm -rf build build-asan build-tsan $(BUILD)
 
+.SECONDARY:
 .PHONY: all demo test test-asan test-tsan lint bench install uninstall deps deps-dev unit unit-build clean FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

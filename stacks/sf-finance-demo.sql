@@ -17,7 +17,7 @@ select 'seconds  ' || :'seconds';
 \pset format aligned
 \pset border 1
 select max(fiscal_year) as year from report.fiscal_year where is_partial = 'No' \gset
-\echo Fiscal year :year by organization group, million dollars, related units excluded (sample data, not the city\'s figures):
+\echo Fiscal year :year by organization group, million dollars, related units excluded
 \echo
 select coalesce(organization_group, 'All groups') as "organization group",
        to_char(sum(amount) filter (where revenue_or_spending = 'Spending') / 1e6, 'FM999,990.0') as spending,
