@@ -6,11 +6,14 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #define THIS_ARCH AUDIT_ARCH_X86_64
@@ -69,7 +72,7 @@ static void guard_open(struct rules *r, long call, size_t flags_offset)
     answer(r, 0);
 }
 
-bool sf_confine_thread(void)
+static bool filter_calls(void)
 {
     struct rules r = {.n = 0};
     load(&r, offsetof(struct seccomp_data, arch));
@@ -87,12 +90,12 @@ bool sf_confine_thread(void)
         refuse(&r, refused[i], EPERM);
     answer(&r, 0);
     struct sock_fprog program = {r.n, r.code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 #else
 
-bool sf_confine_thread(void)
+static bool filter_calls(void)
 {
     errno = ENOSYS;
     return false;
@@ -100,8 +103,76 @@ bool sf_confine_thread(void)
 
 #endif
 
+/* --- directories --- */
+
+/* Rights by the kernel's numbers: the header may be older than the kernel. */
+#define MAY_TRUNCATE (1ULL << 14)
+#define MAY_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define MAY_USE                                                                                                                    \
+    (MAY_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                   \
+     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER | MAY_TRUNCATE)
+#define ON_FILES (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | MAY_TRUNCATE)
+
+static const struct {
+    const char *path;
+    uint64_t rights;
+} always[] = {
+    {"/usr", MAY_READ | LANDLOCK_ACCESS_FS_EXECUTE},
+    {"/lib", MAY_READ | LANDLOCK_ACCESS_FS_EXECUTE},
+    {"/lib64", MAY_READ | LANDLOCK_ACCESS_FS_EXECUTE},
+    {"/etc/ld.so.cache", MAY_READ},
+    {"/etc/ssl/openssl.cnf", MAY_READ},
+    {"/etc/localtime", MAY_READ},
+    {"/etc/nsswitch.conf", MAY_READ},
+    {"/etc/passwd", MAY_READ}, /* the directives User and Group are looked up there */
+    {"/etc/group", MAY_READ},
+    {"/dev/null", MAY_READ | LANDLOCK_ACCESS_FS_WRITE_FILE},
+    {"/dev/urandom", MAY_READ},
+    {"/dev/random", MAY_READ},
+};
+
+/* What is not there needs no rule. */
+static void allow(int ruleset, const char *path, uint64_t rights, uint64_t known)
+{
+    struct stat st;
+    struct landlock_path_beneath_attr rule = {.allowed_access = rights & known, .parent_fd = open(path, O_PATH | O_CLOEXEC)};
+    if (rule.parent_fd < 0)
+        return;
+    if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
+        rule.allowed_access &= ON_FILES;
+    (void)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    close(rule.parent_fd);
+}
+
+/* Leaves it at the filter on a kernel without Landlock, or with its first form, which forbids every move between directories. */
+static bool fence(const struct sf_confinement *c)
+{
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi < 2)
+        return true;
+    uint64_t known = (1ULL << (abi < 3 ? 14 : 15)) - 1;
+    struct landlock_ruleset_attr attr = {.handled_access_fs = known};
+    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+    if (ruleset < 0)
+        return false;
+    for (size_t i = 0; i < SF_COUNT(always); i++)
+        allow(ruleset, always[i].path, always[i].rights, known);
+    allow(ruleset, c->program, MAY_READ | LANDLOCK_ACCESS_FS_EXECUTE, known);
+    for (size_t i = 0; c->writable[i]; i++)
+        allow(ruleset, c->writable[i], MAY_USE, known);
+    bool ok = syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    close(ruleset);
+    return ok;
+}
+
+bool sf_confine_thread(const struct sf_confinement *c)
+{
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && fence(c) && filter_calls();
+}
+
 struct confined {
     struct sf_op *op;
+    const struct sf_confinement *confinement;
     const struct sf_proc_spec *spec;
     int *exit_status;
     struct sf_str *output;
@@ -112,7 +183,7 @@ struct confined {
 static void *run_confined(void *arg)
 {
     struct confined *c = arg;
-    if (sf_confine_thread()) {
+    if (sf_confine_thread(c->confinement)) {
         c->rc = sf_proc_run(c->op, c->spec, c->exit_status, c->output, c->err);
         return NULL;
     }
@@ -121,11 +192,11 @@ static void *run_confined(void *arg)
     return NULL;
 }
 
-enum sf_code sf_confine_run(struct sf_op *op, const struct sf_proc_spec *spec, int *exit_status, struct sf_str *output,
-                            struct sf_err *err)
+enum sf_code sf_confine_run(struct sf_op *op, const struct sf_confinement *confinement, const struct sf_proc_spec *spec,
+                            int *exit_status, struct sf_str *output, struct sf_err *err)
 {
-    /* a filter is the thread's for life and is inherited by what the thread starts: so a thread of its own */
-    struct confined c = {op, spec, exit_status, output, err, SF_E_INTERNAL};
+    /* both are the thread's for life and inherited by what it starts: so a thread of its own */
+    struct confined c = {op, confinement, spec, exit_status, output, err, SF_E_INTERNAL};
     pthread_t thread;
     int cause = pthread_create(&thread, NULL, run_confined, &c);
     if (cause) {

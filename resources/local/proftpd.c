@@ -313,12 +313,17 @@ static enum sf_code launch(struct sf_op *op, struct sf_proftpd *p, const char *p
     struct sf_str conf = sf_str_fmt(op->arena, "%s/proftpd.conf", p->dir);
     const char *const argv[] = {program, "-q", "-c", conf.p, NULL};
     struct sf_proc_spec spec = {.argv = argv, .dir = p->dir, .as_run_account = true};
+    /* all buckets, also those that are made later: a fence cannot be widened */
+    const char *const writable[] = {p->dir, sf_territory_path(op, "buckets"), NULL};
+    struct sf_confinement confinement = {.program = program, .writable = writable};
     int status = 0;
     *is_up = false;
     p->pid = 0;
     enum sf_code rc = sf_territory_remove_tree(op, sf_str_fmt(op->arena, "%s/proftpd.pid", p->dir).p, err);
     if (rc == SF_OK)
-        rc = sf_confine_run(op, &spec, &status, said, err);
+        rc = sf_territory_mkdir(op, writable[1], 0700, err);
+    if (rc == SF_OK)
+        rc = sf_confine_run(op, &confinement, &spec, &status, said, err);
     if (rc || status != 0)
         return rc;
     return wait_until_up(op, p, is_up, err);

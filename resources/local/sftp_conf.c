@@ -445,6 +445,7 @@ static void add_server(struct sf_buf *buf, const struct sf_sftp_conf *conf)
                                 "UseLastlog off\n"
                                 "LangEngine off\n"
                                 "AuthPAM off\n"
+                                "UseFtpUsers off\n"
                                 "AuthOrder mod_auth_file.c\n"
                                 "RequireValidShell off\n"
                                 "AllowOverride off\n" /* an uploaded .ftpaccess would be obeyed */

@@ -126,7 +126,9 @@ static int write_conf(struct sf_arena *arena, const char *dir)
 static int serve(struct sf_arena *arena, const char *dir, const char *program, bool is_confined)
 {
     const char *conf = sf_str_fmt(arena, "%s/proftpd.conf", dir).p;
-    if (is_confined && !sf_confine_thread())
+    const char *const writable[] = {dir, sf_str_fmt(arena, "%s/../buckets", dir).p, NULL};
+    struct sf_confinement confinement = {.program = program, .writable = writable};
+    if (is_confined && !sf_confine_thread(&confinement))
         return fail("confine");
     execl(program, program, "-n", "-q", "-c", conf, (char *)NULL);
     return fail(program);
