@@ -328,7 +328,8 @@ static enum sf_code check_against_plan(struct applying *applying, struct sf_step
         const struct sf_attr *attr = &node->schema->attrs[i];
         const struct sf_value *planned = sf_map_getz(node->want, attr->name), *now = sf_map_getz(step->want, attr->name);
         /* what is derived follows from the rest, which is checked; only a source that was read again can differ by itself */
-        if (!planned || !now || sf_value_has_unknown(planned, NULL) || attr->is_secret || (attr->derive && !node->driver->is_slow_derive))
+        if (!planned || !now || sf_value_has_unknown(planned, NULL) || attr->is_secret || attr->is_preferred ||
+            (attr->derive && !node->driver->is_slow_derive))
             continue;
         if (!sf_schema_equal(step->arena, attr, planned, now, graph->fingerprint, graph->fingerprint_key)) {
             sf_fail(step->err, SF_E_STALE, "'%s' of '%.*s' is not what was planned any more", attr->name, SF_ARG(node->address));
