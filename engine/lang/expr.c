@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { MAX_TEXT_BYTES = 4 * 1024 * 1024 };
+
 struct evaluator {
     struct sf_arena *arena;
     const struct sf_scope *scope;
@@ -222,7 +224,7 @@ static enum sf_code join_part(const struct evaluator *e, const struct sf_value *
 
 static enum sf_code eval_text(const struct evaluator *e, const struct sf_value *raw, bool in_json, const struct sf_value **out)
 {
-    struct joined joined = {.buf = SF_BUF(SF_MAX_JSON_BYTES)};
+    struct joined joined = {.buf = SF_BUF(MAX_TEXT_BYTES)};
     struct sf_part part;
     struct sf_part_error error;
     size_t at = 0;
@@ -242,7 +244,9 @@ static enum sf_code eval_text(const struct evaluator *e, const struct sf_value *
         if ((rc = join_part(e, raw, &part, &joined)))
             break;
     }
-    if (rc == SF_E_ABSENT) {
+    if (rc == SF_E_ABSENT && joined.buf.overflow) {
+        rc = sf_diag_error(e->diags, "SF0413", raw->mark, "the text becomes longer than %d MiB", MAX_TEXT_BYTES / 1024 / 1024);
+    } else if (rc == SF_E_ABSENT) {
         struct sf_value *v;
         if (joined.unknown)
             v = sf_value_unknown(e->arena, joined.unknown->s);

@@ -7,6 +7,10 @@
 
 #include <stdlib.h>
 
+/* What one attribute may hold. References to known values can nest and multiply what is written (each resource holding its
+ * predecessor three times over), so a small file must not become a value that no memory and no state row can take. */
+enum { MAX_VALUE_PARTS = 200000, MAX_VALUE_BYTES = 16 * 1024 * 1024, MAX_VALUE_DEPTH = SF_MAX_JSON_DEPTH - 16 };
+
 static int compare_kind(const void *key, const void *item)
 {
     return sf_str_cmp(*(const struct sf_str *)key, sf_str_of((*(const struct sf_schema *const *)item)->kind));
@@ -268,6 +272,8 @@ static struct sf_value *copy_items(const struct typer *t, const struct sf_value 
     if (raw->type == SF_V_LIST) {
         v->list.n = raw->list.n;
         v->list.items = SF_NEW_ARRAY(t->arena, raw->list.n, const struct sf_value *);
+        if (raw->list.n)
+            memcpy(v->list.items, raw->list.items, raw->list.n * sizeof(struct sf_value *));
     } else {
         v->map.n = v->map.cap = raw->map.n;
         v->map.pairs = SF_NEW_ARRAY(t->arena, raw->map.n, struct sf_pair);
@@ -277,18 +283,26 @@ static struct sf_value *copy_items(const struct typer *t, const struct sf_value 
     return v;
 }
 
+/* What is typed already (it came from another resource) is handed on, not copied. */
 static const struct sf_value *type_free(const struct typer *t, const struct sf_value *raw)
 {
     if (raw->type != SF_V_LIST && raw->type != SF_V_MAP)
         return type_free_scalar(t, raw);
-    struct sf_value *v = copy_items(t, raw);
-    if (raw->type == SF_V_LIST)
-        for (size_t i = 0; i < raw->list.n; i++)
-            v->list.items[i] = type_free(t, raw->list.items[i]);
-    else
-        for (size_t i = 0; i < raw->map.n; i++)
-            v->map.pairs[i].value = type_free(t, raw->map.pairs[i].value);
-    return v;
+    struct sf_value *v = NULL;
+    size_t n = raw->type == SF_V_LIST ? raw->list.n : raw->map.n;
+    for (size_t i = 0; i < n; i++) {
+        const struct sf_value *item = raw->type == SF_V_LIST ? raw->list.items[i] : raw->map.pairs[i].value;
+        const struct sf_value *typed = type_free(t, item);
+        if (typed == item)
+            continue;
+        if (!v)
+            v = copy_items(t, raw);
+        if (raw->type == SF_V_LIST)
+            v->list.items[i] = typed;
+        else
+            v->map.pairs[i].value = typed;
+    }
+    return v ? v : raw;
 }
 
 /* A json attribute may be given as JSON text: ${file('policy.json')}. */
@@ -478,9 +492,40 @@ static enum sf_code type_value(const struct typer *t, const struct sf_attr *attr
     return sf_check_run(attr->check, place_text(t, place), *out, t->diags);
 }
 
+struct measure {
+    size_t parts, bytes;
+};
+
+/* Stops at the first limit that is passed. */
+static const char *measure(const struct sf_value *v, size_t depth, struct measure *m)
+{
+    bool has_text = v->type == SF_V_STRING || v->type == SF_V_NUMBER;
+    const char *excess = NULL;
+    m->bytes += has_text ? v->s.n : 0;
+    if (++m->parts > MAX_VALUE_PARTS)
+        return "has too many parts";
+    if (m->bytes > MAX_VALUE_BYTES)
+        return "is too large";
+    if (depth > MAX_VALUE_DEPTH)
+        return "is nested too deeply";
+    for (size_t i = 0; v->type == SF_V_LIST && i < v->list.n && !excess; i++)
+        excess = measure(v->list.items[i], depth + 1, m);
+    for (size_t i = 0; v->type == SF_V_MAP && i < v->map.n && !excess; i++)
+        excess = measure(v->map.pairs[i].value, depth + 1, m);
+    return excess;
+}
+
 enum sf_code sf_schema_type(struct sf_arena *arena, const struct sf_attr *attr, const char *what, const struct sf_value *raw,
                             struct sf_diags *diags, const struct sf_value **out)
 {
     struct place place = {.name = what};
+    struct measure size = {0, 0};
+    const char *excess = measure(raw, 0, &size);
+    if (excess) {
+        sf_diag_error(diags, "SF0228", raw->mark, "%s: the value %s", what, excess);
+        sf_diag_help(diags, "at most %d parts, %d MiB of text and %d levels; do the references to other resources multiply it?",
+                     MAX_VALUE_PARTS, MAX_VALUE_BYTES / 1024 / 1024, MAX_VALUE_DEPTH);
+        return SF_E_CONFIG;
+    }
     return type_value(&(struct typer){arena, diags}, attr, &place, raw, out);
 }

@@ -337,6 +337,33 @@ static void a_secret_passes_untouched_but_for_its_length(void **state)
     sf_arena_free(arena);
 }
 
+static void what_multiplies_or_nests_without_end_is_refused(void **state)
+{
+    (void)state;
+    static const struct sf_attr any = {.name = "input", .type = SF_T_ANY};
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_diags *diags = sf_diags_new(arena);
+    const struct sf_value *v = sf_value_str(arena, SF_STR("x")), *deep = v, *typed;
+    for (int i = 0; i < 40; i++) { /* 3^40 parts in memory for 120 */
+        const struct sf_value **items = SF_NEW_ARRAY(arena, 3, const struct sf_value *);
+        items[0] = items[1] = items[2] = v;
+        v = sf_value_list(arena, items, 3);
+        if (i == 9)
+            assert_int_equal(sf_schema_type(arena, &any, "input", v, diags, &typed), SF_OK);
+    }
+    assert_int_equal(sf_schema_type(arena, &any, "input", v, diags, &typed), SF_E_CONFIG);
+    assert_non_null(strstr(diags->list[0].message.p, "too many parts"));
+    for (int i = 0; i < 60; i++) {
+        const struct sf_value **items = SF_NEW_ARRAY(arena, 1, const struct sf_value *);
+        items[0] = deep;
+        deep = sf_value_list(arena, items, 1);
+    }
+    diags = sf_diags_new(arena);
+    assert_int_equal(sf_schema_type(arena, &any, "input", deep, diags, &typed), SF_E_CONFIG);
+    assert_non_null(strstr(diags->list[0].message.p, "nested too deeply"));
+    sf_arena_free(arena);
+}
+
 static void check_schema_attr(const char *kind, const struct sf_attr *attr)
 {
     struct sf_arena *arena = sf_arena_new();
@@ -379,6 +406,7 @@ int main(void)
         cmocka_unit_test(equality_is_by_meaning),
         cmocka_unit_test(a_secret_is_compared_by_its_fingerprint),
         cmocka_unit_test(a_secret_passes_untouched_but_for_its_length),
+        cmocka_unit_test(what_multiplies_or_nests_without_end_is_refused),
         cmocka_unit_test(every_real_schema_holds_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
