@@ -1,21 +1,33 @@
 """Fixtures of the end-to-end tests: the real programs, in a directory of their own, as root and as an ordinary user.
 
 The programs are copied, as `make install` lays them out, to a directory that every account can read, so the tests do not
-depend on where the source tree lies. A workspace destroys what its stack made when the test ends, whatever happened in it.
+depend on where the source tree lies. A workspace destroys what its stack made when the test ends, whatever happened in it;
+processes that are left even then are ended and reported as an error of the test.
 """
 
+import contextlib
+import csv
+import hashlib
 import json
 import os
 import pwd
+import re
+import shlex
 import shutil
+import signal
+import sqlite3
+import stat
 import subprocess
 import tempfile
+import time
 
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 ORDINARY = "nobody"
+SMALL = "{sample: {rows: 20000, seed: 1}}"  # quick, and every year, side and quirk is in it
+ACCOUNTS = ["root", "user"] if os.geteuid() == 0 else ["user"]
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +55,47 @@ class Result:
         return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
+def wait_until(what, seconds=20):
+    """Polls `what` until it is true. For what another process does; never a stand-in for an answer of ours."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        answer = what()
+        if answer:
+            return answer
+        time.sleep(0.01)
+    raise AssertionError(f"did not come true within {seconds} s: {what}")
+
+
+def start_time(pid):
+    """When a process was started, so that a pid that was given again is told apart; None when there is none."""
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else int(fields[19])
+    return None
+
+
+def listening_ports():
+    """{port: [hex address]} of every TCP listener of this machine."""
+    ports = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError), open(table) as file:
+            for line in list(file)[1:]:
+                fields = line.split()
+                if fields[3] == "0A":
+                    address, _, port = fields[1].rpartition(":")
+                    ports.setdefault(int(port, 16), []).append(address)
+    return ports
+
+
 class Workspace:
     """A directory with a stack file and the account that runs the programs in it."""
 
-    def __init__(self, installed, user):
+    def __init__(self, installed, user, directory=None):
         self.bin, self.user = f"{installed}/bin", user
         self.share = f"{installed}/share/sfstack"
-        self.dir = tempfile.mkdtemp(prefix="sf-ws-", dir="/var/tmp")
+        self.is_own = directory is None
+        self.dir = directory or tempfile.mkdtemp(prefix="sf-ws-", dir="/var/tmp")
         if user:
             os.chmod(self.dir, 0o755)
             os.chown(self.dir, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
@@ -59,6 +105,8 @@ class Workspace:
             "LANG": "C.UTF-8",
             "ASAN_OPTIONS": "detect_leaks=0",
         }
+
+    # --- files ---
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -76,6 +124,23 @@ class Workspace:
         with open(self.path(name)) as file:
             return file.read()
 
+    def edit(self, name, *changes):
+        """Replaces text in a file, each (old, new) exactly once."""
+        text = self.read(name)
+        for old, new in changes:
+            assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {name}"
+            text = text.replace(old, new)
+        return self.write(name, text)
+
+    def flagship(self, *changes, source=SMALL):
+        """The flagship stack as stack.yaml, with changes (old, new), over the given source."""
+        with open(f"{self.share}/stacks/sf-finance.yaml") as file:
+            self.write("stack.yaml", file.read())
+        self.edit("stack.yaml", *changes)
+        self.env["SF_VAR_source"] = source
+
+    # --- programs ---
+
     def spawn(self, *argv, env=None, **kwargs):
         if self.user:
             who = pwd.getpwnam(self.user)
@@ -86,13 +151,18 @@ class Workspace:
         """Runs a command in the workspace and returns its Result."""
         process = self.spawn(*argv, env=env, stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return self.finish(process, input=input, timeout=timeout)
+
+    @staticmethod
+    def finish(process, input=None, timeout=180):
+        """Result of a spawned process."""
         try:
             out, err = process.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            raise AssertionError(f"{argv} hung\n{out}\n{err}")
-        return Result(subprocess.CompletedProcess(argv, process.returncode, out, err))
+            raise AssertionError(f"{process.args} hung\n{out}\n{err}")
+        return Result(subprocess.CompletedProcess(process.args, process.returncode, out, err))
 
     def shell(self, command, **kwargs):
         """Runs a command line as a person would paste it."""
@@ -106,13 +176,30 @@ class Workspace:
     def apply(self, *args, **kwargs):
         return self.ok("sfapply", "-auto-approve", *args, **kwargs)
 
-    def changes(self, *args):
-        """The planned changes: {address: action}. Empty: nothing would change."""
+    def refuse(self, code, *argv, **kwargs):
+        """Runs what must end with this exit code and an error on stderr."""
+        result = self.run(*argv, **kwargs)
+        assert result.code == code, f"wanted exit {code} of {' '.join(argv)}: {result}"
+        assert "error" in result.err, result
+        return result
+
+    # --- what would change, what is recorded ---
+
+    def planned(self, *args):
+        """JSON lines of a plan."""
         result = self.run("sfplan", "-json", "-detailed-exitcode", *args)
         assert result.code in (0, 2), result
         lines = [json.loads(line) for line in result.out.splitlines()]
-        planned = {l["change"]["resource"]["addr"]: l["change"]["action"] for l in lines if l["type"] == "planned_change"}
-        return planned
+        assert result.code == (2 if any(l["type"] == "planned_change" for l in lines) else 0), result
+        return lines
+
+    def changes(self, *args):
+        """The planned changes: {address: action}. Empty: nothing would change."""
+        return {l["change"]["resource"]["addr"]: l["change"]["action"] for l in self.planned(*args) if l["type"] == "planned_change"}
+
+    def drift(self, *args):
+        """What changed outside: {address: action}."""
+        return {l["change"]["resource"]["addr"]: l["change"]["action"] for l in self.planned(*args) if l["type"] == "resource_drift"}
 
     def show(self, address):
         """Recorded attributes of one resource."""
@@ -121,31 +208,210 @@ class Workspace:
     def output(self, name):
         return self.ok("sfstate", "outputs", name, "-raw").out.strip("\n")
 
-    def territory(self):
-        """Where the local world's objects are."""
-        for top, dirs, _files in os.walk("/var/lib/sfstack"):
-            if "buckets" in dirs and self.marker() in top:
-                return top
-        for top, dirs, _files in os.walk(self.path(".sf")):
-            if "buckets" in dirs or "clusters" in dirs or "iam" in dirs:
-                return top
-        return None
+    def recorded(self):
+        """Addresses in state."""
+        return self.ok("sfstate", "list").out.split()
 
-    def marker(self):
-        return "\0"
+    def state(self, stack=None):
+        return self.path(f".sf/{stack or self.stack()}/local/state.db")
+
+    def state_dump(self, stack=None):
+        """Every row of the state, as text."""
+        connection = sqlite3.connect(f"file:{self.state(stack)}?mode=ro", uri=True)
+        try:
+            return "\n".join(connection.iterdump())
+        finally:
+            connection.close()
+
+    # --- the local world ---
+
+    def stack(self):
+        """Name of the stack in stack.yaml."""
+        return re.search(r"^stack: *([\w-]+)", self.read("stack.yaml"), re.M).group(1)
+
+    def territory(self, stack=None):
+        """Where the local world's objects are, or would be."""
+        stack = stack or self.stack()
+        real = os.path.realpath(self.dir)
+        elsewhere = f"/var/lib/sfstack/{stack}-{hashlib.sha256(real.encode()).hexdigest()[:12]}"
+        return elsewhere if os.path.isdir(elsewhere) else self.path(f".sf/{stack}/local/world")
+
+    def territory_files(self, stack=None):
+        top = self.territory(stack)
+        return sorted(os.path.join(d, f) for d, _dirs, files in os.walk(top) for f in files)
+
+    def processes(self, stack=None):
+        """{pid: start time} of every process that has to do with the territory."""
+        top, found = self.territory(stack), {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                links = [os.readlink(f"/proc/{pid}/cwd")]
+                links += [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    line = file.read().decode(errors="replace")
+                is_ours = any(link == top or link.startswith(top + "/") for link in links) or top + "/" in line
+                if is_ours and start_time(pid) is not None:
+                    found[int(pid)] = start_time(pid)
+        return found
+
+    def one(self, pattern):
+        """The one file of the territory whose path below it matches."""
+        top = self.territory()
+        found = [f for f in self.territory_files() if re.fullmatch(pattern, f[len(top) + 1:])]
+        assert len(found) == 1, f"{pattern}: {found}"
+        return found[0]
+
+    def postmaster(self):
+        """pid of the PostgreSQL server."""
+        with open(self.one(r"clusters/[^/]+/data/postmaster\.pid")) as file:
+            return int(file.readline())
+
+    def ftpd(self):
+        """pid of ProFTPD's master."""
+        with open(self.one(r"sftp/[^/]+/server\.json")) as file:
+            text = file.read()
+        return int(re.search(r'"pid": *(\d+)', text).group(1))
+
+    def pg_port(self):
+        return int(self.show("cluster.dw")["port"])
+
+    def sql(self, text, database="san_francisco"):
+        """Rows of a statement run as the cluster's owner over its control socket: [[text]]."""
+        with open(self.one(r"clusters/[^/]+/data/postmaster\.pid")) as file:
+            lines = file.read().splitlines()
+        env = {"PGHOST": lines[4], "PGPORT": lines[3], "PATH": self.env["PATH"], "LANG": "C.UTF-8"}
+        done = subprocess.run(["psql", "-X", "-At", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-U", "steward", database],
+                              input=text, env=env, text=True, capture_output=True)
+        assert done.returncode == 0, f"{text}: {done.stderr}"
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def query(self, text):
+        """Rows of a statement, as the reader, by the printed command."""
+        result = self.shell(f"{self.output('psql_command')} -X -At -F '\t' -c {shlex.quote(text)}")
+        assert result.code == 0, f"{text}: {result}"
+        return [line.split("\t") for line in result.out.splitlines()]
+
+    def totals(self, schema="report"):
+        """{(year, side): (rows, cents)} of the warehouse."""
+        rows = self.query(f"select fiscal_year, revenue_or_spending, count(*), sum(amount) from {schema}.transaction"
+                          f" join {schema}.finance using (finance_id) group by 1, 2")
+        return {(int(y), side): (int(n), cents(total)) for y, side, n, total in rows}
+
+    def sftp(self, lines, command=None):
+        """Result of OpenSSH's sftp by the printed command with a batch of lines; the first that fails ends it."""
+        return self.shell(f"{command or self.output('sftp_command')} -b -", input="".join(f"{line}\n" for line in lines))
+
+    def fingerprint_of_world(self, stack=None):
+        """All that an apply with nothing to do must leave alone: state, files with their times, processes. {what: how it is}."""
+        top, files = self.territory(stack), {}
+        for directory in (top, self.path(".sf")):
+            for where, dirs, names in os.walk(directory):
+                if re.search(r"/clusters/[^/]+/data$", where):
+                    dirs[:] = []  # PostgreSQL's own business, but for its configuration
+                    names = [n for n in names if n.endswith(".conf") or n == "postmaster.pid"]
+                for name in names:
+                    if name.startswith("state.db") or name.endswith((".log", "log")):
+                        continue
+                    info = os.lstat(os.path.join(where, name))
+                    files[os.path.join(where, name)] = (info.st_ino, info.st_size, info.st_mtime_ns, stat.S_IMODE(info.st_mode))
+        masters = {pid: start_time(pid) for pid in (self.postmaster(), self.ftpd())}
+        return {**files, **masters, **dict.fromkeys(self.state_dump(stack).splitlines(), "in state")}
+
+    @contextlib.contextmanager
+    def unchanged(self):
+        """Asserts that what is done inside changes nothing in state and world."""
+        before = self.fingerprint_of_world()
+        yield
+        after = self.fingerprint_of_world()
+        differs = {k: (before.get(k), after.get(k)) for k in {**before, **after} if before.get(k) != after.get(k)}
+        assert differs == {}, "\n".join(f"{k}: {v}" for k, v in differs.items())
+
+    def restore(self):
+        """Repairs what a test did, by one apply."""
+        if self.changes():
+            self.apply()
+            assert self.changes() == {}, "this test left its world in a state that one apply does not repair"
+
+    def assert_clean(self):
+        """Nothing of the stack is left: no process, no file of its world, no secret."""
+        stack = self.stack()
+        assert self.processes(stack) == {}
+        top = self.territory(stack)
+        assert not os.path.isdir(top), self.territory_files(stack)
+        secrets = self.path(f".sf/{stack}/local/secrets")
+        assert not os.path.isdir(secrets) or not os.listdir(secrets)
 
     def close(self):
-        for name in sorted(os.listdir(self.dir)):
-            if name.endswith(".yaml") and "stack:" in open(self.path(name)).read():
+        left = {}
+        names = [n for n in sorted(os.listdir(self.dir)) if n.endswith(".yaml")]
+        stacks = {}
+        for name in names:
+            match = re.search(r"^stack: *([\w-]+)", self.read(name), re.M)
+            if match:
+                stacks[name] = match.group(1)
+        for name, stack in stacks.items():
+            if os.path.exists(self.state(stack)):
                 self.run("sfdestroy", "-auto-approve", "-f", name)
-        shutil.rmtree(self.dir, ignore_errors=True)
+            left.update(self.processes(stack))
+            for pid in left:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            shutil.rmtree(self.territory(stack), ignore_errors=True)
+        if self.is_own:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        assert not left, f"processes were left after sfdestroy: {left}"
 
 
-@pytest.fixture(params=["root", "user"] if os.geteuid() == 0 else ["user"])
+def cents(text):
+    """'-12.30' -> -1230, exactly."""
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
+    whole, _, part = digits.partition(".")
+    return sign * (int(whole) * 100 + int(part.ljust(2, "0")))
+
+
+class Sample:
+    """The generated source and its answer key."""
+
+    def __init__(self, installed, directory, rows, seed=1, *options):
+        self.csv, self.rows = f"{directory}/sample-{rows}-{seed}.csv", rows
+        subprocess.run([f"{installed}/bin/sfsample", "-rows", str(rows), "-seed", str(seed), *options, "-o", self.csv,
+                        "-key", f"{self.csv}.key"], check=True)
+        with open(f"{self.csv}.key") as file:
+            self.key = json.load(file)
+
+    def totals(self):
+        """{(year, side): (rows, cents)} by the answer key."""
+        found = {}
+        for line in self.key["totals"]:
+            at = (line["fiscal_year"], line["revenue_or_spending"])
+            rows, total = found.get(at, (0, 0))
+            found[at] = (rows + line["rows"], total + line["cents"])
+        return found
+
+    def text(self):
+        with open(self.csv, newline="") as file:
+            return file.read()
+
+    def records(self):
+        """Rows of the source as dictionaries."""
+        with open(self.csv, newline="") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="session")
+def small(installed, tmp_path_factory):
+    """The source that SMALL names, as a file with its answer key."""
+    return Sample(installed, tmp_path_factory.mktemp("sample"), 20000)
+
+
+def user_of(account):
+    return ORDINARY if account == "user" and os.geteuid() == 0 else None
+
+
+@pytest.fixture(params=ACCOUNTS)
 def ws(request, installed):
     """A workspace, once for each account: root (servers run as another account) and an ordinary user."""
-    user = ORDINARY if request.param == "user" and os.geteuid() == 0 else None
-    workspace = Workspace(installed, user)
+    workspace = Workspace(installed, user_of(request.param))
     yield workspace
     workspace.close()
 
@@ -156,3 +422,25 @@ def ws1(installed):
     workspace = Workspace(installed, None)
     yield workspace
     workspace.close()
+
+
+@pytest.fixture(scope="module", params=ACCOUNTS)
+def applied(request, installed):
+    """The flagship stack over the small source, applied; one for all tests of a module, for each account."""
+    workspace = Workspace(installed, user_of(request.param))
+    try:
+        workspace.flagship()
+        workspace.apply()
+        yield workspace
+    finally:
+        workspace.close()
+
+
+@pytest.fixture
+def finance(applied):
+    """The applied flagship stack, unchanged and whole; what a test does to it is put back after it."""
+    before = applied.read("stack.yaml")
+    yield applied
+    applied.write("stack.yaml", before)
+    applied.env["SF_VAR_source"] = SMALL
+    applied.restore()
