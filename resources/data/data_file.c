@@ -50,14 +50,17 @@ enum sf_code sf_data_file_read(struct sf_op *op, const char *what, struct sf_str
             sf_hint(err, "builtin:NAME is installed with the program; any other name is a path beside the stack file");
         return rc;
     }
-    char *bytes = sf_arena_alloc(op->arena, (size_t)SF_MAX_YAML_BYTES + 2);
-    size_t n = fread(bytes, 1, (size_t)SF_MAX_YAML_BYTES + 1, file);
+    struct sf_buf bytes = SF_BUF(SF_MAX_YAML_BYTES);
+    char chunk[16384];
+    for (size_t n; !bytes.overflow && (n = fread(chunk, 1, sizeof(chunk), file)) > 0;)
+        sf_buf_add(&bytes, (struct sf_str){chunk, n});
     if (ferror(file))
         rc = sf_fail_errno(err, SF_E_IO, "cannot read %s '%s'", what, *path);
-    else if (n > (size_t)SF_MAX_YAML_BYTES)
+    else if (bytes.overflow)
         rc = sf_fail(err, SF_E_CONFIG, "%s '%s' is larger than %d bytes", what, *path, SF_MAX_YAML_BYTES);
     fclose(file);
-    *text = (struct sf_str){bytes, n};
+    *text = sf_str_dup(op->arena, sf_buf_str(&bytes));
+    sf_buf_free(&bytes);
     return rc;
 }
 

@@ -140,20 +140,19 @@ static enum sf_code derive_upload(struct sf_op *op, struct sf_value *want, struc
 static enum sf_code hash_object(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_str *sha256,
                                 struct sf_err *err)
 {
-    enum { CHUNK = 256 * 1024 };
     struct sf_reader reader;
     enum sf_code rc = op->site->world->bucket_open(op, bucket, key, &reader, err);
     if (rc)
         return rc;
     unsigned char digest[32];
-    char *chunk = sf_arena_alloc(op->arena, CHUNK);
+    char chunk[32 * 1024];
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     size_t got = 1;
     if (!md)
         sf_out_of_memory();
     EVP_DigestInit_ex(md, EVP_sha256(), NULL);
     while (!rc && got > 0) {
-        rc = reader.read(&reader, chunk, CHUNK, &got, err);
+        rc = reader.read(&reader, chunk, sizeof(chunk), &got, err);
         if (!rc && got > 0)
             EVP_DigestUpdate(md, chunk, got);
     }
