@@ -114,7 +114,8 @@ static void identify(struct sf_arena *arena, const struct sf_rule_dimension *d, 
     raw->path = sf_str_dup(arena, sf_buf_str(buf));
     raw->id = sf_text_key(raw->path);
     raw->id_length = sf_text_write_int(raw->id, raw->id_text);
-    sf_text_sha256_hex(raw->parts, raw->sha256);
+    memcpy(raw->sha256_part, "64:", 3);
+    sf_text_sha256_hex(raw->parts, raw->sha256_part + 3);
 }
 
 static int order_raws(const void *a, const void *b)

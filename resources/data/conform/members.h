@@ -16,9 +16,9 @@ struct sf_raw {
     int64_t id;
     char id_text[20]; /* decimal, id_length bytes */
     size_t id_length;
-    struct sf_str path; /* parts of the key, folded */
-    char sha256[64];    /* hex, of `parts` */
-    int last_year;      /* with rows; 0: none */
+    struct sf_str path;   /* parts of the key, folded */
+    char sha256_part[67]; /* "64:" and the lowercase hex SHA-256 of `parts` */
+    int last_year;        /* with rows; 0: none */
 };
 
 struct sf_members {

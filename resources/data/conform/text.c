@@ -147,15 +147,19 @@ const char *sf_text_money(struct sf_str s, int64_t *cents)
 
 static size_t write_digits(uint64_t value, char *out)
 {
-    char reversed[SF_TEXT_INT_MAX];
-    size_t n = 0;
-    do {
-        reversed[n++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    for (size_t i = 0; i < n; i++)
-        out[i] = reversed[n - 1 - i];
-    return n;
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051"
+        "525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+    char digits[SF_TEXT_INT_MAX];
+    size_t at = sizeof digits;
+    for (; value >= 100; value /= 100)
+        memcpy(digits + (at -= 2), pairs + 2 * (value % 100), 2);
+    if (value >= 10)
+        memcpy(digits + (at -= 2), pairs + 2 * value, 2);
+    else
+        digits[--at] = (char)('0' + value);
+    memcpy(out, digits + at, sizeof digits - at);
+    return sizeof digits - at;
 }
 
 size_t sf_text_write_int(int64_t value, char *out)

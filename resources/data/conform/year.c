@@ -138,11 +138,17 @@ struct hashing {
 
 static void add_part(SHA256_CTX *ctx, struct sf_str s)
 {
-    char length[SF_TEXT_INT_MAX + 1];
-    size_t n = sf_text_write_int((int64_t)s.n, length);
-    length[n++] = ':';
-    SHA256_Update(ctx, length, n);
-    SHA256_Update(ctx, s.p, s.n);
+    char part[64];
+    size_t n = sf_text_write_int((int64_t)s.n, part);
+    part[n++] = ':';
+    bool is_short = n + s.n <= sizeof part;
+    if (is_short) {
+        memcpy(part + n, s.p, s.n);
+        n += s.n;
+    }
+    SHA256_Update(ctx, part, n);
+    if (!is_short)
+        SHA256_Update(ctx, s.p, s.n);
 }
 
 static int64_t finish_id(const SHA256_CTX *before, uint64_t occurrence)
@@ -222,7 +228,7 @@ static enum sf_code write_rows(struct writer *w, const struct sorted *rows, size
             if (is_stale) {
                 raws[d] = raw;
                 w->hashing.after[d] = d ? w->hashing.after[d - 1] : w->hashing.start[side];
-                add_part(&w->hashing.after[d], (struct sf_str){raw->sha256, sizeof raw->sha256});
+                SHA256_Update(&w->hashing.after[d], raw->sha256_part, sizeof raw->sha256_part);
             }
         }
         enum sf_code rc = count_row(w, side, rows[i].cents, err);
