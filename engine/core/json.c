@@ -4,7 +4,6 @@
 
 #include "engine/core/map.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { FEW_KEYS = 12 }; /* up to here a linear walk finds a duplicate faster than a map */
@@ -39,17 +38,16 @@ static struct sf_mark mark_here(struct reader *r, size_t at)
 static enum sf_code fail_at(struct reader *r, size_t at, const char *fmt, ...) SF_PRINTF(3, 4);
 static enum sf_code fail_at(struct reader *r, size_t at, const char *fmt, ...)
 {
-    char what[256];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(what, sizeof(what), fmt, ap);
+    struct sf_str what = sf_str_vfmt(r->arena, fmt, ap);
     va_end(ap);
     if (at < r->mark_at) {
         r->mark_at = 0;
         r->line = r->column = 1;
     }
     struct sf_mark where = mark_here(r, at);
-    enum sf_code code = sf_fail(r->err, SF_E_CONFIG, "invalid JSON: %s", what);
+    enum sf_code code = sf_fail(r->err, SF_E_CONFIG, "invalid JSON: %s", what.p);
     sf_hint(r->err, "see %s:%u:%u", r->file, where.line, where.column);
     if (r->err) {
         r->err->where = where;
