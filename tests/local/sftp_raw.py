@@ -3,6 +3,7 @@
 Every call returns the status name ("OK", "PERMISSION_DENIED", "FAILURE", "NO_SUCH_FILE", ...) or raises nothing; what a
 call reads is in the second element. Packet layouts: draft-ietf-secsh-filexfer-02.
 """
+import contextlib
 import struct
 import subprocess
 
@@ -38,7 +39,8 @@ class Raw:
         self.ok = True
 
     def close(self):
-        self.proc.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.proc.stdin.close()
         self.proc.stdout.close()
         self.proc.stderr.close()
         self.proc.wait()
@@ -67,7 +69,10 @@ class Raw:
 
     def _ask(self, kind, body):
         self.next += 1
-        self._put(kind, struct.pack(">I", self.next) + body)
+        try:
+            self._put(kind, struct.pack(">I", self.next) + body)
+        except BrokenPipeError:
+            return "CLOSED", None
         reply = self._get()
         if reply is None:
             return "CLOSED", None
