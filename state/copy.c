@@ -79,9 +79,7 @@ enum sf_code sf_copy_damaged(const char *path, const char *what, struct sf_err *
             backup, (long long)revision, sf_clock_rfc3339(arena, (int64_t)st.st_mtime * 1000).p, path, path, path, path, backup,
             path);
     } else {
-        sf_hint(
-            err,
-            "nothing was changed, and there is no good copy beside it: move it away and let 'sfstate rebuild' find what exists");
+        sf_hint(err, "nothing was changed, and there is no good copy beside it: put back one from a backup of this directory");
     }
     sf_arena_free(arena);
     free(backup);

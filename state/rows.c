@@ -256,7 +256,7 @@ enum sf_code sf_store_move(struct sf_store *store, struct sf_str from, struct sf
         return sf_fail(err, SF_E_ABSENT, "there is no '%.*s' in the state", SF_ARG(from));
     if (has_to) {
         sf_fail(err, SF_E_CONFLICT, "'%.*s' is in the state already", SF_ARG(to));
-        sf_hint(err, "move to a name that is free, or remove that one first with 'sfstate rm'");
+        sf_hint(err, "move to a name that is free");
         return SF_E_CONFLICT;
     }
     struct sf_arena *arena = sf_arena_new();

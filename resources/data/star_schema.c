@@ -70,7 +70,7 @@ static enum sf_code refuse_foreign(const struct star_call *call, struct sf_str c
     }
     sf_fail(err, SF_E_CONFLICT, "schema '%s' in cluster '%.*s' belongs to another stack or state: %.*s", schema,
             SF_ARG(call->cluster->name), SF_ARG(sf_str_slice(comment, at, comment.n)));
-    sf_hint(err, "if its state was lost, run: sfstate rebuild; else give 'schema' another name");
+    sf_hint(err, "if its state was lost, put state.db back (state.db.backup lies beside it); else give 'schema' another name");
     return SF_E_CONFLICT;
 }
 

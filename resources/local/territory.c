@@ -348,7 +348,8 @@ enum sf_code sf_territory_check_stack(struct sf_op *op, const struct sf_value *m
     sf_fail(err, SF_E_CONFLICT, "%s belongs to stack '%.*s' (%.*s)", what, SF_ARG(stack), SF_ARG(sf_map_str(owner, "address")));
     struct sf_str same = sf_str_fmt(op->arena, "%.*s/", SF_ARG(op->site->stack));
     if (sf_str_starts(stack, same))
-        sf_hint(err, "it was made under an earlier state of this stack: `sfstate rebuild` takes it over");
+        sf_hint(err, "it was made under an earlier state of this stack: put that state.db back (state.db.backup lies beside it), "
+                     "or choose another name");
     else
         sf_hint(err, "choose another name, or let that stack give it up with `sfdestroy`");
     return SF_E_CONFLICT;

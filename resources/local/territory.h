@@ -62,7 +62,7 @@ enum sf_code sf_territory_read_meta(struct sf_op *op, const char *path, const st
 /* Writes it with this operation's ownership (the intent of an earlier writer is kept). */
 enum sf_code sf_territory_write_meta(struct sf_op *op, const char *path, struct sf_str id, const struct sf_value *attrs,
                                      struct sf_err *err) SF_MUST_CHECK;
-/* Whether the meta belongs to this stack, lineage and address. SF_E_CONFLICT names the owner and hints at `sfstate rebuild`. */
+/* Whether the meta belongs to this stack, lineage and address. SF_E_CONFLICT names the owner and says what to do. */
 enum sf_code sf_territory_check_owner(struct sf_op *op, const struct sf_value *meta, const char *what,
                                       struct sf_err *err) SF_MUST_CHECK;
 /* The same without the address: for what is already recorded as ours (an address may have been renamed since). */

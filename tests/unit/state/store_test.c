@@ -474,7 +474,7 @@ static void damage_without_a_copy_says_so(void **state)
     unlink(beside(f, ".backup"));
     struct sf_store *store = NULL;
     assert_int_equal(sf_store_open(f->path, &here, true, false, &store, &f->err), SF_E_IO);
-    assert_non_null(strstr(f->err.hint, "sfstate rebuild"));
+    assert_non_null(strstr(f->err.hint, "put back one from a backup"));
 }
 
 static void a_value_that_is_not_json_is_damage_and_is_not_shown(void **state)

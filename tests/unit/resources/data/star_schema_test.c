@@ -173,7 +173,7 @@ static void foreign_schemas_and_tables_are_left_alone(void **state)
     assert_has(f->h->err.message, "not ours");
     fixture_sql(f, "comment on schema report is 'sfstack:stack=other/1 sfstack:address=x '");
     assert_int_equal(driver->create(fixture_op(f, &f->star), want, &out, &f->h->err), SF_E_CONFLICT);
-    assert_has(f->h->err.hint, "sfstate rebuild");
+    assert_has(f->h->err.hint, "put state.db back");
     assert_int_equal(driver->read(fixture_op(f, &f->star), SF_STR("report"), &out, &f->h->err), SF_E_ABSENT);
     assert_ok(f->h, driver->destroy(fixture_op(f, &f->star), SF_STR("report"), &out, &f->h->err));
     assert_string_equal(fixture_ask(f, "select count(*) from pg_namespace where nspname = 'report'"), "1");

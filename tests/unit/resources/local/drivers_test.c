@@ -161,7 +161,7 @@ static void what_another_lineage_made_is_a_conflict(void **state)
         h->op.intent = SF_STR("88888888-2222-4333-8444-555555555555");
         struct sf_value *want = wanted(d, subjects[i].first);
         assert_int_equal(d->preflight(op_now(), want, &h->err), SF_E_CONFLICT);
-        assert_has(h->err.hint, "sfstate rebuild");
+        assert_has(h->err.hint, "put that state.db back");
         assert_int_equal(d->create(op_now(), want, &out, &h->err), SF_E_CONFLICT);
         assert_string_equal(fake_calls, "");
         assert_int_equal(d->find(op_now(), want, &out, &h->err), SF_E_ABSENT);
