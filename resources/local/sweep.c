@@ -54,7 +54,22 @@ static void remove_empty(struct sf_arena *arena, const char *path, int depth)
     rmdir(path);
 }
 
-/* Servers name their configuration or data directory on their command line. */
+/* Whether it holds a file of the territory open. Only root can see this of a ProFTPD, which hides its files from its own user. */
+static bool holds_file(struct sf_arena *arena, int64_t pid, struct sf_str territory)
+{
+    DIR *dir = opendir(sf_str_fmt(arena, "/proc/%lld/fd", (long long)pid).p);
+    bool holds = false;
+    for (struct dirent *entry; dir && !holds && (entry = readdir(dir));) {
+        char link[4096];
+        ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link));
+        holds = n > 0 && sf_str_starts((struct sf_str){link, (size_t)n}, territory);
+    }
+    if (dir)
+        closedir(dir);
+    return holds;
+}
+
+/* PostgreSQL names its data directory on its command line, ProFTPD only what it is doing. */
 static void find_processes(struct findings *findings, struct sf_str territory)
 {
     DIR *proc = opendir("/proc");
@@ -68,7 +83,8 @@ static void find_processes(struct findings *findings, struct sf_str territory)
         if (fd >= 0)
             close(fd);
         bool is_server = n > 0 && (strstr(line, "postgres") || strstr(line, "proftpd"));
-        if (is_server && sf_str_find((struct sf_str){line, (size_t)n}, territory) != SIZE_MAX)
+        if (is_server &&
+            (sf_str_find((struct sf_str){line, (size_t)n}, territory) != SIZE_MAX || holds_file(findings->arena, pid, territory)))
             found(findings, sf_str_fmt(findings->arena, "process %lld (%s)", (long long)pid, line));
     }
     if (proc)
