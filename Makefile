@@ -130,9 +130,24 @@ unit-build: $(UNIT)
 unit: unit-build
 	@set -e; for t in $(UNIT); do $$t; done
 
+# a minute of libFuzzer a target: SECONDS=600 make fuzz
+SECONDS ?= 60
+FUZZ_SRC = $(CORE_SRC) engine/lang/diag.c engine/lang/yaml.c $(wildcard resources/data/conform/csv*.c)
+fuzz: deps-dev
+	@mkdir -p $(BUILD)/fuzz
+	@set -e; for t in tests/fuzz/*_fuzz.c; do name=$$(basename $$t .c); echo "  fuzz $$name, $(SECONDS) s"; \
+	  clang -std=c11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $(BUILD)/fuzz/$$name $$t $(FUZZ_SRC) $(LIBS); \
+	  mkdir -p $(BUILD)/fuzz/$$name.corpus; \
+	  $(BUILD)/fuzz/$$name -max_total_time=$(SECONDS) -artifact_prefix=$(BUILD)/fuzz/ -verbosity=0 -print_final_stats=1 $(BUILD)/fuzz/$$name.corpus; done
+
+# kills sfapply and sfdestroy at many moments; the next run must finish the job
+crash: deps-dev
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@BUILD=$(abspath $(BUILD)) sh tests/run.sh -k "crash or kill"
+
 clean:
 	rm -rf build build-asan build-tsan $(BUILD)
 
 .SECONDARY:
-.PHONY: all demo test test-asan test-tsan lint bench install uninstall deps deps-dev unit unit-build clean FORCE
+.PHONY: all demo test test-asan test-tsan lint bench crash fuzz install uninstall deps deps-dev unit unit-build clean FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
