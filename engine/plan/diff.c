@@ -351,17 +351,38 @@ static bool is_replace_requested(const struct sf_graph *graph, const struct sf_n
     return false;
 }
 
+static void compare_all(struct sf_graph *graph, struct sf_node *node, bool derived, struct sf_value *attrs)
+{
+    for (size_t i = 0; i < node->schema->n_attrs; i++) {
+        const struct sf_attr *attr = &node->schema->attrs[i];
+        const struct sf_value *v = (attr->derive != NULL) == derived ? compare(graph, node, attr) : NULL;
+        if (v)
+            sf_map_add(graph->arena, attrs, sf_str_of(attr->name), v);
+    }
+}
+
+/* derive() was asked before it was known what ignored attributes are, so it took what the stack file says of them. If they are all
+ * that differs, what is derived is what it was. */
+static void underive(struct sf_graph *graph, struct sf_node *node)
+{
+    for (size_t i = 0; i < node->schema->n_attrs; i++) {
+        const struct sf_attr *attr = &node->schema->attrs[i];
+        const struct sf_value *was = sf_map_getz(node->recorded->attrs, attr->name);
+        if (attr->derive && was && !node->driver->is_slow_derive)
+            sf_map_set(graph->arena, node->want, sf_str_of(attr->name), was);
+    }
+}
+
 static void decide_existing(struct sf_graph *graph, struct sf_node *node)
 {
     struct sf_value *attrs = sf_value_map(graph->arena);
     bool forced = false;
     const struct sf_variable *absent = sf_plan_absent_secret(graph, node->want);
     sf_node_adjust_want(graph, node, graph->arena, node->want);
-    for (size_t i = 0; i < node->schema->n_attrs; i++) {
-        const struct sf_value *v = compare(graph, node, &node->schema->attrs[i]);
-        if (v)
-            sf_map_add(graph->arena, attrs, sf_str_of(node->schema->attrs[i].name), v);
-    }
+    compare_all(graph, node, false, attrs);
+    if (!node->n_changes && node->resource->ignore_changes)
+        underive(graph, node);
+    compare_all(graph, node, true, attrs);
     for (size_t i = 0; i < node->n_changes; i++)
         forced |= node->changes[i].forces_replacement;
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
