@@ -10,6 +10,7 @@
 #include "resources/data/data_file.h"
 #include "resources/data/dataset_attrs.h"
 #include "resources/data/load_plan.h"
+#include "resources/data/star_sql.h"
 
 #include <inttypes.h>
 
@@ -64,8 +65,8 @@ static enum sf_code ask_ledger(struct sf_op *op, struct load_call *call, struct 
     return rc;
 }
 
-static void report(struct sf_op *op, const struct load_call *call, const struct sf_value *base, struct sf_str id,
-                   struct sf_outcome *out)
+static void report(struct sf_op *op, const struct load_call *call, const struct sf_value *base, const struct sf_value *contents,
+                   struct sf_str id, struct sf_outcome *out)
 {
     struct sf_value *attrs = sf_value_map(op->arena);
     for (size_t i = 0; base && i < base->map.n; i++)
@@ -73,12 +74,39 @@ static void report(struct sf_op *op, const struct load_call *call, const struct 
     int64_t rows = 0;
     for (size_t i = 0; i < call->ledger.n; i++)
         rows += call->ledger.entries[i].is_part && call->ledger.entries[i].is_found ? call->ledger.entries[i].found_rows : 0;
-    sf_map_set(op->arena, attrs, sf_str_of(LOAD_CONTENTS), sf_ledger_contents(op->arena, &call->ledger));
+    sf_map_set(op->arena, attrs, sf_str_of(LOAD_CONTENTS), contents);
     sf_map_set_int(op->arena, attrs, LOAD_ROWS, rows);
     sf_map_set_int(op->arena, attrs, LOAD_CHECKS_PASSED, call->ledger.checks_passed);
     sf_map_set_str(op->arena, attrs, LOAD_LOAD_ID, call->ledger.load_id);
     out->attrs = attrs;
     out->id = id;
+}
+
+/* A table that has another shape than declared is made anew, and empty, by its star's update: what is in it now does not count, or
+ * the figures would be gone until the apply after that. */
+static const struct sf_value *without_remade_tables(struct sf_op *op, const struct load_call *call, const struct sf_value *contents)
+{
+    const struct sf_object *star = call->objects.star_schema;
+    const struct sf_value *found = sf_map_getz(star->attrs, STAR_SCHEMA_STRUCTURE);
+    const struct sf_value *declared = sf_star_declared(op->arena, call->star, sf_map_str(star->attrs, STAR_SCHEMA_READER));
+    struct sf_value *tables = sf_value_map(op->arena), *years = sf_value_map(op->arena), *all = sf_value_map(op->arena);
+    const struct sf_value *now[] = {sf_map_getz(contents, "tables"), sf_map_getz(contents, "years")};
+    for (size_t i = 0; i < now[0]->map.n + now[1]->map.n; i++) {
+        bool is_year = i >= now[0]->map.n;
+        const struct sf_pair *pair = is_year ? &now[1]->map.pairs[i - now[0]->map.n] : &now[0]->map.pairs[i];
+        struct sf_str table = is_year ? call->star->fact->name : pair->key;
+        const struct sf_value *shape = sf_map_get(found, table), *wanted = sf_map_get(declared, table);
+        bool is_remade = shape && wanted && shape->type == SF_V_STRING && !sf_value_equal(shape, wanted) &&
+                         !sf_str_starts(shape->s, SF_STR("comment"));
+        sf_map_add(op->arena, is_year ? years : tables, pair->key,
+                   is_remade ? sf_value_str(op->arena, SF_STR("its table is made anew")) : pair->value);
+    }
+    for (size_t i = 0; i < contents->map.n; i++) {
+        const struct sf_pair *pair = &contents->map.pairs[i];
+        const struct sf_value *value = pair->value == now[0] ? tables : pair->value == now[1] ? years : pair->value;
+        sf_map_add(op->arena, all, pair->key, value);
+    }
+    return all;
 }
 
 static enum sf_code read_load(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
@@ -91,7 +119,8 @@ static enum sf_code read_load(struct sf_op *op, struct sf_str id, struct sf_outc
         return rc;
     if (!call.ledger.has_load)
         return sf_fail(err, SF_E_ABSENT, "the ledger of schema '%.*s' knows no load of this stack", SF_ARG(call.schema));
-    report(op, &call, op->self->attrs, id, out);
+    const struct sf_value *contents = without_remade_tables(op, &call, sf_ledger_contents(op->arena, &call.ledger));
+    report(op, &call, op->self->attrs, contents, id, out);
     return SF_OK;
 }
 
@@ -105,7 +134,7 @@ static enum sf_code find_load(struct sf_op *op, const struct sf_value *want, str
         return rc;
     if (!call.ledger.has_load || !sf_str_eq(call.ledger.load_id, op->intent))
         return sf_fail(err, SF_E_ABSENT, "load %.*s was not published", SF_ARG(op->intent));
-    report(op, &call, want, load_identity(op, call.schema), out);
+    report(op, &call, want, sf_ledger_contents(op->arena, &call.ledger), load_identity(op, call.schema), out);
     return SF_OK;
 }
 
@@ -315,7 +344,7 @@ static enum sf_code finish(struct sf_op *op, struct load_call *call, const struc
     delete_superseded(op, call);
     enum sf_code rc = ask_ledger(op, call, err);
     if (!rc)
-        report(op, call, want, id, out);
+        report(op, call, want, sf_ledger_contents(op->arena, &call->ledger), id, out);
     return rc;
 }
 
