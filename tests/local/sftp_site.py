@@ -20,13 +20,20 @@ BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 LIBS = ["-lcurl", "-lssl", "-lcrypto", "-lyaml", "-lsqlite3", "-lpq", "-lssh2", "-lexpat", "-lz", "-lzstd", "-lpthread"]
 
 
+def sanitizer_flags():
+    """What the library was built with, so that the harness links against it."""
+    wanted = subprocess.run(["nm", "-u", f"{BUILD}/obj/engine/core/arena.o"], text=True, capture_output=True, check=True).stdout
+    if "__asan_" in wanted:
+        return ["-fsanitize=address,undefined"]
+    return ["-fsanitize=thread"] if "__tsan_" in wanted else []
+
+
 def build_harness(where):
     """Compiles sftp_harness.c against the built library. Path."""
     out = f"{where}/sftp_harness"
     subprocess.run(
         [os.environ.get("CC", "gcc"), "-std=c11", "-D_GNU_SOURCE", "-O1", f"-I{ROOT}", f"-I{BUILD}/gen", "-I/usr/include/postgresql",
-         "-o", out, f"{ROOT}/tests/local/sftp_harness.c", f"{BUILD}/libsf.a", *os.environ.get("HARNESS_LDFLAGS", "").split(), *LIBS],
-        check=True)
+         "-o", out, f"{ROOT}/tests/local/sftp_harness.c", f"{BUILD}/libsf.a", *sanitizer_flags(), *LIBS], check=True)
     return out
 
 
