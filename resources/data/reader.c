@@ -155,8 +155,11 @@ static enum sf_code write_passfile(struct sf_op *op, const char *path, struct sf
     return rc;
 }
 
+/* Also makes the directory: a stack without an ssh_key has none yet. */
 static int lock_passfile(struct sf_op *op, const char *path)
 {
+    if (mkdir(op->site->secrets_dir, 0700) != 0 && errno != EEXIST)
+        return -1;
     int fd = open(sf_str_fmt(op->arena, "%s.lock", path).p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd >= 0 && flock(fd, LOCK_EX) != 0) {
         close(fd);
@@ -266,6 +269,8 @@ enum sf_code sf_reader_make(struct sf_op *op, const struct sf_object *cluster, c
     sf_script_add(&script, "become the owner", "set local role %s", sf_sql_name(arena, site->owner).p);
     sf_script_add(&script, "take grants back", "revoke all on all tables in schema %s from %s", schema, role);
     sf_script_add(&script, "take grants back", "revoke all on schema %s from %s", schema, role);
+    sf_script_add(&script, "take grants back", "revoke all on all tables in schema %s from public", schema);
+    sf_script_add(&script, "take grants back", "revoke all on schema %s from public", schema);
     sf_script_add(&script, "grant the schema", "grant usage on schema %s to %s", schema, role);
     sf_script_add(&script, "grant select", "grant select on all tables in schema %s to %s", schema, role);
     sf_script_add(&script, "stop being the owner", "reset role");
