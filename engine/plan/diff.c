@@ -194,9 +194,23 @@ static const struct sf_value *unknown_of(struct sf_graph *graph, const struct sf
     return sf_value_unknown(graph->arena, sf_str_fmt(graph->arena, "%.*s.%s", SF_ARG(node->name), attr->name));
 }
 
+static bool has_open(const struct sf_node *node, const char *verb)
+{
+    return node->intent && node->recorded && sf_str_is(node->intent->verb, verb);
+}
+
+/* What cannot be read back and was being changed when an earlier run was stopped: it may be the old or the new one. */
+static bool is_in_doubt(const struct sf_node *node, const struct sf_attr *attr)
+{
+    return (attr->is_secret || attr->is_write_only) && has_open(node, "update") &&
+           !sf_value_equal(sf_map_getz(node->intent->want, attr->name), sf_map_getz(node->recorded->attrs, attr->name));
+}
+
 /* The attribute as it is: as read if it can be read, else as recorded. */
 static const struct sf_value *current(const struct sf_node *node, const struct sf_attr *attr)
 {
+    if (is_in_doubt(node, attr))
+        return NULL;
     const struct sf_value *v = node->seen == SF_SEEN_PRESENT ? sf_map_getz(node->actual, attr->name) : NULL;
     if (!v)
         v = sf_map_getz(node->recorded->attrs, attr->name);
@@ -396,6 +410,9 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
     if (is_replace_requested(graph, node)) {
         node->action = SF_REPLACE;
         node->reason = SF_REASON_REQUESTED;
+    } else if (has_open(node, "destroy")) { /* what is left of it is no base for an update */
+        node->action = SF_REPLACE;
+        node->reason = SF_REASON_HALF_GONE;
     } else if (node->container && node->container->action == SF_REPLACE) {
         node->action = SF_REPLACE;
         node->reason = SF_REASON_CONTAINER_NEW;

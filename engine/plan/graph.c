@@ -27,6 +27,7 @@ const char *sf_reason_text(enum sf_reason reason)
         [SF_REASON_REQUESTED] = "as requested by -replace",
         [SF_REASON_GONE] = "it was deleted outside of sfstack",
         [SF_REASON_INCOMPLETE] = "an earlier run was stopped before it was finished",
+        [SF_REASON_HALF_GONE] = "an earlier run was stopped while destroying it",
         [SF_REASON_CONTAINER_NEW] = "what it lives in will be new",
         [SF_REASON_NOT_IN_CONFIG] = "it is not in the stack file any more",
         [SF_REASON_DESTROY] = "everything is being destroyed",

@@ -51,6 +51,7 @@ enum sf_reason {
     SF_REASON_REQUESTED,      /* -replace */
     SF_REASON_GONE,           /* deleted outside */
     SF_REASON_INCOMPLETE,     /* an earlier run made it and was stopped */
+    SF_REASON_HALF_GONE,      /* an earlier run was destroying it and was stopped */
     SF_REASON_CONTAINER_NEW,  /* what it lives in is created or replaced */
     SF_REASON_NOT_IN_CONFIG,  /* its block was removed */
     SF_REASON_DESTROY,        /* sfdestroy, -destroy */
@@ -113,6 +114,7 @@ struct sf_node {
     struct sf_change *drift; /* recorded against actual */
     size_t n_drift;
     const struct sf_variable *absent_secret; /* NULL, or the secret that this run lacks and the action needs */
+    bool carries_intent;                     /* `intent` stays open until a step of this run has settled it */
     bool needs_record;                       /* nothing to call, but state should be brought up to date */
     bool is_destroyed_with_container;
     struct sf_object now;

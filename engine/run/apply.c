@@ -272,13 +272,20 @@ static enum sf_step_result taken_away(struct applying *applying, struct sf_step 
     return SF_STEP_DONE;
 }
 
-/* Not done: refused, failed or unknown. What was made stays recorded as unfinished; an unknown keeps its intent open for the next
- * run. */
+/* A destroy that was under way may have taken away a part, unless it was turned down. */
+static bool may_be_half_gone(const struct sf_step *step)
+{
+    return step->verb == SF_VERB_DESTROY && step->rc != SF_E_REFUSED && step->rc != SF_E_CONFLICT && step->rc != SF_E_CANCELLED &&
+           step->rc != SF_E_AUTH && step->rc != SF_E_DENIED;
+}
+
+/* Not done: refused, failed or unknown. What was made stays recorded as unfinished; what is unknown, half gone or was open before
+ * keeps its intent open for the next run. */
 static enum sf_step_result not_done(struct applying *applying, struct sf_step *step)
 {
     step->node->planned.attrs = step->node->planned.refs = NULL; /* they were in the step's arena */
     bool is_unknown = step->rc == SF_E_UNKNOWN;
-    if (!is_unknown && step->has_intent) {
+    if (step->has_intent && !is_unknown && !step->carries_intent && !may_be_half_gone(step)) {
         enum sf_code rc = journal(applying, step, NULL, NULL);
         if (rc)
             return store_failed(applying, step, rc);
@@ -444,6 +451,15 @@ static enum sf_step_result record_only(struct applying *applying, struct sf_step
     return SF_STEP_DONE;
 }
 
+/* The call of an earlier run that is still open is this step's to settle: the one that takes the object away, or else updates it.
+ */
+static bool settles_open_call(const struct applying *applying, const struct sf_step *step)
+{
+    const struct sf_node *node = step->node;
+    const struct sf_step *away = applying->take_away[node->index];
+    return node->carries_intent && (away ? step == away : step == applying->make[node->index] && step->verb == SF_VERB_UPDATE);
+}
+
 static enum sf_step_result start(void *ctx, struct sf_task *task)
 {
     struct applying *applying = ctx;
@@ -456,7 +472,8 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     step->started_ms = sf_clock_ms();
     step->arena = sf_arena_new();
     step->err = SF_NEW(step->arena, struct sf_err);
-    step->intent = sf_random_uuid(step->arena);
+    step->carries_intent = step->has_intent = settles_open_call(applying, step);
+    step->intent = step->carries_intent ? node->intent->id : sf_random_uuid(step->arena);
     if (run->events && run->events->step_started)
         run->events->step_started(run->events->ctx, step);
     switch (step->verb) {

@@ -30,6 +30,7 @@ struct sf_step {
     bool is_polling;
     int attempts;
     bool has_intent;
+    bool carries_intent; /* it is one that an earlier run left open */
     struct sf_str intent;
     struct sf_arena *arena;
     struct sf_run_ctx ctx;

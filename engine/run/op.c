@@ -58,6 +58,8 @@ static enum sf_code do_intent(void *arg)
     struct journal_request *request = arg;
     struct sf_step *step = request->op->run->step;
     struct sf_run *run = request->op->run->run;
+    if (step->carries_intent) /* durable already, and what it wanted then is still in doubt */
+        return SF_OK;
     enum sf_code rc = sf_run_begin(run, request->err);
     if (rc)
         return rc;

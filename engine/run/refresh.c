@@ -249,12 +249,26 @@ static void link_tasks(struct sf_run *run, struct visit *visits)
     }
 }
 
+/* Whether reading has not answered what became of an open call: then its intent stays until a step of this run has settled it,
+ * so that neither a plan that is not approved nor another crash loses sight of it. A create is always answered, by find(). */
+static bool is_still_open(const struct sf_run *run, const struct sf_node *node)
+{
+    if (!node->recorded || sf_str_is(node->intent->verb, "create"))
+        return false;
+    if (!node->is_targeted || run->graph.options.is_refresh_only)
+        return true;
+    return node->action == SF_UPDATE || node->action == SF_REPLACE || node->action == SF_DELETE;
+}
+
 /* Closes what earlier runs left open: what came true is recorded as unfinished, what is gone is forgotten. */
 static enum sf_code settle_intents(struct sf_run *run, struct sf_err *err)
 {
     for (size_t i = 0; i < run->graph.n_nodes; i++) {
         struct sf_node *node = run->graph.nodes[i];
         if (!node->intent || node->has_failed)
+            continue;
+        node->carries_intent = is_still_open(run, node);
+        if (node->carries_intent)
             continue;
         enum sf_code rc = sf_run_begin(run, err);
         if (!rc && node->recorded && sf_str_is(node->intent->verb, "create") && node->seen == SF_SEEN_PRESENT &&

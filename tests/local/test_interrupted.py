@@ -1,0 +1,111 @@
+"""A run that was killed between an intent and its outcome: the next run finishes it, and the plan after that is empty.
+
+The moment is staged, not raced for: the world is put where the killed call left it, and the intent into state.db."""
+
+import contextlib
+import os
+import sqlite3
+import uuid
+
+import pytest
+
+CLUSTER = """
+stack: halfway
+variables:
+  password: {type: string, secret: true}
+resources:
+  dw: {kind: cluster, identifier: halfway, database: main, username: steward, password: "${var.password}"}
+  star: {kind: star_schema, cluster: dw, schema: report, tables: builtin:sf/star, reader: analyst}
+"""
+
+
+@contextlib.contextmanager
+def state(ws):
+    connection = sqlite3.connect(ws.state())
+    with contextlib.closing(connection), connection:
+        yield connection
+
+
+def leave_open(ws, address, verb, want=None):
+    """An intent as a killed run leaves it; `want` are attributes in JSON, else those recorded."""
+    with state(ws) as db:
+        row = db.execute("select kind, attrs, refs, deps, id from resource where address = ?", [address]).fetchone()
+        kind, attrs, refs, deps, ident = row
+        db.execute("insert into intent values (?, ?, 0, ?, ?, 'a call', ?, ?, ?, ?, ?, 1)",
+                   [str(uuid.uuid4()), address, kind, verb, want or attrs, refs, deps, ident, str(uuid.uuid4())])
+
+
+def open_intents(ws):
+    with state(ws) as db:
+        return db.execute("select address, verb from intent").fetchall()
+
+
+def attributes(ws, address):
+    with state(ws) as db:
+        return db.execute("select attrs from resource where address = ?", [address]).fetchone()[0]
+
+
+@pytest.fixture
+def halfway(ws1):
+    ws1.write("stack.yaml", CLUSTER)
+    ws1.env["SF_VAR_password"] = "Before0ld"
+    ws1.apply()
+    return ws1
+
+
+def half_destroy(ws):
+    """As a kill right after the mark that a destruction begins."""
+    mark = os.path.join(ws.territory(), "clusters/halfway/removing")
+    with open(mark, "w"):
+        owner = os.stat(os.path.dirname(mark))
+        os.chown(mark, owner.st_uid, owner.st_gid)
+    leave_open(ws, "cluster.dw", "destroy")
+
+
+def test_a_half_destroyed_cluster_is_made_anew_with_all_that_lives_in_it(halfway):
+    half_destroy(halfway)
+    assert halfway.changes() == {"cluster.dw": "replace", "star_schema.star": "replace"}
+    halfway.apply()
+    assert halfway.changes() == {} and open_intents(halfway) == []
+    assert halfway.sql("select count(*) from report.load_ledger", database="main") == [["0"]]
+
+
+def test_looking_or_not_approving_leaves_the_intent_open(halfway):
+    half_destroy(halfway)
+    halfway.ok("sfplan")
+    assert halfway.run("sfapply").code == 64
+    halfway.apply("-refresh-only")
+    assert open_intents(halfway) == [("cluster.dw", "destroy")]
+    assert halfway.changes()["cluster.dw"] == "replace"
+
+
+def test_a_half_destroyed_cluster_is_destroyed_by_the_next_sfdestroy(halfway):
+    half_destroy(halfway)
+    halfway.ok("sfdestroy", "-auto-approve")
+    assert open_intents(halfway) == [] and halfway.recorded() == []
+    halfway.assert_clean()
+
+
+def test_a_password_in_doubt_is_set_again(halfway):
+    recorded = attributes(halfway, "cluster.dw")
+    halfway.env["SF_VAR_password"] = "After0new"
+    halfway.apply()
+    changed = attributes(halfway, "cluster.dw")
+    with state(halfway) as db:  # killed after the server took the new password, before that was recorded
+        db.execute("update resource set attrs = ? where address = 'cluster.dw'", [recorded])
+    leave_open(halfway, "cluster.dw", "update", want=changed)
+    halfway.env["SF_VAR_password"] = "Before0ld"  # and the wish is taken back
+    assert halfway.changes() == {"cluster.dw": "update"}
+    halfway.apply()
+    assert halfway.changes() == {} and open_intents(halfway) == []
+    port = str(halfway.show("cluster.dw")["port"])
+    log_in = ["psql", "-h", "127.0.0.1", "-p", port, "-U", "steward", "-d", "main", "-Atc", "select 1"]
+    assert halfway.ok(*log_in, env={"PGPASSWORD": "Before0ld"}).out == "1\n"
+    assert halfway.run(*log_in, env={"PGPASSWORD": "After0new"}).code == 2
+
+
+def test_an_update_that_came_true_plans_nothing_and_its_intent_is_closed(halfway):
+    leave_open(halfway, "star_schema.star", "update")
+    assert halfway.changes() == {}
+    halfway.apply()
+    assert open_intents(halfway) == []
