@@ -171,6 +171,9 @@ static void report(struct sf_op *op, const struct sf_postgres *pg, struct sf_out
     }
     bool is_running = sf_postgres_is_running(op, pg, NULL, NULL);
     const char *defect = pg->is_being_removed ? "being removed" : sf_postgres_config_drift(op, pg);
+    if (!defect && !sf_postgres_is_recorded(op, pg)) {
+        defect = "server.json";
+    }
     if (!defect && is_running) {
         defect = defect_of_running(op, pg);
     }

@@ -35,6 +35,8 @@ static const char *socket_dir_of(struct sf_op *op, const char *dir)
     return sf_str_fmt(op->arena, "/tmp/sfstack-%lu-%.16s", (unsigned long)sf_territory_of(op)->run_uid, hash.p).p;
 }
 
+static bool read_lock_file(struct sf_op *op, const struct sf_postgres *pg, pid_t *pid, int *port, long *shm_id);
+
 enum sf_code sf_postgres_load(struct sf_op *op, struct sf_str id, struct sf_postgres *pg, struct sf_err *err)
 {
     *pg = (struct sf_postgres){.id = id, .dir = sf_territory_path(op, "clusters/%.*s", SF_ARG(id)), .version = ""};
@@ -62,6 +64,12 @@ enum sf_code sf_postgres_load(struct sf_op *op, struct sf_str id, struct sf_post
     sf_territory_enter(op);
     pg->is_being_removed = lstat(sf_str_fmt(op->arena, "%s/removing", pg->dir).p, &st) == 0;
     sf_territory_leave(op);
+    pid_t pid;
+    int port;
+    long shm_id;
+    if (!sf_postgres_is_recorded(op, pg) && read_lock_file(op, pg, &pid, &port, &shm_id)) {
+        pg->port = port;
+    }
     return SF_OK;
 }
 
@@ -120,8 +128,8 @@ static bool is_in_data_dir(pid_t pid, const struct stat *data)
     return stat(path, &cwd) == 0 && cwd.st_dev == data->st_dev && cwd.st_ino == data->st_ino && is_postgres(pid);
 }
 
-/* What postmaster.pid says: pid in line 1, the SysV key and id of its shared memory in line 7. */
-static bool read_lock_file(struct sf_op *op, const struct sf_postgres *pg, pid_t *pid, long *shm_id)
+/* What postmaster.pid says: pid in line 1, port in line 4, the SysV key and id of its shared memory in line 7. */
+static bool read_lock_file(struct sf_op *op, const struct sf_postgres *pg, pid_t *pid, int *port, long *shm_id)
 {
     struct sf_str text;
     struct sf_err ignored;
@@ -130,9 +138,14 @@ static bool read_lock_file(struct sf_op *op, const struct sf_postgres *pg, pid_t
     }
     long value = strtol(text.p, NULL, 10), key = 0;
     const char *line = text.p;
+    *port = 0;
     for (int i = 1; line && i < 7; i++) {
         line = strchr(line, '\n');
         line = line ? line + 1 : NULL;
+        if (line && i == 3) {
+            long number = strtol(line, NULL, 10);
+            *port = number > 0 && number <= 65535 ? (int)number : 0;
+        }
     }
     *shm_id = -1;
     if (line && sscanf(line, "%ld %ld", &key, shm_id) != 2) {
@@ -146,8 +159,9 @@ bool sf_postgres_is_running(struct sf_op *op, const struct sf_postgres *pg, pid_
 {
     struct stat data;
     pid_t found;
+    int port;
     long shm_id;
-    if (!read_lock_file(op, pg, &found, &shm_id) || stat(pg->data_dir, &data) != 0) {
+    if (!read_lock_file(op, pg, &found, &port, &shm_id) || stat(pg->data_dir, &data) != 0) {
         return false;
     }
     uint64_t started = sf_proc_start_time(found);
@@ -221,8 +235,9 @@ static enum sf_code end_orphans(const struct sf_postgres *pg, struct sf_err *err
 static void clear_stale_lock(struct sf_op *op, const struct sf_postgres *pg)
 {
     pid_t pid;
+    int port;
     long shm_id;
-    if (read_lock_file(op, pg, &pid, &shm_id) && shm_id >= 0) {
+    if (read_lock_file(op, pg, &pid, &port, &shm_id) && shm_id >= 0) {
         struct shmid_ds segment;
         if (shmctl((int)shm_id, IPC_STAT, &segment) == 0 && segment.shm_nattch == 0 &&
             segment.shm_perm.cuid == sf_territory_of(op)->run_uid) {
@@ -469,11 +484,25 @@ static void ask_version(struct sf_op *op, struct sf_postgres *pg)
     sf_pg_close(conn);
 }
 
+bool sf_postgres_is_recorded(struct sf_op *op, const struct sf_postgres *pg)
+{
+    pid_t pid;
+    uint64_t start_time;
+    return !sf_postgres_is_running(op, pg, &pid, &start_time) ||
+           (pg->port > 0 && pg->recorded_pid == pid && pg->recorded_start == (int64_t)start_time);
+}
+
 enum sf_code sf_postgres_start(struct sf_op *op, struct sf_postgres *pg, struct sf_err *err)
 {
     const char *bin, *log = sf_str_fmt(op->arena, "%s/log", pg->dir).p;
-    if (sf_postgres_is_running(op, pg, NULL, NULL)) {
-        return SF_OK;
+    pid_t pid;
+    uint64_t start_time;
+    if (sf_postgres_is_running(op, pg, &pid, &start_time)) {
+        if (sf_postgres_is_recorded(op, pg)) {
+            return SF_OK;
+        }
+        ask_version(op, pg); /* sf_postgres_load() took the port from the running server */
+        return record_server(op, pg, pid, start_time, err);
     }
     enum sf_code rc = sf_postgres_bin(op, pg, &bin, err);
     if (!rc) {
@@ -517,8 +546,6 @@ enum sf_code sf_postgres_start(struct sf_op *op, struct sf_postgres *pg, struct 
     if (pg->port != first) {
         sf_op_warn(op, "port %d is taken; cluster '%.*s' listens on %d instead, and keeps it", first, SF_ARG(pg->id), pg->port);
     }
-    pid_t pid;
-    uint64_t start_time;
     if (!sf_postgres_is_running(op, pg, &pid, &start_time)) {
         return fail_start(op, pg, log, err);
     }

@@ -31,7 +31,7 @@ struct sf_postgres {
     const char *username;
     const char *database;
     const char *version;    /* as of its last start, or "" */
-    int port;               /* chosen; 0 before the first start */
+    int port;               /* chosen; of the running server's own lock file if it is not recorded; 0 before the first start */
     int declared_port;      /* what the stack asks for: rules of security groups speak of this one */
     int64_t recorded_pid;   /* of the last start; 0 when there was none */
     int64_t recorded_start; /* its start time, which tells it from a later process of that number */
@@ -50,8 +50,11 @@ enum sf_code sf_postgres_init(struct sf_op *op, const struct sf_postgres *pg, st
                               struct sf_err *err) SF_MUST_CHECK;
 /* Whether the postmaster runs; pid and start_time may be NULL. */
 bool sf_postgres_is_running(struct sf_op *op, const struct sf_postgres *pg, pid_t *pid, uint64_t *start_time);
-/* Ends orphans, chooses the port (pg->port is updated and recorded), writes the configuration, starts, records. Running: nothing.
- * Call with the territory's mutex held. */
+/* Whether server.json speaks of the server that runs; a run that ended between start and record leaves one that does not. True
+ * when none runs. */
+bool sf_postgres_is_recorded(struct sf_op *op, const struct sf_postgres *pg);
+/* Ends orphans, chooses the port (pg->port is updated and recorded), writes the configuration, starts, records. Running: recorded
+ * if it is not, and that is all. Call with the territory's mutex held. */
 enum sf_code sf_postgres_start(struct sf_op *op, struct sf_postgres *pg, struct sf_err *err) SF_MUST_CHECK;
 /* Stops the postmaster with SIGINT (fast: sessions end, data are flushed) or SIGQUIT (at once; the next start recovers), at worst
  * with SIGKILL, then whatever it leaves behind: processes and its shared memory. */
