@@ -57,9 +57,11 @@ static enum sf_code ask_ledger(struct sf_op *op, struct load_call *call, struct 
                                                        sf_ledger_sql(op->arena, call->star, call->schema), &rows, &local);
     if (!rc)
         return sf_ledger_read(op->arena, rows, call->loaded_by, &call->ledger, err);
-    bool is_gone = strcmp(local.remote_code, "42P01") == 0 || strcmp(local.remote_code, "3F000") == 0;
-    if (is_gone)
-        return sf_fail(err, SF_E_ABSENT, "a table of schema '%.*s' is missing", SF_ARG(call->schema));
+    /* no such table, schema, column; no such function or operator for a column's type: the star is made anew, then filled */
+    static const char *const gone[] = {"42P01", "3F000", "42703", "42883", "42804"};
+    for (size_t i = 0; i < SF_COUNT(gone); i++)
+        if (strcmp(local.remote_code, gone[i]) == 0)
+            return sf_fail(err, SF_E_ABSENT, "a table of schema '%.*s' is missing or not as declared", SF_ARG(call->schema));
     if (err)
         *err = local;
     return rc;
@@ -82,24 +84,31 @@ static void report(struct sf_op *op, const struct load_call *call, const struct 
     out->id = id;
 }
 
-/* A table that has another shape than declared is made anew, and empty, by its star's update: what is in it now does not count, or
- * the figures would be gone until the apply after that. */
+/* Whether a table, by its star's `structure`, has another shape than declared, so that the star's update makes it anew. */
+static bool is_remade(const struct sf_value *found, const struct sf_value *declared, struct sf_str table)
+{
+    const struct sf_value *shape = sf_map_get(found, table), *wanted = sf_map_get(declared, table);
+    return shape && wanted && shape->type == SF_V_STRING && !sf_value_equal(shape, wanted) &&
+           !sf_str_starts(shape->s, SF_STR("comment"));
+}
+
+/* What is in a table that is about to be made anew does not count, or the figures would be gone until the apply after that. NULL
+ * when that is the ledger: then all is loaded again. */
 static const struct sf_value *without_remade_tables(struct sf_op *op, const struct load_call *call, const struct sf_value *contents)
 {
     const struct sf_object *star = call->objects.star_schema;
     const struct sf_value *found = sf_map_getz(star->attrs, STAR_SCHEMA_STRUCTURE);
     const struct sf_value *declared = sf_star_declared(op->arena, call->star, sf_map_str(star->attrs, STAR_SCHEMA_READER));
+    if (is_remade(found, declared, SF_STR(SF_STAR_LEDGER_TABLE)))
+        return NULL;
     struct sf_value *tables = sf_value_map(op->arena), *years = sf_value_map(op->arena), *all = sf_value_map(op->arena);
     const struct sf_value *now[] = {sf_map_getz(contents, "tables"), sf_map_getz(contents, "years")};
     for (size_t i = 0; i < now[0]->map.n + now[1]->map.n; i++) {
         bool is_year = i >= now[0]->map.n;
         const struct sf_pair *pair = is_year ? &now[1]->map.pairs[i - now[0]->map.n] : &now[0]->map.pairs[i];
         struct sf_str table = is_year ? call->star->fact->name : pair->key;
-        const struct sf_value *shape = sf_map_get(found, table), *wanted = sf_map_get(declared, table);
-        bool is_remade = shape && wanted && shape->type == SF_V_STRING && !sf_value_equal(shape, wanted) &&
-                         !sf_str_starts(shape->s, SF_STR("comment"));
         sf_map_add(op->arena, is_year ? years : tables, pair->key,
-                   is_remade ? sf_value_str(op->arena, SF_STR("its table is made anew")) : pair->value);
+                   is_remade(found, declared, table) ? sf_value_str(op->arena, SF_STR("its table is made anew")) : pair->value);
     }
     for (size_t i = 0; i < contents->map.n; i++) {
         const struct sf_pair *pair = &contents->map.pairs[i];
@@ -120,6 +129,8 @@ static enum sf_code read_load(struct sf_op *op, struct sf_str id, struct sf_outc
     if (!call.ledger.has_load)
         return sf_fail(err, SF_E_ABSENT, "the ledger of schema '%.*s' knows no load of this stack", SF_ARG(call.schema));
     const struct sf_value *contents = without_remade_tables(op, &call, sf_ledger_contents(op->arena, &call.ledger));
+    if (!contents)
+        return sf_fail(err, SF_E_ABSENT, "the ledger of schema '%.*s' is not as declared and is made anew", SF_ARG(call.schema));
     report(op, &call, op->self->attrs, contents, id, out);
     return SF_OK;
 }

@@ -176,6 +176,46 @@ static void an_edited_row_is_drift_of_its_year_alone_and_is_loaded_again(void **
     }
 }
 
+static void a_table_that_the_star_makes_anew_is_planned_to_be_filled_again(void **state)
+{
+    static const struct {
+        const char *sql, *table, *group, *name;
+    } cases[] = {
+        {"alter table report.program add column more int", "program", "tables", "program"},
+        {"alter table report.type_crosswalk drop constraint type_crosswalk_pkey", "type_crosswalk", "tables", "type_crosswalk"},
+        {"alter table report.transaction add column more int", "transaction", "years", "2025"},
+        {"alter table report.load_ledger add column more int", "load_ledger", NULL, NULL},
+        {"alter table report.fund drop column fund_code cascade", "fund", NULL, NULL},
+    };
+    (void)state;
+    const struct sf_driver *star = &sf_driver_data_star_schema;
+    struct sf_outcome out;
+    assert_ok(f->h, create(&out));
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        fixture_sql(f, cases[i].sql);
+        struct sf_outcome seen = {0}, mended = {0};
+        assert_ok(f->h, star->read(fixture_op(f, &f->star), SF_STR("report"), &mended, &f->h->err));
+        f->star.attrs = mended.attrs;
+        bool is_whole = cases[i].name == NULL; /* the ledger itself cannot be asked: all is loaded anew */
+        if (is_whole) {
+            assert_int_equal(driver->read(fixture_op(f, &f->load), f->load.id, &seen, &f->h->err), SF_E_ABSENT);
+        } else {
+            seen = look();
+            assert_string_equal(contents(&seen, cases[i].group, cases[i].name)->s.p, "its table is made anew");
+        }
+        struct sf_value *want = fixture_want(f, &f->star, star);
+        assert_ok(f->h, star->update(fixture_op(f, &f->star), SF_STR("report"), mended.attrs, want, &mended, &f->h->err));
+        f->star.attrs = mended.attrs;
+        fixture_object(f, &f->load, "load", "weekly_load", is_whole ? "" : "report/weekly_load", load_attrs, load_refs);
+        if (is_whole)
+            assert_ok(f->h, create(&out));
+        else
+            assert_ok(f->h, update(&out));
+        seen = look();
+        assert_true(is_as_wanted(&seen));
+    }
+}
+
 static void rows_that_no_load_brought_are_taken_away(void **state)
 {
     (void)state;
@@ -358,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_load_publishes_everything_and_reads_back_equal, fresh),
         cmocka_unit_test_setup(an_edited_row_is_drift_of_its_year_alone_and_is_loaded_again, fresh),
+        cmocka_unit_test_setup(a_table_that_the_star_makes_anew_is_planned_to_be_filled_again, fresh),
         cmocka_unit_test_setup(rows_that_no_load_brought_are_taken_away, fresh),
         cmocka_unit_test_setup(only_what_changed_is_loaded_and_the_rest_keeps_its_ledger_row, fresh),
         cmocka_unit_test_setup(a_failed_check_publishes_nothing_and_keeps_the_rows, fresh),
