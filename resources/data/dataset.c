@@ -162,6 +162,12 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
                 (struct sf_mark){.file = NULL}; /* it names a file by memory of this call; the message says the place too */
         return rc;
     }
+    /* an empty table would take every published year out; no city has one, but a failed export does */
+    if (from.path && sf_map_int(summary, DATASET_ROWS, 0) == 0 && sf_map_int(summary, DATASET_REJECTED, 0) == 0) {
+        sf_fail(err, SF_E_DATA, "'%s' line 2, column 1: there is no row below the header", from.path);
+        sf_hint(err, "the export ended too early: fetch the file again");
+        return SF_E_DATA;
+    }
     if (sf_map_bool(summary, "lacks_final_newline", false))
         sf_op_warn(op, "the last line of '%s' has no line end: if the file was cut off there, its last value is wrong", from.path);
     set_attributes(op, summary, from.sample != NULL, want);

@@ -206,7 +206,7 @@ static enum sf_code read_header(struct run *run, struct sf_arena *arena, struct 
     bool end = false;
     enum sf_code rc = sf_source_next(run->source, chunk, &end, err);
     if (!rc && end) {
-        sf_fail(err, SF_E_DATA, "the source is empty: not even a header");
+        sf_fail(err, SF_E_DATA, "'%s' line 1, column 1: the source is empty: not even a header", chunk->file);
         sf_hint(err, "fetch the file again");
         return SF_E_DATA;
     }

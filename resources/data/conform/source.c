@@ -150,8 +150,10 @@ enum sf_code sf_source_open_file(const char *path, bool needs_final_newline, str
     enum sf_code rc = SF_OK;
     if (s->fd < 0 || fstat(s->fd, &st) != 0)
         rc = sf_fail_errno(err, SF_E_IO, "cannot read source file '%s'", path);
-    else if (!S_ISREG(st.st_mode))
+    else if (!S_ISREG(st.st_mode)) {
         rc = sf_fail(err, SF_E_DATA, "source file '%s' is not a regular file", path);
+        sf_hint(err, "a source is read more than once: name a CSV file, not a directory or a pipe");
+    }
     if (!rc)
         rc = detect_packing(s, err);
     if (rc) {

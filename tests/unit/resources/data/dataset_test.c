@@ -153,6 +153,15 @@ static void a_file_is_read_beside_the_stack_and_noticed_when_it_changes(void **s
     assert_true(sf_str_eq(sf_map_str(first, DATASET_SNAPSHOT), sf_map_str(second, DATASET_SNAPSHOT)));
 }
 
+static void a_file_without_rows_is_refused_since_it_would_take_every_year_out(void **state)
+{
+    struct fixture *f = *state;
+    struct sf_value *want;
+    write_file(f, "");
+    assert_int_equal(derive(f, one(f, "file", text(f, "rows.csv")), &want), SF_E_DATA);
+    assert_non_null(strstr(f->err.message, "rows.csv' line 2, column 1: there is no row below the header"));
+}
+
 static void rejects_are_reported_and_do_not_fail(void **state)
 {
     struct fixture *f = *state;
@@ -242,6 +251,7 @@ int main(void)
         TEST(a_sample_is_conformed_and_says_that_it_is_one),
         TEST(what_is_cached_is_not_made_again_and_what_is_missing_is),
         TEST(a_file_is_read_beside_the_stack_and_noticed_when_it_changes),
+        TEST(a_file_without_rows_is_refused_since_it_would_take_every_year_out),
         TEST(rejects_are_reported_and_do_not_fail),
         TEST(a_last_line_without_line_end_is_warned_about_or_refused_when_it_is_known_to_be_wrong),
         TEST(a_source_that_depends_on_an_unknown_stays_unknown),
