@@ -129,6 +129,8 @@ static void what_was_changed_by_hand_is_named_and_mended(void **state)
         {"drop view report.spending_revenue", "spending_revenue", "is missing"},
         {"revoke select on report.transaction from analyst", "(reader)", "may not read transaction"},
         {"grant insert on report.fund to analyst", "(reader)", "may write fund"},
+        {"grant update on report.fund to public", "(reader)", "may write fund"},
+        {"grant create on schema report to public", "(reader)", "rights of 'analyst' on the schema differ"},
         {"alter role analyst superuser", "(reader)", "may do more than read"},
         {"alter database san_francisco reset search_path", "(search_path)", "does not name the schema"},
         {"drop schema report_partitions", "transaction", "schema of its partitions is missing"},
