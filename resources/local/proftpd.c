@@ -398,8 +398,7 @@ static struct sf_str greeting(struct sf_op *op, const struct sf_proftpd *p)
     struct timeval limit = {.tv_sec = 1};
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-        ssize_t got;
-        while (n < sizeof(line) && (got = recv(fd, line + n, 1, 0)) == 1 && line[n] != '\n')
+        while (n < sizeof(line) && recv(fd, line + n, 1, 0) == 1 && line[n] != '\n')
             n++;
     }
     if (fd >= 0)

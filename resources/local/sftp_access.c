@@ -66,11 +66,11 @@ enum sf_code sf_sftp_grants(struct sf_op *op, const struct sf_sftp_identity *who
 
 /* --- one user --- */
 
-static bool is_directory(struct sf_op *op, const char *path)
+static bool is_directory(struct sf_op *op, struct sf_str path)
 {
     struct stat st;
     sf_territory_enter(op);
-    bool ok = lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    bool ok = path.p && lstat(path.p, &st) == 0 && S_ISDIR(st.st_mode);
     sf_territory_leave(op);
     return ok;
 }
@@ -114,7 +114,7 @@ static enum sf_code login_of(struct sf_op *op, struct sf_str world, const struct
         sf_hint(err, "use letters, digits, blanks and ._-@+=,/ in directory names");
         return SF_E_CONFIG;
     }
-    if (memchr(who.bucket.p ? who.bucket.p : "", '/', who.bucket.n) || !is_directory(op, login->data_dir.p))
+    if (memchr(who.bucket.p ? who.bucket.p : "", '/', who.bucket.n) || !is_directory(op, login->data_dir))
         return sf_fail(err, SF_E_ABSENT, "there is no bucket '%.*s'", SF_ARG(who.bucket));
     rc = sf_sftp_keys_text(op->arena, login, keys, err);
     return rc ? rc : sf_sftp_grants(op, &who, &login->grants, &login->n_grants, err);
@@ -186,7 +186,7 @@ static enum sf_code group_name(struct sf_op *op, gid_t gid, struct sf_str *name,
 static enum sf_code derive(struct sf_op *op, const struct sf_proftpd *p, struct derived *out, struct sf_err *err)
 {
     const struct sf_territory *t = sf_territory_of(op);
-    struct sf_str *files, world;
+    struct sf_str *files = NULL, world = SF_STR_NONE;
     size_t n = 0, n_keys = 0;
     *out = (struct derived){.conf = {.address = p->address, .port = p->port, .uid = t->run_uid, .gid = t->run_gid}};
     enum sf_code rc = real_world(op, &world, err);

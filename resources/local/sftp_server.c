@@ -279,7 +279,7 @@ static enum sf_code finish(struct sf_op *op, struct sf_str id, const struct sf_v
 
 static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err)
 {
-    struct sf_proftpd own;
+    struct sf_proftpd own = {.dir = NULL};
     struct sf_str id = sf_record_new_id(op, "s-");
     enum sf_code rc = find_own(op, &own, err);
     if (rc == SF_OK)

@@ -14,7 +14,7 @@
 #include <openssl/evp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -275,9 +275,7 @@ enum sf_code sf_sftp_connect(struct sf_arena *arena, const struct sf_sftp_target
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_library);
     *out = NULL;
-    struct sf_sftp *s = calloc(1, sizeof(*s));
-    if (!s)
-        sf_out_of_memory();
+    struct sf_sftp *s = SF_NEW(arena, struct sf_sftp);
     s->arena = arena;
     s->fd = -1;
     struct sf_sftp_target *own = SF_NEW(arena, struct sf_sftp_target);
@@ -308,8 +306,6 @@ void sf_sftp_close(struct sf_sftp *s)
     if (!s)
         return;
     end_session(s);
-    free(s->window);
-    free(s);
 }
 
 /* --- writing --- */
@@ -427,8 +423,8 @@ enum sf_code sf_sftp_put_file(struct sf_sftp *s, struct sf_str path, const char 
     LIBSSH2_SFTP_HANDLE *file;
     int64_t total = 0;
     path = sf_str_dup(s->arena, path);
-    if (!s->window && !(s->window = malloc(WINDOW_BYTES)))
-        sf_out_of_memory();
+    if (!s->window)
+        s->window = sf_arena_alloc(s->arena, WINDOW_BYTES);
     int fd = open(local_path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return sf_fail_errno(err, SF_E_IO, "cannot open '%s'", local_path);

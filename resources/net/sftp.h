@@ -11,7 +11,7 @@
 
 #include "engine/core/err.h"
 
-struct sf_sftp; /* a session; not of the arena: close it */
+struct sf_sftp; /* a session: its memory is the arena's, its connection must be closed */
 
 struct sf_sftp_target {
     struct sf_str host;
