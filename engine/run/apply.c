@@ -1,6 +1,8 @@
 /* Steps in order, each journaled: intent committed, call, outcome and row committed in one transaction. See apply.h. */
 #include "engine/run/apply.h"
 
+#include "engine/run/steps.h"
+
 #include "engine/core/clock.h"
 
 #include <stdlib.h>
@@ -11,8 +13,6 @@ struct applying {
     struct sf_run *run;
     struct sf_step **steps;
     size_t n_steps;
-    struct sf_step **make;      /* by node index: the step that creates or updates it */
-    struct sf_step **take_away; /* by node index: the one that destroys or forgets it */
     struct sf_err *err;
 };
 
@@ -20,167 +20,6 @@ const char *sf_verb_name(enum sf_verb verb)
 {
     static const char *const names[] = {"create", "update", "destroy", "forget", "record"};
     return names[verb];
-}
-
-/* --- building --- */
-
-static struct sf_step *add_step(struct applying *applying, struct sf_node *node, enum sf_verb verb, const struct sf_recorded *row)
-{
-    struct sf_step *step = SF_NEW(applying->run->arena, struct sf_step);
-    step->node = node;
-    step->verb = verb;
-    step->row = row;
-    step->task.owner = step;
-    step->ctx = (struct sf_run_ctx){.run = applying->run, .node = node, .step = step};
-    if (row)
-        step->id = row->id;
-    applying->steps[applying->n_steps++] = step;
-    return step;
-}
-
-static bool is_create_first(const struct sf_node *node)
-{
-    return node->schema->replace_order == SF_CREATE_FIRST && !node->is_destroyed_with_container;
-}
-
-/* The old object of a create-first replacement, under a generation of its own until it is destroyed. */
-static const struct sf_recorded *as_deposed(struct sf_arena *arena, const struct sf_recorded *row)
-{
-    struct sf_recorded *deposed = SF_NEW(arena, struct sf_recorded);
-    *deposed = *row;
-    deposed->generation = 1;
-    return deposed;
-}
-
-static void add_steps_of(struct applying *applying, struct sf_node *node)
-{
-    struct sf_step **make = &applying->make[node->index], **take_away = &applying->take_away[node->index];
-    if (node->deposed)
-        add_step(applying, node, SF_VERB_DESTROY, node->deposed);
-    enum sf_verb away = node->is_destroyed_with_container ? SF_VERB_FORGET : SF_VERB_DESTROY;
-    switch (node->action) {
-    case SF_CREATE:
-        *make = add_step(applying, node, SF_VERB_CREATE, NULL);
-        break;
-    case SF_UPDATE:
-        *make = add_step(applying, node, SF_VERB_UPDATE, NULL);
-        break;
-    case SF_REPLACE:
-        *take_away = add_step(applying, node, away,
-                              is_create_first(node) ? as_deposed(applying->run->arena, node->recorded) : node->recorded);
-        *make = add_step(applying, node, SF_VERB_CREATE, NULL);
-        break;
-    case SF_DELETE:
-        *take_away = add_step(applying, node, away, node->recorded);
-        break;
-    case SF_FORGET:
-        *take_away = add_step(applying, node, SF_VERB_FORGET, node->recorded);
-        break;
-    case SF_NOOP:
-        if (node->needs_record)
-            *make = add_step(applying, node, SF_VERB_RECORD, NULL);
-        break;
-    }
-}
-
-struct edges {
-    struct sf_step **from, **to;
-    size_t n, cap;
-};
-
-static void edge(struct edges *edges, struct sf_step *from, struct sf_step *to)
-{
-    if (!from || !to || from == to)
-        return;
-    if (edges->n == edges->cap) {
-        edges->cap = edges->cap ? edges->cap * 2 : 256;
-        edges->from = realloc(edges->from, edges->cap * sizeof(struct sf_step *));
-        edges->to = realloc(edges->to, edges->cap * sizeof(struct sf_step *));
-        if (!edges->from || !edges->to)
-            sf_out_of_memory();
-    }
-    edges->from[edges->n] = from;
-    edges->to[edges->n++] = to;
-}
-
-/* The order of DESIGN section 8: create A before B, destroy B before A; what loses its reference is updated before the thing goes.
- */
-static void order_node(struct applying *applying, struct edges *edges, struct sf_node *node)
-{
-    struct sf_step *make = applying->make[node->index], *away = applying->take_away[node->index];
-    for (size_t i = 0; i < node->n_deps; i++)
-        edge(edges, applying->make[node->deps[i]->index], make);
-    const struct sf_node *container = node->container;
-    bool goes_along = node->is_destroyed_with_container;
-    if (goes_along && container)
-        edge(edges, applying->take_away[container->index], away);
-    for (size_t i = 0; i < node->n_recorded_deps; i++) {
-        struct sf_node *dep = node->recorded_deps[i];
-        struct sf_step *dep_away = applying->take_away[dep->index], *dep_make = applying->make[dep->index];
-        if (away && dep_away && !(goes_along && dep == container) && !(dep->action == SF_REPLACE && is_create_first(dep)))
-            edge(edges, away, dep_away);
-        if (away && dep_make && dep->action == SF_UPDATE && node->action == SF_DELETE && !goes_along)
-            edge(edges, away, dep_make);
-        if (make && node->action != SF_REPLACE && dep_away && dep->action == SF_DELETE)
-            edge(edges, make, dep_away);
-    }
-    if (node->action == SF_REPLACE && is_create_first(node)) {
-        edge(edges, make, away);
-        for (size_t i = 0; i < node->n_dependents; i++)
-            edge(edges, applying->make[node->dependents[i]->index], away);
-    } else if (node->action == SF_REPLACE) {
-        edge(edges, away, make);
-    }
-}
-
-static void build_steps(struct applying *applying)
-{
-    struct sf_run *run = applying->run;
-    struct sf_graph *graph = &run->graph;
-    applying->steps = SF_NEW_ARRAY(run->arena, graph->n_nodes * 3, struct sf_step *);
-    applying->make = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_step *);
-    applying->take_away = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_step *);
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        add_steps_of(applying, graph->nodes[i]);
-    struct edges edges = {0};
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        order_node(applying, &edges, graph->nodes[i]);
-    for (size_t i = 0; i < edges.n; i++)
-        edges.from[i]->task.n_next++;
-    for (size_t i = 0; i < applying->n_steps; i++) {
-        struct sf_task *task = &applying->steps[i]->task;
-        task->next = SF_NEW_ARRAY(run->arena, task->n_next, struct sf_task *);
-        task->n_next = 0;
-    }
-    for (size_t i = 0; i < edges.n; i++) {
-        struct sf_task *from = &edges.from[i]->task;
-        from->next[from->n_next++] = &edges.to[i]->task;
-        edges.to[i]->task.blocked++;
-    }
-    free(edges.from);
-    free(edges.to);
-}
-
-static struct sf_pool *pool_of(struct sf_run *run, struct sf_pool **pools, size_t *n, const struct sf_schema *schema)
-{
-    if (!schema || !schema->pool || schema->pool_max <= 0)
-        return NULL;
-    for (size_t i = 0; i < *n; i++)
-        if (strcmp(pools[i]->name, schema->pool) == 0)
-            return pools[i];
-    struct sf_pool *pool = SF_NEW(run->arena, struct sf_pool);
-    pool->name = schema->pool;
-    pool->max = schema->pool_max;
-    pools[(*n)++] = pool;
-    return pool;
-}
-
-static void assign_pools(struct applying *applying)
-{
-    struct sf_pool **pools = SF_NEW_ARRAY(applying->run->arena, sf_schemas_count, struct sf_pool *);
-    size_t n = 0;
-    for (size_t i = 0; i < applying->n_steps; i++)
-        applying->steps[i]->task.pool = pool_of(applying->run, pools, &n, applying->steps[i]->node->schema);
 }
 
 /* --- outcomes --- */
@@ -413,7 +252,7 @@ static enum sf_step_result start_making(struct applying *applying, struct sf_ste
         step->rc = driver->is_slow_derive ? SF_OK : check_against_plan(applying, step);
     if (step->rc)
         return not_done(applying, step);
-    if (step->node->action == SF_REPLACE && is_create_first(step->node)) {
+    if (step->node->action == SF_REPLACE && sf_steps_is_create_first(step->node)) {
         enum sf_code rc = depose(applying, step);
         if (rc)
             return store_failed(applying, step, rc);
@@ -451,15 +290,6 @@ static enum sf_step_result record_only(struct applying *applying, struct sf_step
     return SF_STEP_DONE;
 }
 
-/* The call of an earlier run that is still open is this step's to settle: the one that takes the object away, or else updates it.
- */
-static bool settles_open_call(const struct applying *applying, const struct sf_step *step)
-{
-    const struct sf_node *node = step->node;
-    const struct sf_step *away = applying->take_away[node->index];
-    return node->carries_intent && (away ? step == away : step == applying->make[node->index] && step->verb == SF_VERB_UPDATE);
-}
-
 static enum sf_step_result start(void *ctx, struct sf_task *task)
 {
     struct applying *applying = ctx;
@@ -472,7 +302,7 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     step->started_ms = sf_clock_ms();
     step->arena = sf_arena_new();
     step->err = SF_NEW(step->arena, struct sf_err);
-    step->carries_intent = step->has_intent = settles_open_call(applying, step);
+    step->has_intent = step->carries_intent;
     step->intent = step->carries_intent ? node->intent->id : sf_random_uuid(step->arena);
     if (run->events && run->events->step_started)
         run->events->step_started(run->events->ctx, step);
@@ -633,8 +463,7 @@ enum sf_code sf_run_apply(struct sf_run *run, struct sf_apply_result *result, st
     enum sf_code rc = sf_run_generate(run, err);
     if (rc)
         return rc;
-    build_steps(&applying);
-    assign_pools(&applying);
+    applying.steps = sf_steps_build(run, &applying.n_steps);
     run->steps = applying.steps;
     run->n_steps = applying.n_steps;
     struct sf_task **tasks = SF_NEW_ARRAY(run->arena, applying.n_steps, struct sf_task *);

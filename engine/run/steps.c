@@ -1,0 +1,195 @@
+/* See steps.h. */
+#include "engine/run/steps.h"
+
+#include <stdlib.h>
+
+struct building {
+    struct sf_run *run;
+    struct sf_step **steps;
+    size_t n_steps;
+    struct sf_step **make;      /* by node index: the step that creates or updates it */
+    struct sf_step **take_away; /* by node index: the one that destroys or forgets it */
+};
+
+static struct sf_step *add_step(struct building *building, struct sf_node *node, enum sf_verb verb, const struct sf_recorded *row)
+{
+    struct sf_step *step = SF_NEW(building->run->arena, struct sf_step);
+    step->node = node;
+    step->verb = verb;
+    step->row = row;
+    step->task.owner = step;
+    step->ctx = (struct sf_run_ctx){.run = building->run, .node = node, .step = step};
+    if (row)
+        step->id = row->id;
+    building->steps[building->n_steps++] = step;
+    return step;
+}
+
+bool sf_steps_is_create_first(const struct sf_node *node)
+{
+    return node->schema->replace_order == SF_CREATE_FIRST && !node->is_destroyed_with_container;
+}
+
+/* The old object of a create-first replacement, under a generation of its own until it is destroyed. */
+static const struct sf_recorded *as_deposed(struct sf_arena *arena, const struct sf_recorded *row)
+{
+    struct sf_recorded *deposed = SF_NEW(arena, struct sf_recorded);
+    *deposed = *row;
+    deposed->generation = 1;
+    return deposed;
+}
+
+static void add_steps_of(struct building *building, struct sf_node *node)
+{
+    struct sf_step **make = &building->make[node->index], **take_away = &building->take_away[node->index];
+    if (node->deposed)
+        add_step(building, node, SF_VERB_DESTROY, node->deposed);
+    enum sf_verb away = node->is_destroyed_with_container ? SF_VERB_FORGET : SF_VERB_DESTROY;
+    switch (node->action) {
+    case SF_CREATE:
+        *make = add_step(building, node, SF_VERB_CREATE, NULL);
+        break;
+    case SF_UPDATE:
+        *make = add_step(building, node, SF_VERB_UPDATE, NULL);
+        break;
+    case SF_REPLACE:
+        *take_away = add_step(building, node, away,
+                              sf_steps_is_create_first(node) ? as_deposed(building->run->arena, node->recorded) : node->recorded);
+        *make = add_step(building, node, SF_VERB_CREATE, NULL);
+        break;
+    case SF_DELETE:
+        *take_away = add_step(building, node, away, node->recorded);
+        break;
+    case SF_FORGET:
+        *take_away = add_step(building, node, SF_VERB_FORGET, node->recorded);
+        break;
+    case SF_NOOP:
+        if (node->needs_record)
+            *make = add_step(building, node, SF_VERB_RECORD, NULL);
+        break;
+    }
+}
+
+/* The call of an earlier run that is still open is for one step to settle: the one that takes the object away, or else updates it.
+ */
+static void hand_over_intent(struct building *building, const struct sf_node *node)
+{
+    struct sf_step *away = building->take_away[node->index], *make = building->make[node->index];
+    if (!node->carries_intent)
+        return;
+    if (away)
+        away->carries_intent = true;
+    else if (make && make->verb == SF_VERB_UPDATE)
+        make->carries_intent = true;
+}
+
+struct edges {
+    struct sf_step **from, **to;
+    size_t n, cap;
+};
+
+static void edge(struct edges *edges, struct sf_step *from, struct sf_step *to)
+{
+    if (!from || !to || from == to)
+        return;
+    if (edges->n == edges->cap) {
+        edges->cap = edges->cap ? edges->cap * 2 : 256;
+        edges->from = realloc(edges->from, edges->cap * sizeof(struct sf_step *));
+        edges->to = realloc(edges->to, edges->cap * sizeof(struct sf_step *));
+        if (!edges->from || !edges->to)
+            sf_out_of_memory();
+    }
+    edges->from[edges->n] = from;
+    edges->to[edges->n++] = to;
+}
+
+/* The order of DESIGN section 8: create A before B, destroy B before A; what loses its reference is updated before the thing goes.
+ */
+static void order_node(struct building *building, struct edges *edges, struct sf_node *node)
+{
+    struct sf_step *make = building->make[node->index], *away = building->take_away[node->index];
+    for (size_t i = 0; i < node->n_deps; i++)
+        edge(edges, building->make[node->deps[i]->index], make);
+    const struct sf_node *container = node->container;
+    bool goes_along = node->is_destroyed_with_container;
+    if (goes_along && container)
+        edge(edges, building->take_away[container->index], away);
+    for (size_t i = 0; i < node->n_recorded_deps; i++) {
+        struct sf_node *dep = node->recorded_deps[i];
+        struct sf_step *dep_away = building->take_away[dep->index], *dep_make = building->make[dep->index];
+        if (away && dep_away && !(goes_along && dep == container) && !(dep->action == SF_REPLACE && sf_steps_is_create_first(dep)))
+            edge(edges, away, dep_away);
+        if (away && dep_make && dep->action == SF_UPDATE && node->action == SF_DELETE && !goes_along)
+            edge(edges, away, dep_make);
+        if (make && node->action != SF_REPLACE && dep_away && dep->action == SF_DELETE)
+            edge(edges, make, dep_away);
+    }
+    if (node->action == SF_REPLACE && sf_steps_is_create_first(node)) {
+        edge(edges, make, away);
+        for (size_t i = 0; i < node->n_dependents; i++)
+            edge(edges, building->make[node->dependents[i]->index], away);
+    } else if (node->action == SF_REPLACE) {
+        edge(edges, away, make);
+    }
+}
+
+static void build_steps(struct building *building)
+{
+    struct sf_run *run = building->run;
+    struct sf_graph *graph = &run->graph;
+    building->steps = SF_NEW_ARRAY(run->arena, graph->n_nodes * 3, struct sf_step *);
+    building->make = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_step *);
+    building->take_away = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_step *);
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        add_steps_of(building, graph->nodes[i]);
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        hand_over_intent(building, graph->nodes[i]);
+    struct edges edges = {0};
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        order_node(building, &edges, graph->nodes[i]);
+    for (size_t i = 0; i < edges.n; i++)
+        edges.from[i]->task.n_next++;
+    for (size_t i = 0; i < building->n_steps; i++) {
+        struct sf_task *task = &building->steps[i]->task;
+        task->next = SF_NEW_ARRAY(run->arena, task->n_next, struct sf_task *);
+        task->n_next = 0;
+    }
+    for (size_t i = 0; i < edges.n; i++) {
+        struct sf_task *from = &edges.from[i]->task;
+        from->next[from->n_next++] = &edges.to[i]->task;
+        edges.to[i]->task.blocked++;
+    }
+    free(edges.from);
+    free(edges.to);
+}
+
+static struct sf_pool *pool_of(struct sf_run *run, struct sf_pool **pools, size_t *n, const struct sf_schema *schema)
+{
+    if (!schema || !schema->pool || schema->pool_max <= 0)
+        return NULL;
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp(pools[i]->name, schema->pool) == 0)
+            return pools[i];
+    struct sf_pool *pool = SF_NEW(run->arena, struct sf_pool);
+    pool->name = schema->pool;
+    pool->max = schema->pool_max;
+    pools[(*n)++] = pool;
+    return pool;
+}
+
+static void assign_pools(struct building *building)
+{
+    struct sf_pool **pools = SF_NEW_ARRAY(building->run->arena, sf_schemas_count, struct sf_pool *);
+    size_t n = 0;
+    for (size_t i = 0; i < building->n_steps; i++)
+        building->steps[i]->task.pool = pool_of(building->run, pools, &n, building->steps[i]->node->schema);
+}
+
+struct sf_step **sf_steps_build(struct sf_run *run, size_t *n)
+{
+    struct building building = {.run = run};
+    build_steps(&building);
+    assign_pools(&building);
+    *n = building.n_steps;
+    return building.steps;
+}
