@@ -143,7 +143,7 @@ bool sf_node_wants_read(const struct sf_graph *graph, const struct sf_node *node
         return true;
     if (is_renewed(container) || container->seen == SF_SEEN_ABSENT)
         return false;
-    bool goes_along = container->action == SF_DELETE && node->schema && node->schema->with_container == SF_FORGET_WITH_CONTAINER;
+    bool goes_along = container->action == SF_DELETE && node->schema->with_container == SF_FORGET_WITH_CONTAINER;
     return !goes_along;
 }
 
@@ -248,7 +248,7 @@ static void plan_new(struct sf_graph *graph, struct sf_node *node, bool is_repla
 
 static void find_drift(struct sf_graph *graph, struct sf_node *node)
 {
-    if (node->seen != SF_SEEN_PRESENT || !node->schema)
+    if (node->seen != SF_SEEN_PRESENT)
         return;
     node->drift = SF_NEW_ARRAY(graph->arena, node->schema->n_attrs, struct sf_change);
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
@@ -468,11 +468,10 @@ static void keep_as_recorded(struct sf_node *node)
 void sf_node_decide(struct sf_graph *graph, struct sf_node *node)
 {
     node->is_decided = true;
-    size_t n_attrs = node->schema ? node->schema->n_attrs : 0;
-    node->changes = SF_NEW_ARRAY(graph->arena, n_attrs, struct sf_change);
+    node->changes = SF_NEW_ARRAY(graph->arena, node->schema->n_attrs, struct sf_change);
     if (node->recorded)
         find_drift(graph, node);
-    if (node->seen == SF_SEEN_PRESENT) /* drivers of what depends on it see it as it is */
+    if (node->recorded && node->seen == SF_SEEN_PRESENT) /* drivers of what depends on it see it as it is */
         node->now.attrs = sf_node_merge(graph, graph->arena, node->schema, NULL, node->actual, node->recorded->attrs);
     if (!node->is_targeted) {
         keep_as_recorded(node);
@@ -512,7 +511,7 @@ enum sf_code sf_graph_settle(struct sf_graph *graph)
             container = sf_map_find(graph->by_address, node->recorded->container);
         bool container_goes = container && (container->action == SF_DELETE || container->action == SF_REPLACE);
         bool goes = node->action == SF_DELETE || node->action == SF_REPLACE;
-        bool forgets = node->schema && node->schema->with_container == SF_FORGET_WITH_CONTAINER;
+        bool forgets = node->schema->with_container == SF_FORGET_WITH_CONTAINER;
         if (goes && container_goes && forgets) {
             node->is_destroyed_with_container = true;
             node->reason_detail = container->address;

@@ -90,7 +90,7 @@ static void link_addresses(struct sf_graph *graph, struct sf_node *node, const s
 
 static struct sf_node *container_by_config(struct sf_graph *graph, const struct sf_node *node)
 {
-    for (size_t i = 0; node->schema && i < node->schema->n_attrs; i++) {
+    for (size_t i = 0; i < node->schema->n_attrs; i++) {
         const struct sf_attr *attr = &node->schema->attrs[i];
         const struct sf_value *raw = attr->is_inside ? sf_map_getz(node->resource->attrs, attr->name) : NULL;
         if (!raw || raw->type != SF_V_STRING)
@@ -213,7 +213,7 @@ enum sf_code sf_graph_build(struct sf_graph *graph, const struct sf_recorded *re
             sf_diag_help(graph->diags, "leave it out: an object that exists already is then named as the conflict");
             return sf_fail(err, SF_E_CONFIG, "'%.*s' cannot be adopted", SF_ARG(resource->address));
         }
-        if (!node->driver)
+        if (!node->driver || !node->schema)
             return sf_fail(err, SF_E_CONFIG, "kind '%s' does not exist in the world '%.*s' yet ('%.*s' needs it)",
                            resource->schema->kind, SF_ARG(graph->site->provider), SF_ARG(resource->address));
     }
@@ -229,7 +229,7 @@ enum sf_code sf_graph_build(struct sf_graph *graph, const struct sf_recorded *re
             node->recorded = row;
         if (!sf_str_eq(address, row->address))
             node->moved_from = row->address;
-        if (!node->driver)
+        if (!node->driver || !node->schema)
             return sf_fail(err, SF_E_STALE, "state records '%.*s', whose kind '%.*s' this program does not know",
                            SF_ARG(row->address), SF_ARG(row->kind));
     }
@@ -238,7 +238,7 @@ enum sf_code sf_graph_build(struct sf_graph *graph, const struct sf_recorded *re
         if (!node)
             node = add_node(graph, intents[i].address, intents[i].kind, name_of(intents[i].address));
         node->intent = &intents[i];
-        if (!node->driver)
+        if (!node->driver || !node->schema)
             return sf_fail(err, SF_E_STALE, "state records '%.*s', whose kind '%.*s' this program does not know",
                            SF_ARG(intents[i].address), SF_ARG(intents[i].kind));
     }

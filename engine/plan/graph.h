@@ -78,7 +78,7 @@ struct sf_node {
     struct sf_str address;
     struct sf_str kind;
     struct sf_str name;
-    const struct sf_schema *schema; /* NULL: a kind that this program does not know (state of a newer one) */
+    const struct sf_schema *schema; /* never NULL once the graph is built: a kind that this program does not know is refused */
     const struct sf_driver *driver;
     const struct sf_resource *resource;  /* NULL: not in the stack file, or everything is being destroyed */
     const struct sf_recorded *recorded;  /* NULL: not in state */

@@ -225,7 +225,7 @@ enum sf_code sf_planfile_hold(struct sf_graph *graph, struct sf_arena *arena, co
             continue;
         if (step) {
             rc = hold_step(graph, arena, node, step, err);
-        } else if (node->action == SF_UPDATE) {
+        } else if (node->action == SF_UPDATE && node->recorded) {
             node->action = SF_NOOP; /* drift elsewhere: not in this plan, left for the next */
             node->needs_record = false;
             node->planned.attrs = node->recorded->attrs;
