@@ -448,7 +448,7 @@ static void add_server(struct sf_buf *buf, const struct sf_sftp_conf *conf)
                                 "UseFtpUsers off\n"
                                 "AuthOrder mod_auth_file.c\n"
                                 "RequireValidShell off\n"
-                                "AllowOverride off\n" /* an uploaded .ftpaccess would be obeyed */
+                                "AllowOverride off\n" /* an uploaded .ftpaccess is an object like any other */
                                 "AllowOverwrite on\n"
                                 "AllowStoreRestart on\n"
                                 "Umask 077 077\n"
