@@ -156,7 +156,7 @@ static enum sf_code set_option(const struct option *option, const char *arg, con
     }
     case VAR:
     case VAR_FILE:
-        if (option->shape == VAR && !strchr(value, '='))
+        if (option->shape == VAR && (!value || !strchr(value, '=')))
             return sf_fail(err, SF_E_USAGE, "-var takes NAME=VALUE, not '%s'", value);
         out->settings[out->n_settings++] = (struct sf_var_setting){sf_str_of(value), option->shape == VAR_FILE};
         return SF_OK;
@@ -189,7 +189,8 @@ enum sf_code sf_options_parse(struct sf_arena *arena, enum sf_program program, i
     out->settings = SF_NEW_ARRAY(arena, most, struct sf_var_setting);
     out->words = SF_NEW_ARRAY(arena, most, const char *);
     out->state = getenv("SF_STATE");
-    out->no_color = getenv("NO_COLOR") && *getenv("NO_COLOR");
+    const char *no_color = getenv("NO_COLOR");
+    out->no_color = no_color && *no_color;
     bool only_words = false;
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
