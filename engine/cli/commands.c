@@ -34,7 +34,7 @@ static int finish(struct command *command, enum sf_code rc)
     if (command->is_open)
         sf_run_close(&command->run);
     sf_arena_free(command->arena);
-    return code;
+    return sf_ui_flush() || code ? code : 1;
 }
 
 static struct sf_plan_options plan_options(const struct sf_options *options)
@@ -102,6 +102,7 @@ static struct sf_str command_line(struct sf_arena *arena, int argc, char **argv)
 
 static enum sf_code open_command(struct command *command, enum sf_program program, int argc, char **argv, bool may_write)
 {
+    sf_ui_open_streams();
     *command = (struct command){.arena = sf_arena_new()};
     command->options.program = program;
     sf_ui_init(&command->ui, &command->options);
@@ -221,7 +222,7 @@ int sf_main_plan(int argc, char **argv)
         print_next_command(argc, argv);
     }
     int code = finish(&command, SF_OK);
-    return command.options.detailed_exitcode && has_changes ? 2 : code;
+    return !code && command.options.detailed_exitcode && has_changes ? 2 : code;
 }
 
 /* Rows whose bookkeeping is behind although nothing is to be done: guards, dependencies, drift of what is not managed. */
@@ -284,7 +285,7 @@ static enum sf_code prove_destroyed(struct command *command)
     if (rc)
         return rc;
     if (n > 0) {
-        if (command->options.n_targets == 0)
+        if (run->graph.options.n_targets == 0 && !command->options.json)
             printf("%zu resources are still recorded (see sfstate list).\n", n);
         return SF_OK;
     }

@@ -184,6 +184,7 @@ static enum sf_code run_command(struct inspect *inspect)
 
 int sf_main_state(int argc, char **argv)
 {
+    sf_ui_open_streams();
     struct inspect inspect = {.arena = sf_arena_new()};
     inspect.diags = sf_diags_new(inspect.arena);
     inspect.options.program = SF_STATE;
@@ -198,5 +199,5 @@ int sf_main_state(int argc, char **argv)
     }
     sf_store_close(inspect.store);
     sf_arena_free(inspect.arena);
-    return sf_exit_code(rc);
+    return sf_ui_flush() || rc ? sf_exit_code(rc) : 1;
 }

@@ -4,7 +4,9 @@
 #include "engine/core/clock.h"
 
 #include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BEAT_TTY_MS = 10000, BEAT_LOG_MS = 30000, MAX_OUTPUT_BYTES = 512 * 1024 * 1024 };
@@ -15,11 +17,29 @@ static bool wants_color(const struct sf_options *options, int fd)
     return !options->no_color && !options->json && isatty(fd) && !(term && strcmp(term, "dumb") == 0);
 }
 
+void sf_ui_open_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            abort(); /* the lowest free descriptor is this one */
+}
+
 void sf_ui_print(struct sf_buf *buf)
 {
     fwrite(buf->p ? buf->p : "", 1, buf->n, stdout);
     fflush(stdout);
     sf_buf_free(buf);
+}
+
+bool sf_ui_flush(void)
+{
+    struct stat st;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    if (fstat(fileno(stdout), &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        return true; /* a reader that has seen enough is no failure */
+    fputs("error: stdout could not be written: what is printed there is not complete\n", stderr);
+    return false;
 }
 
 static const char *doing(const struct sf_step *step)

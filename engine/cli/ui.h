@@ -12,9 +12,13 @@ struct sf_ui {
     struct sf_run_events events; /* pass to sf_run_open() */
 };
 
+/* Gives a standard stream that the caller closed /dev/null, so that no file of ours gets its number. First thing in main. */
+void sf_ui_open_streams(void);
 void sf_ui_init(struct sf_ui *ui, const struct sf_options *options);
 /* Writes the buffer to stdout, flushes and frees it. */
 void sf_ui_print(struct sf_buf *buf);
+/* Last thing in main: false, said on stderr, if something printed did not get to where stdout goes. */
+bool sf_ui_flush(void);
 /* "error: ...", "hint: ..." on stderr (or a JSON diagnostic on stdout with -json). Diagnostics of the run come first. */
 void sf_ui_error(struct sf_ui *ui, const struct sf_run *run, const struct sf_err *err);
 /* Asks for the word `yes`. SF_E_USAGE naming the flag when there is nobody to ask; SF_E_CANCELLED when the answer is another. */
