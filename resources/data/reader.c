@@ -263,9 +263,25 @@ enum sf_code sf_reader_make(struct sf_op *op, const struct sf_object *cluster, c
     sf_script_add(&script, "create the reader role",
                   "do $role$ begin if not exists (select from pg_roles where rolname = %s) then create role %s; end if; end $role$",
                   sf_sql_text(arena, site->reader).p, role);
-    sf_script_add(&script, "set the reader's password",
-                  "alter role %s with login nosuperuser nocreatedb nocreaterole noreplication nobypassrls password %s", role,
-                  sf_sql_text(arena, sf_reader_scram(arena, password, salt, SCRAM_ITERATIONS)).p);
+    sf_script_add(
+        &script, "set the reader's password",
+        "alter role %s with login nosuperuser nocreatedb nocreaterole noreplication nobypassrls connection limit -1 valid "
+        "until 'infinity' password %s",
+        role, sf_sql_text(arena, sf_reader_scram(arena, password, salt, SCRAM_ITERATIONS)).p);
+    sf_script_add(&script, "take memberships and settings back",
+                  "do $back$ declare other name; who text := %s;\n"
+                  "begin\n"
+                  "  for other in select r.rolname from pg_auth_members m join pg_roles r on r.oid = m.roleid\n"
+                  "    join pg_roles w on w.oid = m.member where w.rolname = who loop\n"
+                  "    execute format('revoke %%I from %%I', other, who);\n"
+                  "  end loop;\n"
+                  "  execute format('alter role %%I in database %%I reset search_path', who, current_database());\n"
+                  "  execute format('revoke create on database %%I from public, %%I', current_database(), who);\n"
+                  "  if to_regnamespace('public') is not null then\n"
+                  "    execute format('revoke create on schema public from public, %%I', who);\n"
+                  "  end if;\n"
+                  "end $back$",
+                  sf_sql_text(arena, site->reader).p);
     sf_script_add(&script, "become the owner", "set local role %s", sf_sql_name(arena, site->owner).p);
     sf_script_add(&script, "take grants back", "revoke all on all tables in schema %s from %s", schema, role);
     sf_script_add(&script, "take grants back", "revoke all on schema %s from %s", schema, role);

@@ -157,7 +157,17 @@ struct sf_str sf_star_catalog_sql(struct sf_arena *arena, const struct sf_star_s
         "  (select string_agg(a.attname, ',' order by a.attnum) from pg_constraint k\n"
         "   join pg_attribute a on a.attrelid = c.oid and a.attnum = any (k.conkey) where k.conrelid = c.oid and k.contype = "
         "'p'),\n"
-        "  (select md5(w.ev_action::text) from pg_rewrite w where w.ev_class = c.oid and w.rulename = '_RETURN')\n"
+        "  case when c.relkind = 'v' then (select md5(w.ev_action::text) from pg_rewrite w where w.ev_class = c.oid and w.rulename "
+        "= "
+        "'_RETURN')\n"
+        "  else concat_ws(', ', (select 'trigger ' || min(t.tgname) from pg_trigger t where t.tgrelid = c.oid and not "
+        "t.tgisinternal "
+        "having count(*) > 0),\n"
+        "    (select 'rule ' || min(w.rulename) from pg_rewrite w where w.ev_class = c.oid having count(*) > 0),\n"
+        "    (select 'constraint ' || min(k.conname) from pg_constraint k where k.conrelid = c.oid and k.contype in ('c', 'f', "
+        "'u', 'x') "
+        "having count(*) > 0),\n"
+        "    case when c.relrowsecurity then 'row security' end) end\n"
         "from pg_class c join pg_namespace n on n.oid = c.relnamespace\n"
         "where n.nspname = %s and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition\n"
         "union all\n"
@@ -167,9 +177,13 @@ struct sf_str sf_star_catalog_sql(struct sf_arena *arena, const struct sf_star_s
         "join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped\n"
         "where n.nspname = %s and c.relkind in ('r', 'p', 'v') and not c.relispartition\n"
         "union all\n"
-        "select 'role', r.rolname::text, case when r.rolcanlogin then 'login' else '' end,\n"
-        "  case when r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolbypassrls or r.rolreplication then 'too much' else '' "
-        "end,\n"
+        "select 'role', r.rolname::text, case when r.rolcanlogin and r.rolconnlimit <> 0 and "
+        "coalesce(r.rolvaliduntil > now(), true) then 'login' else '' end,\n"
+        "  case when r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolbypassrls or r.rolreplication\n"
+        "    or exists (select from pg_auth_members m where m.member = r.oid)\n"
+        "    or has_database_privilege(r.oid, current_database(), 'CREATE')\n"
+        "    or exists (select from pg_namespace n where n.nspname = 'public' and has_schema_privilege(r.oid, n.oid, 'CREATE'))\n"
+        "    then 'too much' else '' end,\n"
         "  coalesce((select has_schema_privilege(r.oid, n.oid, 'USAGE') from pg_namespace n where n.nspname = %s)::text, "
         "'false'),\n"
         "  coalesce((select has_schema_privilege(r.oid, n.oid, 'CREATE') from pg_namespace n where n.nspname = %s)::text, "
@@ -177,7 +191,8 @@ struct sf_str sf_star_catalog_sql(struct sf_arena *arena, const struct sf_star_s
         "from pg_roles r where r.rolname = %s\n"
         "union all\n"
         "select 'grant', c.relname::text, has_table_privilege(r.oid, c.oid, 'SELECT')::text,\n"
-        "  has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')::text, null, null, null\n"
+        "  (has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER') or\n"
+        "   has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE, REFERENCES'))::text, null, null, null\n"
         "from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles r on r.rolname = %s\n"
         "where n.nspname = %s and c.relkind in ('r', 'p', 'v') and not c.relispartition\n"
         "union all\n"
@@ -238,6 +253,10 @@ static struct sf_str shape_difference(const struct finder *f, const struct sf_st
     }
     if (count_columns(f, table->name) != table->n_columns)
         return SF_STR("has columns that are not declared");
+    /* these let rows vanish or be refused without a word */
+    struct sf_str extra = sf_rows_text(f->rows, row, C_5);
+    if (extra.n > 0)
+        return sf_str_fmt(f->arena, "has %.*s that is not declared", SF_ARG(extra));
     return SF_STR_NONE;
 }
 
@@ -280,14 +299,19 @@ static bool path_names(struct sf_arena *arena, struct sf_str setting, struct sf_
     return false;
 }
 
+/* Every setting must name it: one for the role in this database overrides that of the role. */
 static bool search_path_is_set(const struct finder *f, struct sf_str role, struct sf_str schema)
 {
     size_t n = sf_rows_count(f->rows);
-    for (size_t i = 0; i < n; i++)
-        if (sf_str_is(sf_rows_text(f->rows, i, C_KIND), "setting") && sf_str_eq(sf_rows_text(f->rows, i, C_OBJECT), role) &&
-            path_names(f->arena, sf_rows_text(f->rows, i, C_1), schema))
-            return true;
-    return false;
+    bool is_set = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!sf_str_is(sf_rows_text(f->rows, i, C_KIND), "setting") || !sf_str_eq(sf_rows_text(f->rows, i, C_OBJECT), role))
+            continue;
+        is_set = path_names(f->arena, sf_rows_text(f->rows, i, C_1), schema);
+        if (!is_set)
+            return false;
+    }
+    return is_set;
 }
 
 static struct sf_str reader_difference(const struct finder *f, const struct sf_star_site *site)
@@ -438,6 +462,11 @@ void sf_star_make(struct sf_script *script, const struct sf_star *star, const st
     sf_script_add(script, "create schema of partitions", "create schema if not exists %s authorization %s", partitions, owner);
     sf_script_add(script, "describe schema of partitions", "comment on schema %s is %s", partitions,
                   sf_sql_text(arena, sf_str_fmt(arena, "Partitions of the tables in schema %.*s.", SF_ARG(site->schema))).p);
+    sf_script_add(script, "own the schema", "alter schema %s owner to %s", schema, owner);
+    for (size_t i = 0; i < star->n_tables; i++)
+        if (catalog->table_exists[i])
+            sf_script_add(script, "own a table", "alter table %s owner to %s",
+                          sf_sql_name2(arena, site->schema, star->tables[i].name).p, owner);
     sf_script_add(script, "become the owner", "set local role %s", owner);
     bool remakes_views = views_differ(star, catalog);
     for (size_t i = star->n_views; i-- > 0;)
