@@ -192,6 +192,19 @@ struct sf_str sf_reader_scram(struct sf_arena *arena, struct sf_str password, co
     return text;
 }
 
+bool sf_reader_password_fits(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, struct sf_str verifier)
+{
+    struct sf_str password = read_passfile(op, sf_reader_passfile(op, cluster, reader), SF_STR_NONE);
+    if (password.n == 0)
+        return true;
+    struct sf_str start = sf_str_fmt(op->arena, "SCRAM-SHA-256$%d:", SCRAM_ITERATIONS);
+    unsigned char salt[18]; /* 16 bytes and what base64 pads them to */
+    if (!sf_str_starts(verifier, start) || verifier.n < start.n + 24 ||
+        EVP_DecodeBlock(salt, (const unsigned char *)verifier.p + start.n, 24) != 18)
+        return false; /* we write no other kind */
+    return sf_str_eq(verifier, sf_reader_scram(op->arena, password, salt, SCRAM_ITERATIONS));
+}
+
 static struct sf_str generate_password(struct sf_arena *arena)
 {
     static const char alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";

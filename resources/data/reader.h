@@ -15,6 +15,9 @@ struct sf_str sf_reader_command(struct sf_op *op, const struct sf_object *cluste
 /* Whether the passfile is there, private, and for this host, port and role. */
 bool sf_reader_has_passfile(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader);
 
+/* Whether the passfile's password is the one that the server's SCRAM verifier was made of; true when it cannot be told. */
+bool sf_reader_password_fits(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, struct sf_str verifier);
+
 /* Makes or mends the role, its password, its grants on this star and the passfile. Idempotent. */
 enum sf_code sf_reader_make(struct sf_op *op, const struct sf_object *cluster, const struct sf_star_site *site,
                             struct sf_err *err) SF_MUST_CHECK;

@@ -83,6 +83,9 @@ static void report(struct sf_op *op, const struct star_call *call, const struct 
         sf_map_add(op->arena, structure, catalog->structure->map.pairs[i].key, catalog->structure->map.pairs[i].value);
     if (call->site.reader.n > 0 && !sf_reader_has_passfile(op, call->cluster, call->site.reader))
         sf_map_set_str(op->arena, structure, "(reader)", SF_STR("passfile is missing or not private"));
+    else if (call->site.reader.n > 0 && catalog->reader_verifier.n > 0 &&
+             !sf_reader_password_fits(op, call->cluster, call->site.reader, catalog->reader_verifier))
+        sf_map_set_str(op->arena, structure, "(reader)", SF_STR("password was changed"));
     struct sf_value *attrs = sf_value_map(op->arena);
     for (size_t i = 0; base && i < base->map.n; i++)
         sf_map_add(op->arena, attrs, base->map.pairs[i].key, base->map.pairs[i].value);

@@ -187,7 +187,7 @@ struct sf_str sf_star_catalog_sql(struct sf_arena *arena, const struct sf_star_s
         "  coalesce((select has_schema_privilege(r.oid, n.oid, 'USAGE') from pg_namespace n where n.nspname = %s)::text, "
         "'false'),\n"
         "  coalesce((select has_schema_privilege(r.oid, n.oid, 'CREATE') from pg_namespace n where n.nspname = %s)::text, "
-        "'false'), null\n"
+        "'false'), (select a.rolpassword from pg_authid a where a.oid = r.oid)\n"
         "from pg_roles r where r.rolname = %s\n"
         "union all\n"
         "select 'grant', c.relname::text, has_table_privilege(r.oid, c.oid, 'SELECT')::text,\n"
@@ -407,6 +407,8 @@ void sf_star_compare(struct sf_arena *arena, const struct sf_star *star, const s
     }
     if (site->reader.n > 0) {
         struct sf_str difference = reader_difference(&f, site);
+        size_t role = find_row(&f, "role", site->reader, SF_STR_NONE);
+        catalog->reader_verifier = role == SIZE_MAX ? SF_STR_NONE : sf_rows_text(rows, role, C_5);
         sf_map_add(arena, structure, SF_STR("(reader)"),
                    difference.n > 0 ? sf_value_str(arena, difference) : sf_map_getz(declared, "(reader)"));
     }

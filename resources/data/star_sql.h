@@ -42,6 +42,7 @@ struct sf_star_catalog {
     const struct sf_value *view_digests; /* view -> digest of its text as the warehouse has it */
     const struct sf_str *foreign;        /* relations in the schema that are not the star's */
     size_t n_foreign;
+    struct sf_str reader_verifier;      /* what the server holds of the reader's password; never shown */
     bool *table_exists, *table_differs; /* by index of the star's tables: structure, not comments */
     bool *view_exists, *view_differs;
 };

@@ -137,6 +137,7 @@ static void what_was_changed_by_hand_is_named_and_mended(void **state)
         {"grant create on database san_francisco to analyst", "(reader)", "may do more than read"},
         {"grant update (fund) on report.fund to analyst", "(reader)", "may write fund"},
         {"alter table report.fund owner to analyst", "(reader)", "may write fund"},
+        {"alter role analyst password 'other'", "(reader)", "password was changed"},
         {"alter role analyst valid until '2001-01-01'", "(reader)", "may not log in"},
         {"alter role analyst in database san_francisco set search_path to public", "(reader)", "does not name the schema"},
         {"create rule nothing as on insert to report.fund do instead nothing", "fund", "has rule nothing that is not declared"},
