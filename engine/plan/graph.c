@@ -68,6 +68,65 @@ static struct sf_str moved_to(const struct sf_graph *graph, struct sf_str kind, 
     return address;
 }
 
+/* --- names of state, as `moved` has them now --- */
+
+static struct sf_str renamed(const struct sf_graph *graph, struct sf_str address)
+{
+    size_t dot = sf_str_find(address, SF_STR("."));
+    return dot == SIZE_MAX ? address : moved_to(graph, sf_str_slice(address, 0, dot), address);
+}
+
+/* References of a row or an intent: addresses, in lists and maps too. */
+static const struct sf_value *renamed_in(const struct sf_graph *graph, const struct sf_value *v)
+{
+    if (!v || (v->type != SF_V_STRING && v->type != SF_V_LIST && v->type != SF_V_MAP))
+        return v;
+    if (v->type == SF_V_STRING)
+        return sf_value_str(graph->arena, renamed(graph, v->s));
+    if (v->type == SF_V_LIST) {
+        const struct sf_value **items = SF_NEW_ARRAY(graph->arena, v->list.n, const struct sf_value *);
+        for (size_t i = 0; i < v->list.n; i++)
+            items[i] = renamed_in(graph, v->list.items[i]);
+        return sf_value_list(graph->arena, items, v->list.n);
+    }
+    struct sf_value *map = sf_value_map(graph->arena);
+    for (size_t i = 0; i < v->map.n; i++)
+        sf_map_add(graph->arena, map, v->map.pairs[i].key, renamed_in(graph, v->map.pairs[i].value));
+    return map;
+}
+
+static bool has_moves(const struct sf_graph *graph)
+{
+    return graph->stack->n_moved > 0 && !graph->options.is_destroy;
+}
+
+static const struct sf_recorded *renamed_row(const struct sf_graph *graph, const struct sf_recorded *row)
+{
+    if (!has_moves(graph))
+        return row;
+    struct sf_recorded *now = SF_NEW(graph->arena, struct sf_recorded);
+    *now = *row;
+    now->address = renamed(graph, row->address);
+    now->container = renamed(graph, row->container);
+    now->refs = renamed_in(graph, row->refs);
+    now->deps = renamed_in(graph, row->deps);
+    return now;
+}
+
+static const struct sf_open_intent *renamed_intent(const struct sf_graph *graph, const struct sf_open_intent *intent)
+{
+    if (!has_moves(graph))
+        return intent;
+    struct sf_open_intent *now = SF_NEW(graph->arena, struct sf_open_intent);
+    *now = *intent;
+    now->address = renamed(graph, intent->address);
+    now->refs = renamed_in(graph, intent->refs);
+    now->deps = renamed_in(graph, intent->deps);
+    return now;
+}
+
+/* --- edges --- */
+
 /* Adds `dep` unless it is there; mark is a scratch array holding the last node that listed each index. */
 static void link_dep(struct sf_node ***list, size_t *n, struct sf_node *dep, size_t *mark, size_t stamp)
 {
@@ -218,29 +277,32 @@ enum sf_code sf_graph_build(struct sf_graph *graph, const struct sf_recorded *re
                            resource->schema->kind, SF_ARG(graph->site->provider), SF_ARG(resource->address));
     }
     for (size_t i = 0; i < n_recorded; i++) {
-        const struct sf_recorded *row = &recorded[i];
-        struct sf_str address = graph->options.is_destroy ? row->address : moved_to(graph, row->kind, row->address);
-        struct sf_node *node = sf_map_find(graph->by_address, address);
+        const struct sf_recorded *row = renamed_row(graph, &recorded[i]);
+        struct sf_node *node = sf_map_find(graph->by_address, row->address);
         if (!node)
-            node = add_node(graph, address, row->kind, name_of(address));
-        if (row->generation > 0)
-            node->deposed = row;
-        else
-            node->recorded = row;
-        if (!sf_str_eq(address, row->address))
-            node->moved_from = row->address;
-        if (!node->driver || !node->schema)
+            node = add_node(graph, row->address, row->kind, name_of(row->address));
+        const struct sf_recorded **slot = row->generation > 0 ? &node->deposed : &node->recorded;
+        if (*slot) {
+            sf_fail(err, SF_E_CONFIG, "'%.*s' is in state under its old and its new name", SF_ARG(row->address));
+            sf_hint(err, "take it out of 'moved', apply, and what is there under the old name is destroyed");
+            return SF_E_CONFIG;
+        }
+        *slot = row;
+        if (!sf_str_eq(row->address, recorded[i].address))
+            node->moved_from = recorded[i].address;
+        if (!node->driver)
             return sf_fail(err, SF_E_STALE, "state records '%.*s', whose kind '%.*s' this program does not know",
                            SF_ARG(row->address), SF_ARG(row->kind));
     }
     for (size_t i = 0; i < n_intents; i++) {
-        struct sf_node *node = sf_map_find(graph->by_address, intents[i].address);
+        const struct sf_open_intent *intent = renamed_intent(graph, &intents[i]);
+        struct sf_node *node = sf_map_find(graph->by_address, intent->address);
         if (!node)
-            node = add_node(graph, intents[i].address, intents[i].kind, name_of(intents[i].address));
-        node->intent = &intents[i];
-        if (!node->driver || !node->schema)
+            node = add_node(graph, intent->address, intent->kind, name_of(intent->address));
+        node->intent = intent;
+        if (!node->driver)
             return sf_fail(err, SF_E_STALE, "state records '%.*s', whose kind '%.*s' this program does not know",
-                           SF_ARG(intents[i].address), SF_ARG(intents[i].kind));
+                           SF_ARG(intent->address), SF_ARG(intent->kind));
     }
     link_nodes(graph);
     return mark_targets(graph, err);

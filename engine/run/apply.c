@@ -87,8 +87,6 @@ static enum sf_step_result made(struct applying *applying, struct sf_step *step)
         sf_run_row(run, step->arena, node, step->id, SF_ROW_CURRENT, sf_value_sealed(&run->graph, step->arena, attrs), step->refs);
     const char *event = step->verb == SF_VERB_CREATE ? "create" : step->was_unchanged ? NULL : "update";
     enum sf_code rc = journal(applying, step, &row, event);
-    if (!rc && node->moved_from.n)
-        rc = sf_store_delete_row(run->store, node->moved_from, 0, applying->err);
     if (rc)
         return store_failed(applying, step, rc);
     end_step(applying, step, SF_STATUS_DONE);
@@ -280,8 +278,6 @@ static enum sf_step_result record_only(struct applying *applying, struct sf_step
         sf_run_row(run, step->arena, node, step->id, node->recorded->is_incomplete ? SF_ROW_INCOMPLETE : SF_ROW_CURRENT,
                    sf_value_sealed(&run->graph, step->arena, attrs), node->refs ? node->refs : node->recorded->refs);
     enum sf_code rc = sf_run_begin(run, applying->err);
-    if (!rc && node->moved_from.n)
-        rc = sf_store_move(run->store, node->moved_from, node->address, applying->err);
     if (!rc)
         rc = sf_store_put_row(run->store, &row, applying->err);
     if (rc)
@@ -456,11 +452,28 @@ static void count(const struct sf_step *step, struct sf_apply_result *result)
         result->code = step->rc;
 }
 
+/* Renames come first, wherever state has the name: secrets and references must be found by those who use them. */
+static enum sf_code move_rows(struct sf_run *run, struct sf_err *err)
+{
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; !rc && i < run->graph.n_nodes; i++) {
+        const struct sf_node *node = run->graph.nodes[i];
+        if (!node->moved_from.n || !node->is_targeted)
+            continue;
+        rc = sf_run_begin(run, err);
+        if (!rc)
+            rc = sf_store_move(run->store, node->moved_from, node->address, err);
+    }
+    return rc ? rc : sf_run_commit(run, err);
+}
+
 enum sf_code sf_run_apply(struct sf_run *run, struct sf_apply_result *result, struct sf_err *err)
 {
     struct applying applying = {.run = run, .err = err};
     *result = (struct sf_apply_result){0};
     enum sf_code rc = sf_run_generate(run, err);
+    if (!rc)
+        rc = move_rows(run, err);
     if (rc)
         return rc;
     applying.steps = sf_steps_build(run, &applying.n_steps);

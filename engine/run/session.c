@@ -293,8 +293,11 @@ enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params,
     if (rc)
         return sf_fail(err, rc, "the stack file is not valid");
     struct sf_provider provider;
-    if (!sf_provider_find(run->stack->provider, &provider))
-        return sf_fail(err, SF_E_CONFIG, "this program has no world '%.*s'", SF_ARG(run->stack->provider));
+    if (!sf_provider_find(run->stack->provider, &provider)) {
+        sf_fail(err, SF_E_CONFIG, "this program cannot work in the world '%.*s' yet", SF_ARG(run->stack->provider));
+        sf_hint(err, "use 'provider: local', or --provider=local for this run");
+        return SF_E_CONFIG;
+    }
     run->site = (struct sf_site){.stack = run->stack->name,
                                  .provider = run->stack->provider,
                                  .account = provider.account,
