@@ -150,7 +150,11 @@ static enum sf_code do_unseal(void *arg)
     const struct sf_object *of = request->of ? request->of : request->op->self;
     if (!run->store)
         return sf_fail(request->err, SF_E_ABSENT, "no secret '%s' is kept for '%.*s'", request->text, SF_ARG(of->address));
-    return sf_store_unseal(run->store, request->op->arena, of->address, request->text, request->out, request->err);
+    enum sf_code rc = sf_store_unseal(run->store, request->op->arena, of->address, request->text, request->out, request->err);
+    const struct sf_node *node = sf_map_find(run->graph.by_address, of->address);
+    if (rc == SF_E_ABSENT && node && node->moved_from.n) /* while planning, state has it under the old name */
+        rc = sf_store_unseal(run->store, request->op->arena, node->moved_from, request->text, request->out, request->err);
+    return rc;
 }
 
 enum sf_code sf_op_unseal(struct sf_op *op, const struct sf_object *of, const char *name, struct sf_str *secret, struct sf_err *err)

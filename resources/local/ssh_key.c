@@ -135,11 +135,10 @@ static enum sf_code write_private(struct sf_op *op, struct sf_str private_key, s
 }
 
 /* Whether the file is there as it should be: ours, 0600, the very key. */
-static bool is_private_in_place(struct sf_op *op, struct sf_str private_key)
+static bool is_private_in_place(struct sf_op *op, const char *path, struct sf_str private_key)
 {
     struct stat st;
     struct sf_str now;
-    const char *path = private_path(op);
     return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0600 && st.st_uid == geteuid() &&
            sf_territory_read_file(op, path, &now, NULL) == SF_OK && sf_str_eq(now, private_key);
 }
@@ -166,9 +165,13 @@ static enum sf_code read_key(struct sf_op *op, struct sf_str id, struct sf_outco
     struct sf_value *attrs = sf_value_map(op->arena);
     for (size_t i = 0; i < out->attrs->map.n; i++)
         sf_map_add(op->arena, attrs, out->attrs->map.pairs[i].key, out->attrs->map.pairs[i].value);
-    /* null says "not there", which a missing attribute would not */
+    /* where it is, which is another place while the resource has just been renamed; null says "not there", which a missing
+     * attribute would not */
+    const char *recorded = sf_str_dup(op->arena, sf_map_str(op->self->attrs, SSH_KEY_PRIVATE_KEY_FILE)).p;
+    const char *path = is_private_in_place(op, private_path(op), private_key) ? private_path(op) : recorded;
+    bool is_there = path && *path && is_private_in_place(op, path, private_key);
     sf_map_add(op->arena, attrs, sf_str_of(SSH_KEY_PRIVATE_KEY_FILE),
-               is_private_in_place(op, private_key) ? sf_value_str(op->arena, sf_str_of(private_path(op))) : &sf_null_value);
+               is_there ? sf_value_str(op->arena, sf_str_of(path)) : &sf_null_value);
     out->attrs = attrs;
     return SF_OK;
 }
