@@ -6,7 +6,11 @@ select 'relation', c.relname::text, c.relkind::text, obj_description(c.oid, 'pg_
   case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end,
   (select string_agg(a.attname, ',' order by a.attnum) from pg_constraint k
    join pg_attribute a on a.attrelid = c.oid and a.attnum = any (k.conkey) where k.conrelid = c.oid and k.contype = 'p'),
-  (select md5(w.ev_action::text) from pg_rewrite w where w.ev_class = c.oid and w.rulename = '_RETURN')
+  case when c.relkind = 'v' then (select md5(w.ev_action::text) from pg_rewrite w where w.ev_class = c.oid and w.rulename = '_RETURN')
+  else concat_ws(', ', (select 'trigger ' || min(t.tgname) from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal having count(*) > 0),
+    (select 'rule ' || min(w.rulename) from pg_rewrite w where w.ev_class = c.oid having count(*) > 0),
+    (select 'constraint ' || min(k.conname) from pg_constraint k where k.conrelid = c.oid and k.contype in ('c', 'f', 'u', 'x') having count(*) > 0),
+    case when c.relrowsecurity then 'row security' end) end
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 's' and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
 union all
@@ -16,14 +20,19 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 where n.nspname = 's' and c.relkind in ('r', 'p', 'v') and not c.relispartition
 union all
-select 'role', r.rolname::text, case when r.rolcanlogin then 'login' else '' end,
-  case when r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolbypassrls or r.rolreplication then 'too much' else '' end,
+select 'role', r.rolname::text, case when r.rolcanlogin and r.rolconnlimit <> 0 and coalesce(r.rolvaliduntil > now(), true) then 'login' else '' end,
+  case when r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolbypassrls or r.rolreplication
+    or exists (select from pg_auth_members m where m.member = r.oid)
+    or has_database_privilege(r.oid, current_database(), 'CREATE')
+    or exists (select from pg_namespace n where n.nspname = 'public' and has_schema_privilege(r.oid, n.oid, 'CREATE'))
+    then 'too much' else '' end,
   coalesce((select has_schema_privilege(r.oid, n.oid, 'USAGE') from pg_namespace n where n.nspname = 's')::text, 'false'),
-  coalesce((select has_schema_privilege(r.oid, n.oid, 'CREATE') from pg_namespace n where n.nspname = 's')::text, 'false'), null
+  coalesce((select has_schema_privilege(r.oid, n.oid, 'CREATE') from pg_namespace n where n.nspname = 's')::text, 'false'), (select a.rolpassword from pg_authid a where a.oid = r.oid)
 from pg_roles r where r.rolname = 'reader'
 union all
 select 'grant', c.relname::text, has_table_privilege(r.oid, c.oid, 'SELECT')::text,
-  has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')::text, null, null, null
+  (has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER') or
+   has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE, REFERENCES'))::text, null, null, null
 from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles r on r.rolname = 'reader'
 where n.nspname = 's' and c.relkind in ('r', 'p', 'v') and not c.relispartition
 union all

@@ -7,6 +7,8 @@ comment on schema "s" is 'Star schema.
 create schema if not exists "s_partitions" authorization "owner";
 -- describe schema of partitions
 comment on schema "s_partitions" is 'Partitions of the tables in schema s.';
+-- own the schema
+alter schema "s" owner to "owner";
 -- become the owner
 set local role "owner";
 -- create table
