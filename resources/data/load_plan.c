@@ -161,6 +161,8 @@ enum sf_code sf_load_prepare(struct sf_op *op, const struct sf_load_objects *obj
                              struct sf_load_plan *plan, struct sf_err *err)
 {
     const struct sf_value *attrs = objects->dataset->attrs, *have = sf_ledger_contents(op->arena, ledger);
+    /* what is generated and what is the city's are never mixed, not even where they agree */
+    bool is_other_kind = ledger->has_load && ledger->is_sample != sf_map_bool(attrs, DATASET_IS_SAMPLE, false);
     const struct sf_value *tables = sf_map_getz(attrs, DATASET_TABLES), *years = sf_map_getz(attrs, DATASET_YEARS);
     if (!tables || tables->type != SF_V_MAP || !years || years->type != SF_V_MAP)
         return sf_fail(err, SF_E_CONFIG, "the data set '%.*s' has no tables", SF_ARG(objects->dataset->name));
@@ -182,6 +184,10 @@ enum sf_code sf_load_prepare(struct sf_op *op, const struct sf_load_objects *obj
     enum sf_code rc = prepare_tables(op, tables, prefix, want, have, plan, err);
     if (!rc)
         rc = prepare_parts(op, years, prefix, want, have, ledger, plan, err);
+    for (size_t i = 0; !rc && is_other_kind && i < plan->n_tables; i++)
+        plan->tables[i].changes = true;
+    for (size_t i = 0; !rc && is_other_kind && i < plan->n_parts; i++)
+        plan->parts[i].changes = true;
     if (!rc)
         rc = file_columns(op, star->fact, sf_map_getz(attrs, DATASET_FACT_COLUMNS), &plan->fact_columns, err);
     return rc;

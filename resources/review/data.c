@@ -92,9 +92,13 @@ static void describe_load(const struct sf_review_item *item, struct sf_buf *out)
     const struct sf_value *will = sf_map_getz(sf_map_getz(item->after, LOAD_CONTENTS), "years");
     if (!will || will->type != SF_V_MAP)
         return;
+    /* from sample to the city's figures or back: every year is loaded again */
+    const struct sf_value *kind = is_new ? NULL : sf_map_getz(sf_map_getz(item->before, LOAD_CONTENTS), "sample");
+    bool is_all =
+        kind && kind->type == SF_V_BOOL && kind->b != sf_map_bool(sf_map_getz(item->after, LOAD_CONTENTS), "sample", kind->b);
     size_t changed = 0, gone = 0;
     for (size_t i = 0; i < will->map.n; i++)
-        changed += !sf_value_equal(sf_map_get(was, will->map.pairs[i].key), will->map.pairs[i].value);
+        changed += is_all || !sf_value_equal(sf_map_get(was, will->map.pairs[i].key), will->map.pairs[i].value);
     for (size_t i = 0; was && was->type == SF_V_MAP && i < was->map.n; i++)
         gone += !sf_map_get(will, was->map.pairs[i].key);
     sf_buf_addf(out, "  %.*s: %zu of %zu years to load", SF_ARG(item->address), changed, will->map.n);
@@ -105,7 +109,7 @@ static void describe_load(const struct sf_review_item *item, struct sf_buf *out)
     for (size_t i = will->map.n; i-- > 0 && listed < MAX_YEARS_LISTED;) { /* newest first */
         const struct sf_pair *year = &will->map.pairs[i];
         const struct sf_value *before = sf_map_get(was, year->key);
-        if (sf_value_equal(before, year->value))
+        if (!is_all && sf_value_equal(before, year->value))
             continue;
         describe_year(out, year->key, before, year->value);
         listed++;

@@ -122,6 +122,27 @@ def test_the_sample_is_called_a_sample_wherever_it_shows(finance):
     assert note in finance.ok("sfplan").out
 
 
+def test_sample_and_file_are_never_mixed_even_where_their_rows_agree(finance, small):
+    finance.write("rows.csv", small.text())
+    finance.env["SF_VAR_source"] = "{file: rows.csv}"
+    plan = finance.ok("sfplan").out
+    assert "29 of 29 years to load" in plan, plan
+    finance.apply()
+    assert finance.query("select distinct is_sample, note is null from load_ledger where is_current") == [["f", "t"]]
+    assert finance.totals() == small.totals()
+
+
+def test_going_back_to_an_older_snapshot_also_goes_back_in_what_it_says_of_itself(finance):
+    said = "select distinct data_as_of, data_loaded_at from spending_revenue union all select distinct data_as_of, '' from fiscal_year"
+    before = finance.query(said)
+    finance.env["SF_VAR_source"] = "{sample: {rows: 20000, seed: 1, as_of: 2}}"
+    finance.apply()
+    assert finance.query(said) != before
+    finance.env["SF_VAR_source"] = "{sample: {rows: 20000, seed: 1}}"
+    finance.apply()
+    assert finance.query(said) == before
+
+
 # --- the printed commands ---
 
 def test_the_printed_psql_command_works_as_it_stands(finance):
