@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MODULES_DIR "/usr/lib/proftpd"
+
 enum {
     MAX_PORT_TRIES = 100,
     LISTEN_MS = 10000,
@@ -281,10 +283,19 @@ static enum sf_code fail_start(struct sf_op *op, const struct sf_proftpd *p, str
 
 const char *sf_proftpd_program(struct sf_op *op, struct sf_err *err)
 {
-    const char *program = sf_proc_find_program(op->arena, "proftpd");
-    if (program)
+    static const struct {
+        const char *file, *package;
+    } modules[] = {{"mod_sftp", "proftpd-mod-crypto"}, {"mod_vroot", "proftpd-mod-vroot"}};
+    const char *program = sf_proc_find_program(op->arena, "proftpd"), *missing = NULL;
+    if (!program)
+        missing = "proftpd";
+    /* where Debian has them; elsewhere the server's own message has to do */
+    for (size_t i = 0; !missing && access(MODULES_DIR, X_OK) == 0 && i < SF_COUNT(modules); i++)
+        if (access(sf_str_fmt(op->arena, MODULES_DIR "/%s.so", modules[i].file).p, R_OK) != 0)
+            missing = sf_str_fmt(op->arena, "proftpd's module %s (package %s)", modules[i].file, modules[i].package).p;
+    if (!missing)
         return program;
-    sf_fail(err, SF_E_UNAVAILABLE, "proftpd is not installed");
+    sf_fail(err, SF_E_UNAVAILABLE, "%s is not installed", missing);
     sf_hint(err,
             "sudo apt-get install proftpd-core proftpd-mod-crypto proftpd-mod-vroot (`make deps` does, and starts no service)");
     return NULL;
