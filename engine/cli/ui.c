@@ -114,6 +114,15 @@ static void step_ended(void *ctx, const struct sf_step *step)
     sf_arena_free(arena);
 }
 
+/* Once a step has been tried for more than a moment, why it is tried again. */
+static void step_retries(void *ctx, const struct sf_step *step)
+{
+    struct sf_ui *ui = ctx;
+    struct sf_arena *arena = sf_arena_new();
+    event(ui, step, "apply_progress", sf_str_fmt(arena, "%.*s: Trying again: %s", SF_ARG(step->node->address), step->err->message));
+    sf_arena_free(arena);
+}
+
 static void tick(void *ctx, struct sf_run *run)
 {
     struct sf_ui *ui = ctx;
@@ -141,7 +150,8 @@ void sf_ui_init(struct sf_ui *ui, const struct sf_options *options)
 {
     *ui = (struct sf_ui){.options = options, .out_color = wants_color(options, 1), .err_color = wants_color(options, 2)};
     ui->last_beat_ms = sf_clock_ms();
-    ui->events = (struct sf_run_events){.ctx = ui, .step_started = step_started, .step_ended = step_ended, .tick = tick};
+    ui->events = (struct sf_run_events){
+        .ctx = ui, .step_started = step_started, .step_ended = step_ended, .step_retries = step_retries, .tick = tick};
 }
 
 static void print_error(const struct sf_ui *ui, const struct sf_err *err)

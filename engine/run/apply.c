@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_ATTEMPTS = 8, FIRST_RETRY_MS = 200, MAX_RETRY_MS = 10000, DEFAULT_SECONDS = 600 };
+enum { MAX_ATTEMPTS = 8, SAID_FROM_ATTEMPT = 3, FIRST_RETRY_MS = 200, MAX_RETRY_MS = 10000, DEFAULT_SECONDS = 600 };
 
 struct applying {
     struct sf_run *run;
@@ -378,6 +378,9 @@ static enum sf_step_result finish(void *ctx, struct sf_task *task)
         int64_t delay = (int64_t)FIRST_RETRY_MS << step->attempts;
         step->attempts++;
         task->park_ms = delay > MAX_RETRY_MS ? MAX_RETRY_MS : delay;
+        const struct sf_run_events *events = applying->run->events;
+        if (step->attempts == SAID_FROM_ATTEMPT && events && events->step_retries)
+            events->step_retries(events->ctx, step);
         return SF_STEP_PARK;
     }
     if (step->rc) {

@@ -19,6 +19,7 @@ struct sf_run_events {
     void (*reading)(void *ctx, const struct sf_node *node);
     void (*step_started)(void *ctx, const struct sf_step *step);
     void (*step_ended)(void *ctx, const struct sf_step *step);
+    void (*step_retries)(void *ctx, const struct sf_step *step); /* not for the first, short waits; step->err says why */
     void (*tick)(void *ctx, struct sf_run *run);
 };
 

@@ -26,7 +26,7 @@ static enum sf_code load_cluster(struct sf_op *op, const struct sf_object *clust
     enum sf_code rc = sf_postgres_load(op, id, pg, err);
     if (rc == SF_E_ABSENT || (!rc && !sf_postgres_is_running(op, pg, NULL, NULL))) {
         sf_fail(err, SF_E_UNAVAILABLE, "cluster '%.*s' %s", SF_ARG(id), rc ? "does not exist" : "is stopped");
-        sf_hint(err, "sfapply %s it", rc ? "makes" : "starts");
+        sf_hint(err, rc ? "sfapply makes it" : "sfapply starts it, unless the stack file says `running: false`");
         return SF_E_UNAVAILABLE;
     }
     return rc;

@@ -4,7 +4,9 @@ The moment is staged, not raced for: the world is put where the killed call left
 
 import contextlib
 import os
+import signal
 import sqlite3
+import subprocess
 import uuid
 
 import pytest
@@ -109,3 +111,16 @@ def test_an_update_that_came_true_plans_nothing_and_its_intent_is_closed(halfway
     assert halfway.changes() == {}
     halfway.apply()
     assert open_intents(halfway) == []
+
+
+def test_a_server_that_stays_away_is_named_while_it_is_waited_for(ws1):
+    ws1.write("stack.yaml", CLUSTER.replace('"${var.password}"', '"${var.password}", running: false'))
+    ws1.env["SF_VAR_password"] = "Before0ld"
+    process = ws1.spawn("sfapply", "-auto-approve", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if "Trying again" in line:
+            process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert any("star_schema.star: Trying again: cluster 'halfway' is stopped" in line for line in said), said
