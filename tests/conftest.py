@@ -75,6 +75,13 @@ def start_time(pid):
     return None
 
 
+def parent(pid):
+    """pid of the process that started it; 0 when there is none."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+    return 0
+
+
 def listening_ports():
     """{port: [hex address]} of every TCP listener of this machine."""
     ports = {}
@@ -326,11 +333,9 @@ class Workspace:
         differs = {k: (before.get(k), after.get(k)) for k in {**before, **after} if before.get(k) != after.get(k)}
         assert differs == {}, "\n".join(f"{k}: {v}" for k, v in differs.items())
 
-    def restore(self):
-        """Repairs what a test did, by one apply."""
-        if self.changes():
-            self.apply()
-            assert self.changes() == {}, "this test left its world in a state that one apply does not repair"
+    def masters(self):
+        """pids of the servers: those of the stack's processes that no other process started."""
+        return sorted(pid for pid in self.processes() if parent(pid) == 1)
 
     def assert_clean(self):
         """Nothing of the stack is left: no process, no file of its world, no secret."""
@@ -424,23 +429,49 @@ def ws1(installed):
     workspace.close()
 
 
+class Shared:
+    """A workspace that the tests of a module share; made when it is first asked for, made anew when a test spoiled it."""
+
+    def __init__(self, installed, account, prepare):
+        self.installed, self.account, self.prepare, self.ws, self.text = installed, account, prepare, None, None
+
+    def get(self):
+        if not self.ws:
+            self.ws = Workspace(self.installed, user_of(self.account))
+            self.prepare(self.ws)
+            self.ws.apply()
+            self.text, self.env = self.ws.read("stack.yaml"), dict(self.ws.env)
+        return self.ws
+
+    def give_back(self):
+        """What the test did is put back, by one apply; if that cannot be done the next test gets a new one."""
+        try:
+            self.ws.write("stack.yaml", self.text)
+            self.ws.env = dict(self.env)
+            if self.ws.changes():
+                self.ws.apply()
+                assert self.ws.changes() == {}, "this test left its world in a state that one apply does not repair"
+            assert self.ws.masters() == sorted([self.ws.postmaster(), self.ws.ftpd()]), "servers of an earlier life are left"
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        ws, self.ws = self.ws, None
+        if ws:
+            ws.close()
+
+
 @pytest.fixture(scope="module", params=ACCOUNTS)
 def applied(request, installed):
     """The flagship stack over the small source, applied; one for all tests of a module, for each account."""
-    workspace = Workspace(installed, user_of(request.param))
-    try:
-        workspace.flagship()
-        workspace.apply()
-        yield workspace
-    finally:
-        workspace.close()
+    shared = Shared(installed, request.param, Workspace.flagship)
+    yield shared
+    shared.close()
 
 
 @pytest.fixture
 def finance(applied):
     """The applied flagship stack, unchanged and whole; what a test does to it is put back after it."""
-    before = applied.read("stack.yaml")
-    yield applied
-    applied.write("stack.yaml", before)
-    applied.env["SF_VAR_source"] = SMALL
-    applied.restore()
+    yield applied.get()
+    applied.give_back()

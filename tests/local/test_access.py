@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from conftest import ACCOUNTS, Workspace, user_of
+from conftest import ACCOUNTS, Shared
 
 sys.path.insert(0, os.path.dirname(__file__))
 import pgwire  # noqa: E402
@@ -44,25 +44,21 @@ def with_clerk(ws):
 @pytest.fixture(scope="module", params=ACCOUNTS)
 def office(request, installed):
     """The flagship stack with the clerk, applied."""
-    ws = Workspace(installed, user_of(request.param))
-    try:
+    def prepare(ws):
         ws.flagship()
         with_clerk(ws)
-        ws.apply()
-        yield ws
-    finally:
-        ws.close()
+    shared = Shared(installed, request.param, prepare)
+    yield shared
+    shared.close()
 
 
 @pytest.fixture
 def clerk(office):
-    """The office with a known file or two in the clerk's bucket; put back after the test."""
-    before = office.read("stack.yaml")
-    data = inbox(office)
-    yield office
-    office.write("stack.yaml", before)
-    empty(data)
-    office.restore()
+    """The office; the clerk's bucket is emptied and all else put back after the test."""
+    ws = office.get()
+    yield ws
+    empty(inbox(ws))
+    office.give_back()
 
 
 def inbox(ws):
@@ -334,28 +330,25 @@ def knock(ws, source):
 
 def test_a_removed_cidr_is_refused_and_its_open_session_ended(finance):
     finance.env["SF_VAR_sql_clients"] = "[127.0.0.1/32, 127.0.0.2/32, 127.0.0.4/30]"
-    try:
-        assert finance.changes() == {"security_group.sql_access": "update"}
-        pid = finance.postmaster()
-        finance.apply()
-        with knock(finance, "127.0.0.2") as inside, knock(finance, "127.0.0.1") as other, knock(finance, "127.0.0.7") as third:
-            with pytest.raises(pgwire.Refused) as refused:
-                knock(finance, "127.0.0.8")
-            assert refused.value.sqlstate == "28000"
-            assert inside.query("select count(*) from report.finance") == "2"
-            finance.env["SF_VAR_sql_clients"] = "[127.0.0.1/32, 127.0.0.4/30]"
-            assert finance.changes() == {"security_group.sql_access": "update"}
-            finance.apply()
-            with pytest.raises((pgwire.Refused, ConnectionError)):
-                inside.query("select 1")
-            assert other.query("select 1") == "1" and third.query("select 1") == "1"
+    assert finance.changes() == {"security_group.sql_access": "update"}
+    pid = finance.postmaster()
+    finance.apply()
+    with knock(finance, "127.0.0.2") as inside, knock(finance, "127.0.0.1") as other, knock(finance, "127.0.0.7") as third:
         with pytest.raises(pgwire.Refused) as refused:
-            knock(finance, "127.0.0.2")
+            knock(finance, "127.0.0.8")
         assert refused.value.sqlstate == "28000"
-        assert finance.postmaster() == pid, "the server was restarted for a CIDR of this machine"
-        assert finance.changes() == {}
-    finally:
-        del finance.env["SF_VAR_sql_clients"]
+        assert inside.query("select count(*) from report.finance") == "2"
+        finance.env["SF_VAR_sql_clients"] = "[127.0.0.1/32, 127.0.0.4/30]"
+        assert finance.changes() == {"security_group.sql_access": "update"}
+        finance.apply()
+        with pytest.raises((pgwire.Refused, ConnectionError)):
+            inside.query("select 1")
+        assert other.query("select 1") == "1" and third.query("select 1") == "1"
+    with pytest.raises(pgwire.Refused) as refused:
+        knock(finance, "127.0.0.2")
+    assert refused.value.sqlstate == "28000"
+    assert finance.postmaster() == pid, "the server was restarted for a CIDR of this machine"
+    assert finance.changes() == {}
 
 
 def test_without_cidrs_this_machine_may_connect_and_nothing_else(finance):
@@ -372,15 +365,12 @@ def test_cidrs_that_shut_out_the_load_are_refused_in_the_plan(finance):
 
 def test_a_rule_for_another_port_opens_nothing(finance):
     finance.env["SF_VAR_sql_clients"] = "[127.0.0.0/8]"
-    try:
-        finance.edit("stack.yaml", ('- {protocol: tcp, port: 5439, from: "${var.sql_clients}"}',
-                                    '- {protocol: tcp, port: 5439, from: [127.0.0.1/32]}\n      - {protocol: tcp, port: 5438, from: "${var.sql_clients}"}'))
-        assert finance.changes() == {"security_group.sql_access": "update"}
-        finance.apply()
-        with pytest.raises(pgwire.Refused):
-            knock(finance, "127.0.0.2")
-    finally:
-        del finance.env["SF_VAR_sql_clients"]
+    finance.edit("stack.yaml", ('- {protocol: tcp, port: 5439, from: "${var.sql_clients}"}',
+                                '- {protocol: tcp, port: 5439, from: [127.0.0.1/32]}\n      - {protocol: tcp, port: 5438, from: "${var.sql_clients}"}'))
+    assert finance.changes() == {"security_group.sql_access": "update"}
+    finance.apply()
+    with pytest.raises(pgwire.Refused):
+        knock(finance, "127.0.0.2")
 
 
 def test_a_second_star_is_all_that_is_planned_and_both_hold_the_figures(finance, small):
