@@ -543,9 +543,10 @@ static void render_nothing_to_do(struct pen *pen, const struct sf_run *run)
     size_t n = 0;
     for (size_t i = 0; i < run->graph.n_nodes; i++)
         n += run->graph.nodes[i]->is_targeted;
-    const char *how = options->no_refresh ? ", as far as state knows (nothing was read)"
-                      : n == 1            ? "; it was read"
-                                          : "; each was read";
+    const char *how = options->no_refresh                      ? ", as far as state knows (nothing was read)"
+                      : sf_graph_count(&run->graph).unreadable ? ", as far as they could be read"
+                      : n == 1                                 ? "; it was read"
+                                                               : "; each was read";
     render_target_note(pen, run);
     paint(pen, GREEN);
     sf_buf_addz(pen->out, "No changes.");
