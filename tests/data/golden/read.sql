@@ -10,7 +10,7 @@ select 'relation', c.relname::text, c.relkind::text, obj_description(c.oid, 'pg_
   else concat_ws(', ', (select 'trigger ' || min(t.tgname) from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal having count(*) > 0),
     (select 'rule ' || min(w.rulename) from pg_rewrite w where w.ev_class = c.oid having count(*) > 0),
     (select 'constraint ' || min(k.conname) from pg_constraint k where k.conrelid = c.oid and k.contype in ('c', 'f', 'u', 'x') having count(*) > 0),
-    case when c.relrowsecurity then 'row security' end) end
+    case when c.relrowsecurity then 'row security' end, case when c.relpersistence <> 'p' then 'unlogged storage' end) end
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 's' and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
 union all

@@ -141,6 +141,7 @@ static void what_was_changed_by_hand_is_named_and_mended(void **state)
         {"alter role analyst valid until '2001-01-01'", "(reader)", "may not log in"},
         {"alter role analyst in database san_francisco set search_path to public", "(reader)", "does not name the schema"},
         {"create rule nothing as on insert to report.fund do instead nothing", "fund", "has rule nothing that is not declared"},
+        {"alter table report.fund set unlogged", "fund", "has unlogged storage that is not declared"},
         {"alter table report.fund enable row level security", "fund", "has row security that is not declared"},
         {"alter table report.fund add check (fund_id > 5) not valid", "fund", "has constraint fund_fund_id_check that is not"},
         {"alter database san_francisco reset search_path", "(search_path)", "does not name the schema"},
