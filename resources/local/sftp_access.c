@@ -8,6 +8,7 @@
 #include "resources/local/role_policies.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -88,6 +89,17 @@ static const struct sf_str *texts(struct sf_op *op, const struct sf_value *list,
     return out;
 }
 
+/* Number and time of birth of a directory: a number alone is soon given to another. */
+static struct sf_str born(struct sf_op *op, struct sf_str dir)
+{
+    struct statx st;
+    if (statx(AT_FDCWD, sf_str_dup(op->arena, dir).p, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) != 0)
+        return SF_STR_NONE;
+    bool has_time = (st.stx_mask & STATX_BTIME) != 0;
+    return sf_str_fmt(op->arena, "%llu-%lld.%u", (unsigned long long)st.stx_ino, has_time ? (long long)st.stx_btime.tv_sec : 0,
+                      has_time ? st.stx_btime.tv_nsec : 0);
+}
+
 static enum sf_code login_of(struct sf_op *op, struct sf_str world, const struct sf_value *attrs, struct sf_sftp_login *login,
                              struct sf_str *keys, struct sf_err *err)
 {
@@ -116,6 +128,7 @@ static enum sf_code login_of(struct sf_op *op, struct sf_str world, const struct
     }
     if (memchr(who.bucket.p ? who.bucket.p : "", '/', who.bucket.n) || !is_directory(op, login->data_dir))
         return sf_fail(err, SF_E_ABSENT, "there is no bucket '%.*s'", SF_ARG(who.bucket));
+    login->born = born(op, login->data_dir);
     rc = sf_sftp_keys_text(op->arena, login, keys, err);
     return rc ? rc : sf_sftp_grants(op, &who, &login->grants, &login->n_grants, err);
 }

@@ -493,6 +493,10 @@ struct sf_str sf_sftp_conf_text(struct sf_arena *arena, const struct sf_sftp_con
     }
     merge(&list);
     add_server(&buf, conf);
+    /* a <Directory> whose directory was not there when it was read stays without force: one made anew must make a new text */
+    for (size_t i = 0; i < conf->n_logins; i++)
+        if (conf->logins[i].born.n)
+            sf_buf_addf(&buf, "# home born %.*s\n", SF_ARG(conf->logins[i].born));
     for (size_t i = 0; i < list.n; i++) {
         sf_buf_addf(&buf, "<Directory \"%.*s\">\n", SF_ARG(list.items[i].name));
         add_limits(arena, &buf, &list.items[i], tables, conf->n_logins);

@@ -30,6 +30,7 @@ struct sf_sftp_grant {
 struct sf_sftp_login {
     struct sf_str name;
     struct sf_str data_dir; /* real path of the bucket's data directory, no final slash */
+    struct sf_str born;     /* tells the directory from another that had or will have this path; empty: not known */
     struct sf_str prefix;   /* "" or "a/b/": the part of the bucket that the user sees as "/" */
     const struct sf_str *keys;
     size_t n_keys; /* public keys, one OpenSSH line each */

@@ -171,6 +171,16 @@ static void keys_become_rfc_4716_and_garbage_is_refused(void **state)
     }
 }
 
+static void a_home_made_anew_makes_a_new_text(void **state)
+{
+    (void)state;
+    struct sf_sftp_grant all = {SF_STR(""), SF_SFTP_ALL, true};
+    struct sf_sftp_login first = login("u", &all, 1), second = first;
+    first.born = SF_STR("7-1.0");
+    second.born = SF_STR("7-2.0");
+    assert_false(sf_str_eq(sf_sftp_conf_ident(text_of(&first, 1)), sf_sftp_conf_ident(text_of(&second, 1))));
+}
+
 static void the_greeting_changes_with_the_rules_and_only_then(void **state)
 {
     (void)state;
@@ -202,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_user_gets_nothing_from_another_users_row),
         cmocka_unit_test(a_directory_that_cannot_be_written_narrows_the_one_above_it),
         cmocka_unit_test(paths_that_proftpd_cannot_be_given_are_refused),
+        cmocka_unit_test(a_home_made_anew_makes_a_new_text),
         cmocka_unit_test(keys_become_rfc_4716_and_garbage_is_refused),
         cmocka_unit_test(the_greeting_changes_with_the_rules_and_only_then),
         cmocka_unit_test(access_says_what_changes_when_rights_or_keys_do),
