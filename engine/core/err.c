@@ -10,7 +10,7 @@ static void fill(struct sf_err *err, enum sf_code code, const char *fmt, va_list
     vsnprintf(err->message, sizeof(err->message), fmt, ap);
 }
 
-enum sf_code sf_fail(struct sf_err *err, enum sf_code code, const char *fmt, ...)
+enum sf_code(sf_fail)(struct sf_err *err, enum sf_code code, const char *fmt, ...)
 {
     if (err) {
         va_list ap;
@@ -49,7 +49,7 @@ void sf_context(struct sf_err *err, const char *fmt, ...)
     sf_buf_free(&text);
 }
 
-enum sf_code sf_fail_errno(struct sf_err *err, enum sf_code code, const char *fmt, ...)
+enum sf_code(sf_fail_errno)(struct sf_err *err, enum sf_code code, const char *fmt, ...)
 {
     int cause = errno;
     if (!err)

@@ -33,6 +33,10 @@ void sf_hint(struct sf_err *err, const char *fmt, ...) SF_PRINTF(2, 3);
 void sf_context(struct sf_err *err, const char *fmt, ...) SF_PRINTF(2, 3);
 /* sf_fail() with ": " and the text of errno at the time of the call; ENOSPC and EDQUOT get their hint. */
 enum sf_code sf_fail_errno(struct sf_err *err, enum sf_code code, const char *fmt, ...) SF_PRINTF(3, 4);
+#ifdef SF_ANALYZE /* static analysis of one file does not see into err.c: what a failing call returns is the code it was given */
+#define sf_fail(err, code, ...) ((void)(sf_fail)((err), (code), __VA_ARGS__), (code))
+#define sf_fail_errno(err, code, ...) ((void)(sf_fail_errno)((err), (code), __VA_ARGS__), (code))
+#endif
 /* The process exit code for a result (DESIGN: exit codes). */
 int sf_exit_code(enum sf_code code);
 

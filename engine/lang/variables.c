@@ -353,14 +353,16 @@ static bool spawn(struct sf_loader *l, const struct sf_value *v, int *out, pid_t
     const struct sf_value *const one[] = {v};
     const struct sf_value *const *items = v->type == SF_V_LIST ? v->list.items : one;
     size_t count = v->type == SF_V_LIST ? v->list.n : 1;
-    for (size_t i = 0; i < count && n < MAX_ARGS; i++) {
+    if (count > MAX_ARGS - n)
+        return false;
+    for (size_t i = 0; i < count; i++) {
         if (items[i]->type != SF_V_STRING)
             return false;
         argv[n] = sf_arena_alloc(l->arena, items[i]->s.n + 1);
         memcpy(argv[n++], items[i]->s.p, items[i]->s.n);
     }
     int pipes[2];
-    if (!count || pipe2(pipes, O_CLOEXEC) != 0)
+    if (!argv[0] || pipe2(pipes, O_CLOEXEC) != 0)
         return false;
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);

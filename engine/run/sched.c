@@ -199,6 +199,7 @@ enum sf_code sf_sched_call(struct sf_sched *sched, sf_request_fn *handle, void *
     pthread_cond_init(&request.done, NULL);
     pthread_mutex_lock(&sched->mutex);
     *sched->last_request = &request;
+    /* cppcheck-suppress autoVariables ; it is unlinked before is_done, which is waited for */
     sched->last_request = &request.link;
     wake(sched);
     while (!request.is_done)

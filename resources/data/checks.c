@@ -177,28 +177,31 @@ static struct sf_str all_row_text(struct sf_arena *arena, const struct sf_star_t
     return row_text(arena, columns, table->n_columns, "t.");
 }
 
-static void not_null_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check, const char *relation)
+static void not_null_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check, const struct sf_load_plan *plan)
 {
-    sf_buf_addf(buf, "select %s as row_text from %s t where ", all_row_text(arena, check->table).p, relation);
+    sf_buf_addf(buf, "select %s as row_text from %s t where ", all_row_text(arena, check->table).p,
+                sf_publish_relation(arena, plan, check->table).p);
     for (size_t i = 0; i < check->n_columns; i++)
         sf_buf_addf(buf, "%st.%s is null", i ? " or " : "", sf_sql_name(arena, check->columns[i]->name).p);
 }
 
 /* The duplicates are grouped for only if counting shows that there are some: on the fact that is several times cheaper. */
-static void unique_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check, const char *relation)
+static void unique_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check, const struct sf_load_plan *plan)
 {
     struct sf_buf list = SF_BUF(SF_MAX_SQL_BYTES);
     for (size_t i = 0; i < check->n_columns; i++)
         sf_buf_addf(&list, "%st.%s", i ? ", " : "", sf_sql_name(arena, check->columns[i]->name).p);
     sf_buf_addf(buf, "select %s || ', copies=' || cast(count(*) as varchar) as row_text from %s t group by %s having count(*) > 1",
-                row_text(arena, check->columns, check->n_columns, "t.").p, relation, list.p);
+                row_text(arena, check->columns, check->n_columns, "t.").p, sf_publish_relation(arena, plan, check->table).p,
+                list.p);
     sf_buf_free(&list);
 }
 
-static void relationships_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check, const char *relation,
+static void relationships_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check,
                               const struct sf_load_plan *plan)
 {
-    sf_buf_addf(buf, "select %s as row_text from %s t", all_row_text(arena, check->table).p, relation);
+    sf_buf_addf(buf, "select %s as row_text from %s t", all_row_text(arena, check->table).p,
+                sf_publish_relation(arena, plan, check->table).p);
     for (size_t i = 0; i < check->n_columns; i++) {
         const struct sf_star_table *to = sf_star_table(plan->star, check->columns[i]->references);
         sf_buf_addf(buf, " left join %s d%zu on d%zu.%s = t.%s", sf_publish_relation(arena, plan, to).p, i, i,
@@ -283,17 +286,16 @@ static void reconcile_sql(struct sf_buf *buf, struct sf_arena *arena, const stru
 
 struct sf_str sf_check_failing_sql(struct sf_arena *arena, const struct sf_check *check, const struct sf_load_plan *plan)
 {
-    const char *relation = check->table ? sf_publish_relation(arena, plan, check->table).p : NULL;
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
     switch (check->kind) {
     case SF_CHECK_NOT_NULL:
-        not_null_sql(&buf, arena, check, relation);
+        not_null_sql(&buf, arena, check, plan);
         break;
     case SF_CHECK_UNIQUE:
-        unique_sql(&buf, arena, check, relation);
+        unique_sql(&buf, arena, check, plan);
         break;
     case SF_CHECK_RELATIONSHIPS:
-        relationships_sql(&buf, arena, check, relation, plan);
+        relationships_sql(&buf, arena, check, plan);
         break;
     case SF_CHECK_ROW_COUNT:
         row_count_sql(&buf, arena, check, plan);

@@ -174,12 +174,11 @@ static enum sf_code run_phase(struct run *run, enum phase phase, struct sf_err *
     struct start starts[SF_CONFORM_MAX_THREADS];
     bool is_started[SF_CONFORM_MAX_THREADS] = {false};
     atomic_store(&run->next_task, 0);
-    for (size_t i = 0; i < run->n_workers; i++) {
+    for (size_t i = 1; i < run->n_workers; i++) {
         starts[i] = (struct start){&run->workers[i], phase};
-        if (i)
-            is_started[i] = pthread_create(&threads[i], NULL, work, &starts[i]) == 0;
+        is_started[i] = pthread_create(&threads[i], NULL, work, &starts[i]) == 0;
     }
-    work(&starts[0]);
+    work(&(struct start){&run->workers[0], phase});
     for (size_t i = 1; i < run->n_workers; i++)
         if (is_started[i])
             pthread_join(threads[i], NULL);
@@ -340,7 +339,7 @@ static void open_run(struct run *run, struct sf_arena *arena, struct sf_result *
     run->result = result;
     run->n_workers = count_threads(run->options);
     run->workers = SF_NEW_ARRAY(arena, run->n_workers, struct worker);
-    run->n_years = (size_t)(run->rules->max_year - run->rules->min_year + 1);
+    run->n_years = (size_t)(run->rules->max_year - run->rules->min_year) + 1;
     run->years = SF_NEW_ARRAY(arena, run->n_years, struct sf_year);
     for (size_t i = 0; i < run->n_workers; i++) {
         run->workers[i].run = run;

@@ -241,7 +241,7 @@ static bool index_by_masks(struct sf_csv_chunk *c)
             return false;
         after_end = ends >> 63;
         after_cr = cr >> 63;
-        inside = (uint64_t)((int64_t)quoted >> 63);
+        inside = 0 - (quoted >> 63);
 
         /* a fixed number a step, mostly more than there are: a loop that ends with the bits is mispredicted in every block */
         reserve_ends(c, c->n_ends + 64 + 8);

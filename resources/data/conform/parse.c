@@ -28,7 +28,7 @@ void sf_parser_open(struct sf_parser *p, const struct sf_layout *layout, struct 
         sf_intern_open(&p->found[i].spans, seed);
         sf_intern_open(&p->found[i].parts, seed);
     }
-    sf_rows_open(&p->rows, pool, (size_t)(rules->max_year - rules->min_year + 1));
+    sf_rows_open(&p->rows, pool, (size_t)(rules->max_year - rules->min_year) + 1);
     scratch(p, 4096);
 }
 

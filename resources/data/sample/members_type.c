@@ -72,6 +72,8 @@ static void spread(uint32_t total, uint32_t n, uint32_t largest, uint32_t num, u
         out[i] = size >> 16 ? (uint32_t)(size >> 16) : 1;
         used += out[i];
     }
+    if (n < 2)
+        return; /* there is no tail to adjust */
     for (uint32_t i = 1; used < total; i = i % (n - 1) + 1, used++)
         out[i]++;
     for (uint32_t i = 1; used > total; i = i % (n - 1) + 1) {
@@ -157,7 +159,7 @@ static void build_objects(struct builder *b, uint32_t era)
     const struct shape *s = b->shape;
     struct tree *tree = &b->tree[era];
     uint32_t n = s->shared_objects + s->era_objects[era];
-    uint32_t sizes[MAX_CHARACTERS];
+    uint32_t sizes[MAX_CHARACTERS] = {0};
     tree->object = SF_NEW_ARRAY(b->arena, n, struct object);
     tree->n_objects = n;
     spread(n - s->shared_objects, tree->n_characters, (n - s->shared_objects) / 3, 3, 10, sizes);
@@ -308,6 +310,7 @@ static void add_type(struct builder *b, uint32_t era, uint32_t sub, uint32_t obj
     m->traits |= own;
     m->eras = (uint8_t)(1u << era);
     m->side = (uint8_t)b->side;
+    /* no shape is without sub-objects: NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
     uint32_t rank = (uint32_t)((uint64_t)sub * RANK_STRIDE % b->n_subs);
     m->weight = RANK_SCALE / (rank + RANK_OFFSET + 1);
     /* one of each peculiarity, whatever the sample's size */

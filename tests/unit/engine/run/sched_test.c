@@ -18,11 +18,11 @@ struct world {
     struct sf_task tasks[MANY];
     struct sf_task *list[MANY];
     struct sf_task *edges[MANY][MANY];
-    char log[256];         /* what ended, in order */
-    int starts[MANY];      /* how often start() was called */
-    int fails;             /* bit set of tasks that fail */
-    int parks;             /* bit set of tasks that park once, for an hour */
-    int works;             /* bit set of tasks that go to a worker */
+    char log[256];    /* what ended, in order */
+    int starts[MANY]; /* how often start() was called */
+    int fails;        /* bit set of tasks that fail */
+    int parks;        /* bit set of tasks that park once, for an hour */
+    int works;        /* bit set of tasks that go to a worker */
     int commits;
     int committed_at[MANY]; /* commits seen when the task was started */
     enum sf_code commit_result;
