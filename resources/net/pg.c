@@ -329,6 +329,8 @@ static enum sf_code fail_result(struct sf_pg *pg, const PGresult *result, struct
     bool is_timeout = strcmp(state, "57014") == 0;
     if (is_timeout && pg->was_cancelled) {
         code = SF_E_CANCELLED;
+    } else if (strcmp(state, "XX000") == 0 && text && strncmp(text, "tuple concurrently ", 19) == 0) {
+        code = SF_E_THROTTLED; /* two sessions changed one row of the catalog, as ALTER DATABASE does: once more will do */
     } else if (code == SF_E_UNAVAILABLE) {
         return fail_lost(pg, sf_str_dup(pg->arena, sf_str_of(text ? text : "shut down")).p, err);
     }

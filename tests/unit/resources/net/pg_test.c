@@ -215,6 +215,15 @@ static void errors_carry_detail_and_sqlstate_but_never_the_statement(void **stat
     sf_pg_close(pg);
 }
 
+static void a_race_for_a_row_of_the_catalog_is_worth_another_try(void **state)
+{
+    (void)state;
+    struct sf_pg *pg = connected();
+    const char *race = "do $$ begin raise exception 'tuple concurrently updated' using errcode = 'XX000'; end $$";
+    assert_int_equal(failing(pg, race), SF_E_THROTTLED);
+    sf_pg_close(pg);
+}
+
 static void a_connection_lost_in_a_transaction_changed_nothing(void **state)
 {
     (void)state;
@@ -366,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_statement_past_the_deadline_is_ended_by_the_server),
         cmocka_unit_test(a_cancelled_statement_is_cancelled_on_the_server_too),
         cmocka_unit_test(errors_carry_detail_and_sqlstate_but_never_the_statement),
+        cmocka_unit_test(a_race_for_a_row_of_the_catalog_is_worth_another_try),
         cmocka_unit_test(a_connection_lost_in_a_transaction_changed_nothing),
         cmocka_unit_test(a_connection_lost_during_commit_leaves_the_outcome_open),
         cmocka_unit_test(commit_of_a_failed_transaction_is_no_success),
