@@ -93,8 +93,12 @@ static enum sf_code do_made(void *arg)
     rc = sf_store_put_intent(run->store, &intent, request->err);
     if (rc)
         return rc;
+    /* what the driver has reported by now belongs to the record of the unfinished: keys that it is about to supersede, say */
+    const struct sf_value *attrs = step->want;
+    if (step->outcome.attrs)
+        attrs = sf_node_merge(&run->graph, step->arena, step->node->schema, step->want, step->outcome.attrs, NULL);
     struct sf_row row = sf_run_row(run, step->arena, step->node, step->id, SF_ROW_INCOMPLETE,
-                                   sf_value_sealed(&run->graph, step->arena, step->want), step->refs);
+                                   sf_value_sealed(&run->graph, step->arena, attrs), step->refs);
     return sf_store_put_row(run->store, &row, request->err);
 }
 

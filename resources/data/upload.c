@@ -256,9 +256,11 @@ static enum sf_code look_at(struct sf_op *op, const struct sf_value *attrs, stru
         rc = look(op, bucket, keys, wanted && wanted->type == SF_V_MAP ? wanted : NULL, &found, err);
     if (rc)
         return rc;
-    if (found->map.n == 0)
+    /* what is superseded is ours until it is deleted; the load that deletes it is no change from outside, so it is not reported */
+    const struct sf_value *recorded = sf_map_getz(attrs, UPLOAD_SUPERSEDED);
+    if (found->map.n == 0 && still_there(op, keys, recorded, NULL, wanted)->list.n == 0)
         return sf_fail(err, SF_E_ABSENT, "no file of the delivery is in bucket '%.*s'", SF_ARG(bucket->id));
-    report(op, attrs, found, still_there(op, keys, sf_map_getz(attrs, UPLOAD_SUPERSEDED), NULL, wanted),
+    report(op, attrs, found, recorded && recorded->type == SF_V_LIST ? recorded : sf_value_list(op->arena, NULL, 0),
            id.n > 0 ? id : identity(op, bucket), out);
     return SF_OK;
 }
@@ -392,7 +394,12 @@ static enum sf_code deliver(struct sf_op *op, const struct sf_value *have, const
         rc = connect_user(op, &sftp, err);
     if (!rc)
         rc = sf_op_intent(op, "put", err);
-    if (!rc && is_new && total == 0)
+    const struct sf_value *superseded =
+        rc ? NULL : still_there(op, keys, sf_map_getz(have, UPLOAD_SUPERSEDED), sf_map_getz(have, UPLOAD_FILES), d.files);
+    if (!rc && !is_new)
+        report(op, want, d.files, superseded, id, out);
+    /* an update is recorded before its first file too: should it end here, then old and new keys are known to be ours */
+    if (!rc && (!is_new || total == 0))
         rc = sf_op_made(op, id, err);
     out->id = is_new ? out->id : id;
     for (size_t i = 0; !rc && i < d.files->map.n; i++) {
@@ -423,8 +430,7 @@ static enum sf_code deliver(struct sf_op *op, const struct sf_value *have, const
         sf_hint(err, "something else writes under the same keys, or the user's home is not this bucket");
         return SF_E_REFUSED;
     }
-    report(op, want, found, still_there(op, keys, sf_map_getz(have, UPLOAD_SUPERSEDED), sf_map_getz(have, UPLOAD_FILES), d.files),
-           id, out);
+    report(op, want, found, superseded, id, out);
     return SF_OK;
 }
 
