@@ -316,8 +316,13 @@ static enum sf_code write_all(struct sf_op *op, const struct sf_proftpd *p, cons
         rc = remove_left_over(op, p, d, "keys", err);
     if (rc == SF_OK)
         rc = sf_territory_write_changed(op, sf_str_fmt(op->arena, "%s/passwd", p->dir).p, d->users_text, 0600, &changed, err);
+    const char *conf = sf_str_fmt(op->arena, "%s/proftpd.conf", p->dir).p;
+    /* from here on nobody knows what the server has read, until it is confirmed: a run may be killed in between, and the next one
+     * may come back to the text that was in force before */
+    if (rc == SF_OK && !is_same(op, conf, d->conf_text))
+        rc = sf_territory_remove_tree(op, loaded_path(op, p), err);
     if (rc == SF_OK)
-        rc = sf_territory_write_changed(op, sf_str_fmt(op->arena, "%s/proftpd.conf", p->dir).p, d->conf_text, 0600, &changed, err);
+        rc = sf_territory_write_changed(op, conf, d->conf_text, 0600, &changed, err);
     return rc;
 }
 

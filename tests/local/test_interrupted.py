@@ -11,6 +11,8 @@ import uuid
 
 import pytest
 
+from conftest import wait_until
+
 CLUSTER = """
 stack: halfway
 variables:
@@ -124,3 +126,18 @@ def test_a_server_that_stays_away_is_named_while_it_is_waited_for(ws1):
             process.send_signal(signal.SIGINT)
     assert process.wait() == 130
     assert any("star_schema.star: Trying again: cluster 'halfway' is stopped" in line for line in said), said
+
+
+def test_rights_that_a_killed_run_took_away_come_back(ws1):
+    ws1.flagship()
+    ws1.apply()
+    conf = ws1.one(r"sftp/[^/]+/proftpd\.conf")
+    text = ws1.read(conf)
+    with open(conf, "w") as file:  # the server has read other rules, and nobody wrote that down
+        file.write(text.replace("AllowUser uploader", "AllowUser nobody"))
+    with open(ws1.one(r"sftp/[^/]+/proftpd\.pid")) as file:
+        os.kill(int(file.read()), signal.SIGHUP)
+    wait_until(lambda: ws1.sftp(["ls /"]).code != 0)
+    ws1.apply()
+    assert ws1.read(conf) == text
+    assert ws1.sftp(["ls /"]).code == 0 and ws1.changes() == {}
