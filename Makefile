@@ -85,20 +85,17 @@ demo: deps
 # installs what is missing, builds, runs every test
 test: deps-dev
 	@$(MAKE) --no-print-directory -j$$(nproc) all unit-build
-	@$(MAKE) --no-print-directory unit
-	@BUILD=$(abspath $(BUILD)) sh tests/run.sh
+	@$(MAKE) --no-print-directory run-tests
 
 SAN = -O1 -g -fno-omit-frame-pointer
+ASAN = BUILD=build-asan OPT="$(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all" HARDEN=-fPIE LDFLAGS="-fsanitize=address,undefined"
+TSAN = BUILD=build-tsan OPT="$(SAN) -fsanitize=thread" HARDEN=-fPIE LDFLAGS="-fsanitize=thread"
 test-asan: deps-dev
-	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=build-asan OPT="$(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all" HARDEN=-fPIE \
-	  LDFLAGS="-fsanitize=address,undefined" all unit-build
-	@$(MAKE) --no-print-directory BUILD=build-asan OPT="$(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all" HARDEN=-fPIE \
-	  LDFLAGS="-fsanitize=address,undefined" unit
-	@BUILD=$(abspath build-asan) sh tests/run.sh
+	@$(MAKE) --no-print-directory -j$$(nproc) $(ASAN) all unit-build
+	@$(MAKE) --no-print-directory $(ASAN) run-tests
 test-tsan: deps-dev
-	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=build-tsan OPT="$(SAN) -fsanitize=thread" HARDEN=-fPIE LDFLAGS="-fsanitize=thread" all unit-build
-	@$(MAKE) --no-print-directory BUILD=build-tsan OPT="$(SAN) -fsanitize=thread" HARDEN=-fPIE LDFLAGS="-fsanitize=thread" unit
-	@BUILD=$(abspath build-tsan) sh tests/run.sh
+	@$(MAKE) --no-print-directory -j$$(nproc) $(TSAN) all unit-build
+	@$(MAKE) --no-print-directory $(TSAN) run-tests
 
 lint: deps-dev
 	@$(MAKE) --no-print-directory -j$$(nproc) all
@@ -128,7 +125,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libsf.a
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -MF $(BUILD)/obj/$(subst /,_,$*).test.d -MT $@ $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libsf.a $(LIBS) -lcmocka
 unit-build: $(UNIT)
 unit: unit-build
-	@set -e; for t in $(UNIT); do $$t; done
+	@BUILD=$(abspath $(BUILD)) sh tests/unit.sh $(abspath $(UNIT))
+run-tests:
+	@BUILD=$(abspath $(BUILD)) sh tests/all.sh $(abspath $(UNIT))
 
 # a minute of libFuzzer a target: SECONDS=600 make fuzz
 SECONDS ?= 60
@@ -149,5 +148,5 @@ clean:
 	rm -rf build build-asan build-tsan $(BUILD)
 
 .SECONDARY:
-.PHONY: all demo test test-asan test-tsan lint bench crash fuzz install uninstall deps deps-dev unit unit-build clean FORCE
+.PHONY: all demo test test-asan test-tsan lint bench crash fuzz install uninstall deps deps-dev unit unit-build run-tests clean FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

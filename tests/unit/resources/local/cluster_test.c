@@ -100,6 +100,49 @@ static void update_cluster(struct harness *h, const struct sf_value *have, const
     assert_string_equal(text_of(out, CLUSTER_CONFIGURATION), "current");
 }
 
+/* initdb takes most of a second, so one cluster, stopped, is copied to where a test needs one and is not about how it is made: as
+ * after a crash, create() then goes on with what it finds. */
+static char template_dir[64] = "/tmp/sf-test-template-XXXXXX";
+
+static void copy_tree(struct harness *h, const char *from, const char *to)
+{
+    assert_int_equal(system(sf_str_fmt(h->arena, "cp -a '%s' '%s'", from, to).p), 0);
+}
+
+static int make_template(void **state)
+{
+    struct harness *h = harness_new("cluster.dw");
+    struct sf_value *want = wishes(h, harness_free_port());
+    struct sf_outcome out = {0};
+    (void)state;
+    create_cluster(h, want);
+    sf_map_set_bool(h->arena, want, CLUSTER_RUNNING, false);
+    update_cluster(h, reading(h).attrs, want, &out);
+    assert_non_null(mkdtemp(template_dir));
+    copy_tree(h, sf_territory_path(harness_op(h), "clusters/test-dw"), template_dir);
+    assert_int_equal(unlink(sf_str_fmt(h->arena, "%s/test-dw/server.json", template_dir).p), 0);
+    assert_ok(h, driver->destroy(harness_op(h), SF_STR("test-dw"), &out, &h->err));
+    harness_free(h);
+    return 0;
+}
+
+static int remove_template(void **state)
+{
+    (void)state;
+    return nftw(template_dir, harness_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A running cluster as wished; its port. */
+static int running_cluster(struct harness *h, struct sf_value *want)
+{
+    struct sf_op *op = harness_op(h);
+    assert_ok(h, sf_territory_mkdir(op, sf_territory_path(op, "clusters"), 0700, &h->err));
+    copy_tree(h, sf_str_fmt(h->arena, "%s/test-dw", template_dir).p, sf_territory_path(op, "clusters/test-dw"));
+    int port = create_cluster(h, want);
+    assert_null(strstr(harness_calls, "initdb"));
+    return port;
+}
+
 static int set_up(void **state)
 {
     struct harness *h = harness_new("cluster.dw");
@@ -202,7 +245,7 @@ static void a_second_server_takes_the_next_free_port_and_keeps_it(void **state)
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(fd, 1), 0);
     struct sf_value *want = wishes(h, taken);
-    int port = create_cluster(h, want);
+    int port = running_cluster(h, want);
     assert_true(port > taken);
     assert_has(harness_warnings, "is taken");
     close(fd);
@@ -218,7 +261,7 @@ static void a_killed_postmaster_reads_as_stopped_and_update_starts_it_again(void
 {
     struct harness *h = *state;
     struct sf_value *want = wishes(h, harness_free_port());
-    int port = create_cluster(h, want);
+    int port = running_cluster(h, want);
     struct sf_object cluster = {.id = SF_STR("test-dw"), .address = SF_STR("cluster.dw")};
     const struct sf_value *rows;
     size_t failed;
@@ -244,7 +287,7 @@ static void orphans_of_a_killed_postmaster_do_not_stop_the_next_start(void **sta
 {
     struct harness *h = *state;
     struct sf_value *want = wishes(h, harness_free_port());
-    create_cluster(h, want);
+    running_cluster(h, want);
     struct sf_postgres pg = server_of(h);
     struct sf_pg *conn = NULL;
     assert_ok(h, sf_postgres_connect(harness_op(h), &pg, "postgres", true, &conn, &h->err));
@@ -271,7 +314,7 @@ static void a_removed_cidr_is_refused_at_once_and_its_sessions_end(void **state)
     int declared = harness_free_port();
     struct sf_value *want = wishes(h, declared);
     admit_only(h, declared, (const char *const[]){"127.0.0.0/8", NULL});
-    int port = create_cluster(h, want);
+    int port = running_cluster(h, want);
     assert_int_equal(knock("127.0.0.1", port), 'R');
     assert_int_equal(knock("127.0.0.2", port), 'R');
     struct sf_pg *session = NULL;
@@ -304,7 +347,7 @@ static void an_outside_cidr_restarts_the_server_on_all_addresses(void **state)
     struct harness *h = *state;
     int declared = harness_free_port();
     struct sf_value *want = wishes(h, declared);
-    int port = create_cluster(h, want);
+    int port = running_cluster(h, want);
     admit_only(h, declared, (const char *const[]){"127.0.0.1/32", "192.0.2.0/24", NULL});
     enforce(h);
     assert_has(harness_warnings, "restarted");
@@ -320,7 +363,7 @@ static void an_edited_port_moves_what_the_rules_name_and_nothing_else(void **sta
     struct harness *h = *state;
     int declared = harness_free_port();
     struct sf_value *want = wishes(h, declared);
-    int port = create_cluster(h, want);
+    int port = running_cluster(h, want);
     struct sf_outcome out = reading(h);
     assert_int_equal(sf_map_int(out.attrs, CLUSTER_RULE_PORT, 0), declared);
     want = wishes(h, declared + 1);
@@ -335,7 +378,7 @@ static void edited_configuration_is_drift_that_update_puts_back(void **state)
 {
     struct harness *h = *state;
     struct sf_value *want = wishes(h, harness_free_port());
-    int port = create_cluster(h, want);
+    int port = running_cluster(h, want);
     struct sf_postgres pg = server_of(h);
     struct sf_op *op = harness_op(h);
     const char *path = sf_str_fmt(h->arena, "%s/pg_hba.conf", pg.data_dir).p;
@@ -363,7 +406,7 @@ static void a_changed_password_replaces_the_old_one_and_is_in_no_file(void **sta
 {
     struct harness *h = *state;
     struct sf_value *want = wishes(h, harness_free_port());
-    int port = create_cluster(h, want);
+    int port = running_cluster(h, want);
     struct sf_value *have = sf_value_map(h->arena);
     sf_map_set(h->arena, have, SF_STR(CLUSTER_PASSWORD),
                sf_value_fingerprint(h->arena, sf_op_fingerprint(&h->op, sf_str_of(first_password))));
@@ -398,7 +441,7 @@ static void a_long_path_puts_the_control_socket_under_tmp_and_destroy_removes_it
     const char *deep = sf_territory_path(op, "%080d/%080d", 1, 2);
     assert_ok(h, sf_territory_mkdir(op, deep, 0700, &h->err));
     h->territory.dir = deep;
-    create_cluster(h, wishes(h, harness_free_port()));
+    running_cluster(h, wishes(h, harness_free_port()));
     struct sf_postgres pg = server_of(h);
     struct stat st;
     assert_true(sf_str_starts(sf_str_of(pg.socket_dir), SF_STR("/tmp/sfstack-")));
@@ -442,7 +485,7 @@ static void a_removed_data_directory_is_absent_and_can_be_made_again(void **stat
 {
     struct harness *h = *state;
     struct sf_value *want = wishes(h, harness_free_port());
-    int port = create_cluster(h, want);
+    int port = running_cluster(h, want);
     struct sf_postgres pg = server_of(h);
     assert_ok(h, sf_territory_remove_tree(harness_op(h), pg.data_dir, &h->err));
     struct sf_outcome out;
@@ -454,7 +497,7 @@ static void destroy_leaves_no_process_file_port_or_memory(void **state)
 {
     struct harness *h = *state;
     struct sf_value *want = wishes(h, harness_free_port());
-    int port = create_cluster(h, want);
+    int port = running_cluster(h, want);
     struct sf_postgres pg = server_of(h);
     pid_t pid;
     uint64_t started;
@@ -472,7 +515,7 @@ static void destroy_leaves_no_process_file_port_or_memory(void **state)
 static void destroy_after_kill_9_leaves_no_shared_memory(void **state)
 {
     struct harness *h = *state;
-    create_cluster(h, wishes(h, harness_free_port()));
+    running_cluster(h, wishes(h, harness_free_port()));
     struct sf_postgres pg = server_of(h);
     struct sf_str lock;
     long key, shm_id = -1;
@@ -492,7 +535,7 @@ static void an_interrupted_destroy_is_still_seen_and_can_be_finished(void **stat
 {
     struct harness *h = *state;
     struct sf_value *want = wishes(h, harness_free_port());
-    create_cluster(h, want);
+    running_cluster(h, want);
     struct sf_postgres pg = server_of(h);
     struct sf_op *op = harness_op(h);
     assert_ok(h, sf_postgres_stop(op, &pg, SIGQUIT, &h->err));
@@ -507,7 +550,7 @@ static void a_foreign_cluster_is_a_conflict_and_is_left_alone(void **state)
 {
     struct harness *h = *state;
     struct sf_value *want = wishes(h, harness_free_port());
-    create_cluster(h, want);
+    running_cluster(h, want);
     struct sf_outcome out;
     struct sf_str own = h->site.lineage;
     h->site.lineage = SF_STR("00000000-0000-4000-8000-000000000000");
@@ -523,7 +566,7 @@ static void data_of_another_major_version_is_a_named_error(void **state)
 {
     struct harness *h = *state;
     struct sf_value *want = wishes(h, harness_free_port());
-    create_cluster(h, want);
+    running_cluster(h, want);
     struct sf_postgres pg = server_of(h);
     struct sf_op *op = harness_op(h);
     assert_ok(h, sf_postgres_stop(op, &pg, SIGINT, &h->err));
@@ -538,7 +581,7 @@ static void data_of_another_major_version_is_a_named_error(void **state)
 static void a_load_that_fails_leaves_nothing_and_says_where(void **state)
 {
     struct harness *h = *state;
-    create_cluster(h, wishes(h, harness_free_port()));
+    running_cluster(h, wishes(h, harness_free_port()));
     struct sf_value *attrs = sf_value_map(h->arena);
     sf_map_set(h->arena, attrs, SF_STR("password"), sf_value_secret(h->arena, sf_str_of(first_password)));
     struct sf_object cluster = {.id = SF_STR("test-dw"), .address = SF_STR("cluster.dw"), .attrs = attrs};
@@ -662,5 +705,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(data_of_another_major_version_is_a_named_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_load_that_fails_leaves_nothing_and_says_where, set_up, tear_down),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_template, remove_template);
 }
