@@ -7,8 +7,10 @@ struct building {
     struct sf_run *run;
     struct sf_step **steps;
     size_t n_steps;
-    struct sf_step **make;      /* by node index: the step that creates or updates it */
-    struct sf_step **take_away; /* by node index: the one that destroys or forgets it */
+    struct sf_step **make;           /* by node index: the step that creates or updates it */
+    struct sf_step **take_away;      /* by node index: the one that destroys or forgets it */
+    const struct sf_node **seen_for; /* by node index: the node whose dependencies were last followed through this one */
+    struct sf_node **stack;          /* room for all nodes */
 };
 
 static struct sf_step *add_step(struct building *building, struct sf_node *node, enum sf_verb verb, const struct sf_recorded *row)
@@ -103,13 +105,35 @@ static void edge(struct edges *edges, struct sf_step *from, struct sf_step *to)
     edges->to[edges->n++] = to;
 }
 
+/* What makes a node comes after all that makes what it depends on, through nodes that stay as they are too: a load reads the data
+ * set of its delivery, which may change while the delivery does not. */
+static void order_after_deps(struct building *building, struct edges *edges, struct sf_node *node)
+{
+    struct sf_step *make = building->make[node->index];
+    size_t n = 0;
+    if (!make)
+        return;
+    building->stack[n++] = node;
+    while (n > 0) {
+        const struct sf_node *at = building->stack[--n];
+        for (size_t i = 0; i < at->n_deps; i++) {
+            struct sf_node *dep = at->deps[i];
+            if (building->seen_for[dep->index] == node)
+                continue;
+            building->seen_for[dep->index] = node;
+            edge(edges, building->make[dep->index], make);
+            if (!building->make[dep->index])
+                building->stack[n++] = dep;
+        }
+    }
+}
+
 /* The order of DESIGN section 8: create A before B, destroy B before A; what loses its reference is updated before the thing goes.
  */
 static void order_node(struct building *building, struct edges *edges, struct sf_node *node)
 {
     struct sf_step *make = building->make[node->index], *away = building->take_away[node->index];
-    for (size_t i = 0; i < node->n_deps; i++)
-        edge(edges, building->make[node->deps[i]->index], make);
+    order_after_deps(building, edges, node);
     const struct sf_node *container = node->container;
     bool goes_along = node->is_destroyed_with_container;
     if (goes_along && container)
@@ -140,6 +164,8 @@ static void build_steps(struct building *building)
     building->steps = SF_NEW_ARRAY(run->arena, graph->n_nodes * 3, struct sf_step *);
     building->make = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_step *);
     building->take_away = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_step *);
+    building->seen_for = SF_NEW_ARRAY(run->arena, graph->n_nodes, const struct sf_node *);
+    building->stack = SF_NEW_ARRAY(run->arena, graph->n_nodes + 1, struct sf_node *);
     for (size_t i = 0; i < graph->n_nodes; i++)
         add_steps_of(building, graph->nodes[i]);
     for (size_t i = 0; i < graph->n_nodes; i++)
