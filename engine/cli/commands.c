@@ -139,6 +139,7 @@ static void show_plan(struct command *command)
     else
         sf_render_plan(&out, &command->run, command->ui.out_color);
     sf_ui_print(&out);
+    sf_ui_notes_shown(&command->ui, &command->run);
     if (command->run.diags->n && !command->options.json)
         sf_ui_error(&command->ui, &command->run, NULL);
 }

@@ -239,8 +239,36 @@ static void list_steps(const struct sf_run *run, enum sf_step_status status, con
         fputc('\n', stderr);
 }
 
+void sf_ui_notes_shown(struct sf_ui *ui, const struct sf_run *run)
+{
+    for (const struct sf_note *note = run->notes; note; note = note->next)
+        ui->last_shown = note;
+}
+
+static void print_new_notes(const struct sf_ui *ui, const struct sf_run *run)
+{
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_buf lines = SF_BUF(MAX_OUTPUT_BYTES);
+    for (const struct sf_note *note = ui->last_shown ? ui->last_shown->next : run->notes; note; note = note->next) {
+        struct sf_str text = sf_str_fmt(arena, "%.*s: %.*s", SF_ARG(note->address), SF_ARG(note->text));
+        if (!ui->options->json) {
+            fprintf(stderr, "%snote:%s %.*s\n", ui->err_color ? "\033[33m" : "", ui->err_color ? "\033[0m" : "", SF_ARG(text));
+            continue;
+        }
+        struct sf_value *fields = sf_value_map(arena), *diagnostic = sf_value_map(arena);
+        sf_map_set_str(arena, diagnostic, "severity", SF_STR("warning"));
+        sf_map_set_str(arena, diagnostic, "summary", note->text);
+        sf_map_set_str(arena, diagnostic, "address", note->address);
+        sf_map_set(arena, fields, SF_STR("diagnostic"), diagnostic);
+        sf_render_event_json(&lines, arena, "warn", "diagnostic", sf_str_fmt(arena, "Warning: %.*s", SF_ARG(text)), fields);
+    }
+    sf_ui_print(&lines);
+    sf_arena_free(arena);
+}
+
 void sf_ui_apply_report(struct sf_ui *ui, const struct sf_run *run, const struct sf_apply_result *result)
 {
+    print_new_notes(ui, run);
     for (size_t i = 0; i < run->n_steps; i++) {
         const struct sf_step *step = run->steps[i];
         if (step->status != SF_STATUS_FAILED && step->status != SF_STATUS_UNKNOWN)

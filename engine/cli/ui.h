@@ -9,7 +9,8 @@ struct sf_ui {
     const struct sf_options *options;
     bool out_color, err_color;
     int64_t last_beat_ms;
-    struct sf_run_events events; /* pass to sf_run_open() */
+    const struct sf_note *last_shown; /* of the notes, with the plan; NULL: none */
+    struct sf_run_events events;      /* pass to sf_run_open() */
 };
 
 /* Gives a standard stream that the caller closed /dev/null, so that no file of ours gets its number. First thing in main. */
@@ -23,7 +24,9 @@ bool sf_ui_flush(void);
 void sf_ui_error(struct sf_ui *ui, const struct sf_run *run, const struct sf_err *err);
 /* Asks for the word `yes`. SF_E_USAGE naming the flag when there is nobody to ask; SF_E_CANCELLED when the answer is another. */
 enum sf_code sf_ui_confirm(struct sf_ui *ui, const char *question, struct sf_err *err) SF_MUST_CHECK;
-/* After an apply: errors of steps, and what is done, failed, not started, unknown. */
+/* Remembers which notes the plan showed. */
+void sf_ui_notes_shown(struct sf_ui *ui, const struct sf_run *run);
+/* After an apply: notes that came up in it, errors of steps, and what is done, failed, not started, unknown. */
 void sf_ui_apply_report(struct sf_ui *ui, const struct sf_run *run, const struct sf_apply_result *result);
 
 #endif
