@@ -313,6 +313,8 @@ class Workspace:
         top, files = self.territory(stack), {}
         for directory in (top, self.path(".sf")):
             for where, dirs, names in os.walk(directory):
+                if where == self.path(".sf/cache"):
+                    dirs[:] = []  # planning writes here, and only here
                 if re.search(r"/clusters/[^/]+/data$", where):
                     dirs[:] = []  # PostgreSQL's own business, but for its configuration
                     names = [n for n in names if n.endswith(".conf") or n == "postmaster.pid"]

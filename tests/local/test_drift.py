@@ -278,10 +278,9 @@ NAMES = ["landing", "landing_write", "landing_read", "sftp_role", "sftp_host_key
          "sql_access", "spending_revenue", "delivery", "star", "weekly_load"]
 
 
+@pytest.mark.parametrize("applied", ACCOUNTS[:1], indirect=True)
 @pytest.mark.parametrize("name", NAMES)
 def test_replacing_any_resource_ends_with_all_in_place(finance, small, name):
-    if finance.user:
-        pytest.skip("the same code for every account; replacing the cluster is tested for both")
     finance.apply("-replace", name)
     assert finance.changes() == {}
     check_whole(finance, small)
