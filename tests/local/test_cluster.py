@@ -93,7 +93,7 @@ def test_a_cluster_lives_through_kills_and_edits_and_leaves_nothing(ws):
     ws.apply()
     assert ws.changes() == {}
     ws.ok("sfdestroy", "-auto-approve")
-    ws.is_clean("warehouse")
+    ws.assert_clean()
     assert port not in listening_ports()
 
 
@@ -171,4 +171,4 @@ def test_a_killed_apply_or_destroy_is_finished_by_the_next(ws1):
         ws1.ok(program, "-auto-approve")
         if program == "sfapply":
             assert ws1.changes() == {} and knock("127.0.0.1", port_of(ws1)) == "R"
-    ws1.is_clean("warehouse")
+    ws1.assert_clean()
