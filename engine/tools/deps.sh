@@ -21,10 +21,11 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
     exit 1
 fi
 
+# shellcheck disable=SC2086 # the list is meant to be split
+installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' | tr '\n' ' ')
 missing=
 for package in $wanted; do
-    status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$status" = installed ] || missing="$missing $package"
+    case " $installed" in *" $package "*) ;; *) missing="$missing $package" ;; esac
 done
 [ -n "$missing" ] || exit 0
 
@@ -48,34 +49,36 @@ if [ "${YES:-}" != 1 ]; then
 fi
 
 # Everything that needs root is one script, so that a password is asked for once. It never overwrites a policy of the machine's
-# owner, and takes away what it put there.
+# owner, and takes away what it put there. Its first argument is what all paths begin with: nothing, but for a test.
 script='
 set -eu
-policy=/usr/sbin/policy-rc.d
-clusters=/etc/postgresql-common/createcluster.conf
+root=$1
+shift
+policy=$root/usr/sbin/policy-rc.d
+clusters=$root/etc/postgresql-common/createcluster.conf
 made_policy= made_clusters= had_proftpd=1
 cleanup() {
     [ -z "$made_policy" ] || rm -f "$policy"
     [ -z "$made_clusters" ] || rm -f "$clusters"
 }
 trap cleanup EXIT
-trap "exit 1" INT TERM
-if [ ! -e "$policy" ]; then
+trap "exit 1" HUP INT TERM
+if [ ! -e "$policy" ] && [ ! -L "$policy" ]; then
+    made_policy=1
     printf "#!/bin/sh\nexit 101\n" > "$policy"
     chmod 755 "$policy"
-    made_policy=1
 fi
-if [ ! -e "$clusters" ] && ! ls /etc/postgresql/*/* >/dev/null 2>&1; then
-    mkdir -p /etc/postgresql-common
-    printf "create_main_cluster = off\n" > "$clusters"
+if [ ! -e "$clusters" ] && [ ! -L "$clusters" ] && ! ls "$root"/etc/postgresql/*/* >/dev/null 2>&1; then
+    mkdir -p "${clusters%/*}"
     made_clusters=1
+    printf "create_main_cluster = off\n" > "$clusters"
 fi
-[ -e /usr/sbin/proftpd ] || had_proftpd=
+[ -e "$root/usr/sbin/proftpd" ] || had_proftpd=
 export DEBIAN_FRONTEND=noninteractive
 apt-get install -y --no-install-recommends "$@" || { apt-get update && apt-get install -y --no-install-recommends "$@"; }
 # a ProFTPD that came with us must not begin to serve files at the next boot either
-if [ -z "$had_proftpd" ] && [ -e /usr/sbin/proftpd ]; then
-    if [ -d /run/systemd/system ]; then
+if [ -z "$had_proftpd" ] && [ -e "$root/usr/sbin/proftpd" ]; then
+    if [ -d "$root/run/systemd/system" ]; then
         systemctl disable --quiet proftpd.service 2>/dev/null || true
     else
         update-rc.d proftpd disable >/dev/null 2>&1 || true
@@ -83,4 +86,4 @@ if [ -z "$had_proftpd" ] && [ -e /usr/sbin/proftpd ]; then
 fi
 '
 # shellcheck disable=SC2086 # the list is meant to be split
-$sudo sh -c "$script" deps $missing
+$sudo sh -c "$script" deps "${SF_DEPS_ROOT:-}" $missing
