@@ -108,13 +108,17 @@ bench:
 schemas/stack.schema.json: $(BUILD)/schemac $(KINDS)
 	$(BUILD)/schemac --json-schema $@ $(KINDS)
 
+# no .sf: a stack that was applied in the source tree has its state and its keys there; and uninstall takes nobody's state away
+SHARE = $(DESTDIR)$(PREFIX)/share/sfstack
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/sfstack
+	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(BUILD)/sfsample $(DESTDIR)$(PREFIX)/bin
-	cp -R schemas stacks $(DESTDIR)$(PREFIX)/share/sfstack/
+	find schemas stacks -name .sf -prune -o -type f -exec install -m 644 -D {} $(SHARE)/{} \;
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS)) sfsample)
-	rm -rf $(DESTDIR)$(PREFIX)/share/sfstack
+	[ ! -d $(SHARE) ] || find $(SHARE) -depth ! -path '*/.sf/*' ! -type d -exec rm -f {} +
+	[ ! -d $(SHARE) ] || find $(SHARE) -depth -type d -empty ! -path '*/.sf/*' -exec rmdir {} \;
+	@[ ! -d $(SHARE) ] || { echo "kept, since stacks were applied there (sfdestroy them first):"; find $(SHARE) -name .sf; }
 
 # --- tests ---
 
