@@ -45,14 +45,13 @@ def installed():
     shutil.rmtree(prefix, ignore_errors=True)
 
 
-class Result:
-    """What a program did: exit code, stdout, stderr."""
+class Result(str):
+    """What a program did: exit code, stdout, stderr; and all of it as a text, which pytest shows whole when an assertion fails."""
 
-    def __init__(self, done):
+    def __new__(cls, done):
+        self = super().__new__(cls, f"exit {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}")
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-    def __repr__(self):
-        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+        return self
 
 
 def wait_until(what, seconds=20):

@@ -253,7 +253,11 @@ static enum sf_code ensure_database(struct sf_op *op, const struct sf_postgres *
     struct sf_str name = sf_pg_ident(op->arena, sf_str_of(pg->database));
     struct sf_str sql = sf_str_fmt(op->arena, "SELECT 1 FROM pg_database WHERE datname = %.*s",
                                    SF_ARG(sf_pg_literal(op->arena, sf_str_of(pg->database))));
-    enum sf_code rc = sf_pg_exec(conn, sql, &rows, err);
+    /* the server may still be at it for a run that was killed: it does not see that its client is gone */
+    enum sf_code rc = sf_pg_exec(conn, SF_STR("SELECT pg_advisory_lock(5439)"), NULL, err);
+    if (!rc) {
+        rc = sf_pg_exec(conn, sql, &rows, err);
+    }
     if (!rc && rows->list.n == 0) {
         rc = sf_op_intent(op, "CREATE DATABASE", err);
         if (!rc) {

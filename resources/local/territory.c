@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>
@@ -167,6 +168,26 @@ static bool write_all(int fd, struct sf_str bytes)
     return true;
 }
 
+/* Removes what runs that were killed while writing left in this directory; their process is in the name. The file they were about
+ * is still the old one, so a run that makes good comes by here. */
+static void remove_stale_temps(int dir_fd)
+{
+    int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)) != NULL) {
+        long pid = 0;
+        char dot = 0;
+        if (sscanf(entry->d_name, SF_TEMP_PREFIX "%ld%c", &pid, &dot) == 2 && dot == '.' && pid > 0 && pid <= INT32_MAX &&
+            kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+            unlinkat(dir_fd, entry->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
+    else if (copy >= 0)
+        close(copy);
+}
+
 /* Write, fsync, rename, fsync of the directory: after a crash the old file or the new one is there, whole. */
 static enum sf_code replace_file(struct sf_op *op, const char *path, struct sf_str bytes, mode_t mode, struct sf_err *err)
 {
@@ -176,12 +197,14 @@ static enum sf_code replace_file(struct sf_op *op, const char *path, struct sf_s
     struct sf_str dir = sf_str_dup(op->arena, (struct sf_str){path, (size_t)(slash - path)});
     unsigned char random[8];
     sf_random_bytes(random, sizeof(random));
-    const char *temp = sf_str_fmt(op->arena, SF_TEMP_PREFIX "%.*s", SF_ARG(sf_str_hex(op->arena, random, sizeof(random)))).p;
+    const char *temp =
+        sf_str_fmt(op->arena, SF_TEMP_PREFIX "%ld.%.*s", (long)getpid(), SF_ARG(sf_str_hex(op->arena, random, sizeof(random)))).p;
     enum sf_code rc = SF_OK;
     int fd = -1;
     int dir_fd = open(dir.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0)
         return sf_fail_errno(err, SF_E_IO, "cannot open the directory '%s'", dir.p);
+    remove_stale_temps(dir_fd);
     fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         rc = sf_fail_errno(err, SF_E_IO, "cannot write in '%s'", dir.p);

@@ -16,6 +16,7 @@ import pytest
 from conftest import ACCOUNTS, ORDINARY, Sample, Workspace, start_time, user_of, wait_until
 
 SEED = int(os.environ.get("SF_CRASH_SEED", random.SystemRandom().randrange(10**6)))
+FEW = 3000  # rows: what is killed is the same with few, and there is more of it a second
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 
@@ -24,12 +25,17 @@ def seconds(installed):
     """How long a first apply takes here, undisturbed."""
     ws = Workspace(installed, None)
     try:
-        ws.flagship()
+        ws.flagship(source=f"{{sample: {{rows: {FEW}, seed: 1}}}}")
         started = time.monotonic()
         ws.apply()
         return time.monotonic() - started
     finally:
         ws.close()
+
+
+@pytest.fixture(scope="module")
+def few(installed, tmp_path_factory):
+    return Sample(installed, tmp_path_factory.mktemp("few"), FEW)
 
 
 def open_intents(ws):
@@ -72,20 +78,20 @@ def check_no_orphans(ws):
 
 
 @pytest.mark.parametrize("moment", range(15))
-def test_a_first_apply_killed_at_any_moment_is_finished_by_the_next(installed, small, seconds, moment):
+def test_a_first_apply_killed_at_any_moment_is_finished_by_the_next(installed, few, seconds, moment):
     """Fifteen moments spread over the run, each at a random place in its fifteenth; as root and as an ordinary user in turn."""
     chance = random.Random(SEED + moment)
     delay = seconds * (moment + chance.random()) / 15
     print(f"SF_CRASH_SEED={SEED}: killed after {delay:.3f} s of {seconds:.3f}")
     ws = Workspace(installed, user_of(ACCOUNTS[moment % len(ACCOUNTS)]))
     try:
-        ws.flagship()
+        ws.flagship(source=f"{{sample: {{rows: {FEW}, seed: 1}}}}")
         print(kill_after(ws, delay, "sfapply", "-auto-approve"))
         if moment % 3 == 0:  # and killed again while it makes good
             print(kill_after(ws, chance.random() * seconds / 2, "sfapply", "-auto-approve"))
         print(ws.apply())
         assert ws.changes() == {}
-        assert ws.totals() == small.totals()
+        assert ws.totals() == few.totals()
         check_no_orphans(ws)
         ws.ok("sfdestroy", "-auto-approve")
         ws.assert_clean()
@@ -93,10 +99,10 @@ def test_a_first_apply_killed_at_any_moment_is_finished_by_the_next(installed, s
         ws.close()
 
 
-@pytest.mark.parametrize("moment", range(5))
+@pytest.mark.parametrize("moment", range(4))
 def test_a_destroy_killed_at_any_moment_is_finished_by_the_next(installed, moment):
     chance = random.Random(SEED + moment)
-    delay = 0.6 * (moment + chance.random()) / 5
+    delay = 0.6 * (moment + chance.random()) / 4
     print(f"SF_CRASH_SEED={SEED}: killed after {delay:.3f} s")
     ws = Workspace(installed, user_of(ACCOUNTS[moment % len(ACCOUNTS)]))
     try:
@@ -111,18 +117,15 @@ def test_a_destroy_killed_at_any_moment_is_finished_by_the_next(installed, momen
 
 
 def test_a_load_killed_at_any_moment_shows_the_old_figures_or_the_new_ones(finance, installed, tmp_path):
-    week = {0: Sample(installed, tmp_path, 20000, 1), 3: Sample(installed, tmp_path, 20000, 2)}
-    old, new = week[0].totals(), week[3].totals()
+    old, new = (Sample(installed, tmp_path, 20000, seed).totals() for seed in (1, 2))
     chance = random.Random(SEED)
-    seen = set()
-    for n in range(8):
+    for n in range(6):
         target = (new, old)[n % 2]
         finance.env["SF_VAR_source"] = f"{{sample: {{rows: 20000, seed: {2 - n % 2}}}}}"
         print(f"SF_CRASH_SEED={SEED}")
-        print(kill_after(finance, chance.random() * 2.5, "sfapply", "-auto-approve"))
+        print(kill_after(finance, 0.3 + chance.random() * 1.2, "sfapply", "-auto-approve"))
         totals = finance.totals()
         assert totals in (old, new), f"SF_CRASH_SEED={SEED}: figures of neither week"
-        seen.add(totals == target)
         finance.apply()
         assert finance.totals() == target and finance.changes() == {}
         check_no_orphans(finance)
@@ -329,7 +332,7 @@ def test_a_full_disk_while_loading_keeps_yesterdays_figures(room, installed, tmp
     room.fill(leave_kb)
     result = ws.run("sfapply", "-auto-approve")
     assert result.code not in (0, 65, 64), result
-    assert re.search("disk is full|[Nn]o space left", result.err), result
+    assert re.search("[Nn]o space left|disk is full|free disk space", result.err), result
     room.free()
     with contextlib.suppress(AssertionError):  # PostgreSQL itself may have given up, and is started by the next apply
         assert ws.totals() == yesterday.totals()
