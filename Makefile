@@ -4,7 +4,7 @@ ifeq ($(origin CC),default)
 CC = gcc
 endif
 Q := $(if $(V),,@)
-PKGS = openssl yaml-0.1 sqlite3 libpq libssh2 zlib
+PKGS = openssl yaml-0.1 sqlite3 libpq libssh2 libcurl expat zlib
 WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 \
        -Wvla -Wundef -fno-common -Werror
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE

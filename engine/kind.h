@@ -7,7 +7,7 @@
  *
  * - Calls come on a worker thread, many resources at once, never two for one resource. A call may block up to
  *   op->deadline_ms and never sleeps: what needs waiting answers `is_pending` with a hint, and the engine calls read()
- *   again later.
+ *   again later, or with `again` the same verb: update() once there is an identity, create() before that, destroy().
  * - Before each call that changes the world a driver asks with sf_op_intent(); after the one call that gives the object its
  *   identity it reports sf_op_made() at once. Both return when the journal is on disk. create() makes exactly one
  *   identity-giving call, first, carrying the ownership marks; all that follows is idempotent and update() could redo it.
@@ -73,7 +73,8 @@ struct sf_op {
 struct sf_outcome {
     struct sf_str id;             /* as soon as it is known, even if a later step fails */
     const struct sf_value *attrs; /* map: what exists now */
-    bool is_pending;              /* accepted but not finished: read() will be called again */
+    bool is_pending;              /* accepted but not finished: read() will be called until it says otherwise */
+    bool again;                   /* with is_pending: not read() but the rest of the work, update(), create() or destroy() */
     uint32_t poll_after_ms;       /* hint for that */
     const char *waiting_for;      /* for the progress line while pending */
 };
@@ -86,6 +87,12 @@ typedef enum sf_code sf_driver_update_fn(struct sf_op *op, struct sf_str id, con
                                          const struct sf_value *want, struct sf_outcome *out, struct sf_err *err);
 typedef enum sf_code sf_driver_destroy_fn(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err);
 typedef enum sf_code sf_driver_preflight_fn(struct sf_op *op, const struct sf_value *want, struct sf_err *err);
+
+/* What the person who runs sfstack must be allowed to do for one kind: `sfplan -caller-policy`, and the check before an apply. */
+struct sf_need {
+    const char *actions;  /* separated by blanks: "s3:CreateBucket s3:PutBucketTagging" */
+    const char *resource; /* "arn:{partition}:s3:::{name}"; {x} is an attribute, or partition, account, region; "*" where IAM has no narrower */
+};
 
 struct sf_driver {
     const char *kind;
@@ -103,6 +110,7 @@ struct sf_driver {
      * a source (dataset) may write the cache. Runs on a worker when is_slow_derive, else inline. */
     sf_driver_derive_fn *derive;
     bool is_slow_derive;
+    const struct sf_need *needs; /* ended by one without actions; NULL: none */
 };
 
 /* Every driver linked in; generated. NULL-terminated. */
@@ -113,8 +121,12 @@ struct sf_provider {
     const char *name;
     struct sf_str account, region; /* where they are fixed; else open() sets them in the site */
     const struct sf_world *world;
-    /* Called first of all, before even state is written; may be NULL. See struct sf_world. */
-    enum sf_code (*check)(struct sf_arena *arena, const struct sf_site *site, struct sf_err *err);
+    /* Called first of all, before even state is opened; may be NULL. See struct sf_world. */
+    enum sf_code (*check)(struct sf_arena *arena, struct sf_site *site, struct sf_err *err);
+    /* The first line of a plan: who and where. May be NULL. See struct sf_world. */
+    void (*greet)(const struct sf_site *site, struct sf_buf *out);
+    /* Frees what check() and open() made. May be NULL. */
+    void (*close)(struct sf_site *site);
     /* Called once before planning. See struct sf_world. */
     enum sf_code (*open)(struct sf_arena *arena, struct sf_site *site, bool may_write, const struct sf_value *recorded, void **ctx,
                          const struct sf_value **record, struct sf_err *err);

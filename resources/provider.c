@@ -12,6 +12,8 @@ bool sf_provider_find(struct sf_str name, struct sf_provider *out)
                                     .region = world->region,
                                     .world = world,
                                     .check = world->check,
+                                    .greet = world->greet,
+                                    .close = world->close,
                                     .open = world->open,
                                     .sweep = world->sweep};
         return true;

@@ -21,6 +21,7 @@ struct sf_err {
     char remote_code[64]; /* what the other side called it: SQLSTATE, AWS error code, SSH error */
     char request_id[64];
     struct sf_mark where;
+    int64_t retry_after_ms; /* of a throttled call: when the other side said to come back; 0: it did not */
     char message[SF_MAX_MESSAGE_BYTES];
     char hint[SF_MAX_MESSAGE_BYTES];
 };

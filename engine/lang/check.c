@@ -81,6 +81,16 @@ static enum sf_code check_iam_name(const char *what, const struct sf_value *v, s
     return bad(what, v, diags, "is no IAM name", "1 to 128 of letters, digits and _+=,.@-");
 }
 
+/* IAM API reference: "/" or printable ASCII between two of them. */
+static enum sf_code check_iam_path(const char *what, const struct sf_value *v, struct sf_diags *diags)
+{
+    struct sf_str s = v->s;
+    bool ok = s.n >= 1 && s.n <= 512 && s.p[0] == '/' && s.p[s.n - 1] == '/';
+    for (size_t i = 0; i < s.n && ok; i++)
+        ok = s.p[i] > ' ' && s.p[i] < 127;
+    return ok ? SF_OK : bad(what, v, diags, "is no IAM path", "'/', or a path that begins and ends with it: /city/finance/");
+}
+
 static enum sf_code check_cidr(const char *what, const struct sf_value *v, struct sf_diags *diags)
 {
     struct sf_cidr cidr;
@@ -405,6 +415,7 @@ static const struct {
     {"cidr", check_cidr, true},
     {"file_path", check_file_path, true},
     {"iam_name", check_iam_name, true},
+    {"iam_path", check_iam_path, true},
     {"identifier", check_identifier, true},
     {"key_prefix", check_key_prefix, true},
     {"policy_document", check_policy_document, false},

@@ -101,7 +101,7 @@ static enum sf_code check_owner_of(const char *path, bool is_ours_to_make, struc
     return SF_E_DENIED;
 }
 
-static enum sf_code check_directory(struct sf_arena *arena, const struct sf_site *site, struct sf_err *err)
+static enum sf_code check_directory(struct sf_arena *arena, struct sf_site *site, struct sf_err *err)
 {
     enum sf_code rc = check_owner_of(sf_str_fmt(arena, "%s/.sf", site->stack_dir).p, true, arena, err);
     return rc ? rc : check_owner_of(site->stack_dir, false, arena, err);

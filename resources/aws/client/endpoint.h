@@ -1,0 +1,35 @@
+/* Where a service is and how to sign for it: partitions, regional and global endpoints, overrides.
+ *
+ * Overrides in botocore's order: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's services section, the profile's endpoint_url;
+ * none of them when AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true. Source of partitions and patterns: botocore's endpoints.json and partitions.json. */
+#ifndef SF_AWS_ENDPOINT_H
+#define SF_AWS_ENDPOINT_H
+
+#include "resources/aws/client/config.h"
+
+struct sf_aws_partition {
+    const char *name;       /* "aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc" */
+    const char *suffix;     /* "amazonaws.com" */
+    const char *dual_suffix; /* "api.aws" */
+    const char *global_region; /* the region IAM is signed for: "us-east-1" */
+};
+
+/* The partition of a region, known or by the shape of its name; aws when nothing fits. Never NULL. */
+const struct sf_aws_partition *sf_aws_partition_of(struct sf_str region);
+/* Whether it has the shape of a region's name ("us-west-2"). */
+bool sf_aws_is_region(struct sf_str region);
+
+struct sf_aws_endpoint {
+    struct sf_str url;            /* "https://transfer.us-west-2.amazonaws.com", no trailing slash */
+    struct sf_str signing_region; /* "us-east-1" for iam in aws */
+    struct sf_str signing_name;   /* "transfer" */
+    bool is_custom;               /* from an override */
+};
+
+/* `service`: endpoint prefix, also sfprobe's word: "s3 iam sts ec2 redshift redshift-serverless redshift-data transfer secretsmanager glue kms". S3 is path-style
+ * only for custom endpoints; the caller puts the bucket before the host otherwise. SF_E_CONFIG: an override that is no http(s) URL, or plain
+ * http to another host than loopback. */
+enum sf_code sf_aws_endpoint_of(struct sf_arena *arena, const struct sf_aws_config *config, const char *service, struct sf_str region,
+                                struct sf_aws_endpoint *endpoint, struct sf_err *err) SF_MUST_CHECK;
+
+#endif
