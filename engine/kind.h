@@ -7,7 +7,8 @@
  *
  * - Calls come on a worker thread, many resources at once, never two for one resource. A call may block up to
  *   op->deadline_ms and never sleeps: what needs waiting answers `is_pending` with a hint, and the engine calls read()
- *   again later, or with `again` the same verb: update() once there is an identity, create() before that, destroy().
+ *   again later, or with `again` the same verb: update() once there is an identity (with have == want: read first), create()
+ *   before that, destroy().
  * - Before each call that changes the world a driver asks with sf_op_intent(); after the one call that gives the object its
  *   identity it reports sf_op_made() at once. Both return when the journal is on disk. create() makes exactly one
  *   identity-giving call, first, carrying the ownership marks; all that follows is idempotent and update() could redo it.
@@ -35,6 +36,7 @@ struct sf_site {
     struct sf_str provider;          /* "local" or "aws" */
     struct sf_str account;           /* "000000000000" locally */
     struct sf_str region;            /* "local" locally */
+    struct sf_str caller;            /* who this run is in the world: an ARN; empty locally */
     const struct sf_value *tags;     /* stack-level tags */
     const struct sf_value *settings; /* the provider's block of the stack file, a map */
     const char *stack_dir;           /* absolute, of the stack file: relative paths in attributes start here */

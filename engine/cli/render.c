@@ -396,7 +396,7 @@ void sf_render_node(struct sf_buf *out, const struct sf_run *run, const struct s
         return;
     }
     headline(&pen, node);
-    bool is_create_first = node->action == SF_REPLACE && node->schema->replace_order == SF_CREATE_FIRST;
+    bool is_create_first = node->action == SF_REPLACE && sf_node_is_create_first(node);
     const char *text = is_create_first ? "+/- " : symbols[node->action];
     sf_buf_addf(out, "%*s", node->action == SF_REPLACE ? 0 : 2, "");
     paint(&pen, node->action == SF_CREATE ? GREEN : node->action == SF_UPDATE ? YELLOW : RED);

@@ -22,6 +22,12 @@ const struct sf_schema *sf_schema_find(struct sf_str kind)
     return hit ? *hit : NULL;
 }
 
+const struct sf_timeouts *sf_schema_timeouts(const struct sf_schema *schema, struct sf_str world)
+{
+    const struct sf_timeouts *own = &schema->timeouts[1];
+    return own->world && sf_str_is(world, own->world) ? own : &schema->timeouts[0];
+}
+
 int sf_schema_attr(const struct sf_schema *schema, struct sf_str name)
 {
     for (size_t i = 0; i < schema->n_attrs; i++)

@@ -52,6 +52,12 @@ struct sf_attr {
     bool is_write_only;
 };
 
+/* Deadlines, seconds. */
+struct sf_timeouts {
+    const char *world; /* "local" or "aws"; NULL: any */
+    int create_s, update_s, destroy_s;
+};
+
 struct sf_schema {
     const char *kind;
     const char *summary;
@@ -62,7 +68,7 @@ struct sf_schema {
     enum sf_with_container with_container;
     const char *pool; /* concurrency pool, or NULL */
     int pool_max;
-    int create_s, update_s, destroy_s; /* deadlines, seconds */
+    struct sf_timeouts timeouts[2]; /* any world's, then those of the one world that has its own */
 };
 
 /* Every kind, sorted by name; generated. */
@@ -70,6 +76,7 @@ extern const struct sf_schema *const sf_schemas[];
 extern const size_t sf_schemas_count;
 
 const struct sf_schema *sf_schema_find(struct sf_str kind);
+const struct sf_timeouts *sf_schema_timeouts(const struct sf_schema *schema, struct sf_str world);
 /* Index into schema->attrs, or -1. */
 int sf_schema_attr(const struct sf_schema *schema, struct sf_str name);
 

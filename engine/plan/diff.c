@@ -592,3 +592,17 @@ bool sf_graph_has_changes(const struct sf_graph *graph)
     size_t recorded = graph->recorded_outputs ? graph->recorded_outputs->map.n : 0;
     return !sf_value_equal(graph->outputs, graph->recorded_outputs) && (graph->outputs->map.n || recorded);
 }
+
+/* Whether the new object goes by another name than the old one; two of one name cannot stand side by side. */
+static bool is_renamed(const struct sf_node *node)
+{
+    for (size_t i = 0; i < node->n_changes; i++)
+        if (strcmp(node->changes[i].attr->name, node->schema->identity) == 0)
+            return true;
+    return false;
+}
+
+bool sf_node_is_create_first(const struct sf_node *node)
+{
+    return node->schema->replace_order == SF_CREATE_FIRST && !node->is_destroyed_with_container && is_renamed(node);
+}

@@ -185,6 +185,9 @@ struct sf_value *sf_node_merge(struct sf_graph *graph, struct sf_arena *arena, c
 /* Copy with every clear secret replaced by its fingerprint: what may be stored. */
 const struct sf_value *sf_value_sealed(struct sf_graph *graph, struct sf_arena *arena, const struct sf_value *v);
 
+/* Whether a replacement makes the new object before it takes the old one away: the kind wants it so, and the name changes too. */
+bool sf_node_is_create_first(const struct sf_node *node);
+
 /* The stack file's guards (protect, on_remove) are not those that state records. */
 bool sf_node_changes_guard(const struct sf_node *node);
 /* Nothing is called, but people should know: a new address, another guard. */

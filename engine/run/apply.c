@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_ATTEMPTS = 8, SAID_FROM_ATTEMPT = 3, FIRST_RETRY_MS = 200, MAX_RETRY_MS = 10000, DEFAULT_SECONDS = 600 };
+enum { SAID_FROM_ATTEMPT = 3, DEFAULT_SECONDS = 600, USUAL_POLL_MS = 1000 };
 
 struct applying {
     struct sf_run *run;
@@ -131,18 +131,12 @@ static enum sf_step_result not_done(struct applying *applying, struct sf_step *s
     return SF_STEP_FAILED;
 }
 
-static bool is_retryable(const struct sf_step *step)
-{
-    return (step->rc == SF_E_THROTTLED || step->rc == SF_E_UNAVAILABLE) && step->attempts < MAX_ATTEMPTS &&
-           sf_clock_ms() < step->op.deadline_ms;
-}
-
 /* --- one step --- */
 
-static int seconds_of(const struct sf_step *step)
+static int seconds_of(const struct sf_run *run, const struct sf_step *step)
 {
     const struct sf_resource *resource = step->node->resource;
-    const struct sf_schema *schema = step->node->schema;
+    const struct sf_timeouts *schema = sf_schema_timeouts(step->node->schema, run->site.provider);
     int own = 0, usual = 0;
     switch (step->verb) {
     case SF_VERB_CREATE:
@@ -217,7 +211,7 @@ static enum sf_code evaluate(struct applying *applying, struct sf_step *step)
     node->planned.attrs = step->want;
     node->planned.refs = step->refs;
     node->planned.id = step->verb == SF_VERB_UPDATE ? node->recorded->id : SF_STR_NONE;
-    step->op = sf_run_op(run, &step->ctx, step->arena, &node->planned, seconds_of(step));
+    step->op = sf_run_op(run, &step->ctx, step->arena, &node->planned, seconds_of(run, step));
     step->op.intent = step->intent;
     if (node->driver->derive && !node->driver->is_slow_derive)
         return node->driver->derive(&step->op, step->want, step->err);
@@ -250,7 +244,7 @@ static enum sf_step_result start_making(struct applying *applying, struct sf_ste
         step->rc = driver->is_slow_derive ? SF_OK : check_against_plan(applying, step);
     if (step->rc)
         return not_done(applying, step);
-    if (step->node->action == SF_REPLACE && sf_steps_is_create_first(step->node)) {
+    if (step->node->action == SF_REPLACE && sf_node_is_create_first(step->node)) {
         enum sf_code rc = depose(applying, step);
         if (rc)
             return store_failed(applying, step, rc);
@@ -313,7 +307,7 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     case SF_VERB_DESTROY:
         if (!node->driver->destroy)
             return taken_away(applying, step);
-        step->op = sf_run_op(run, &step->ctx, step->arena, &node->now, seconds_of(step));
+        step->op = sf_run_op(run, &step->ctx, step->arena, &node->now, seconds_of(run, step));
         step->op.intent = step->intent;
         return SF_STEP_WORK;
     }
@@ -323,7 +317,7 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
 static enum sf_code call_create(struct sf_step *step)
 {
     const struct sf_driver *driver = step->node->driver;
-    if (step->has_intent && step->id.n && driver->update) /* retried after it got its identity */
+    if (step->has_intent && step->id.n && driver->update) /* once more, after it got its identity */
         return driver->update(&step->op, step->id, step->want, step->want, &step->outcome, step->err);
     enum sf_code rc = driver->create(&step->op, step->want, &step->outcome, step->err);
     if (rc != SF_E_UNKNOWN || !driver->find || !driver->update)
@@ -344,8 +338,8 @@ static void work(void *ctx, struct sf_task *task)
     const struct sf_driver *driver = node->driver;
     step->rc = SF_OK;
     *step->err = (struct sf_err){0};
+    step->outcome = (struct sf_outcome){0};
     if (step->is_polling) {
-        step->outcome = (struct sf_outcome){0};
         step->rc = driver->read(&step->op, step->id, &step->outcome, step->err);
         if (step->verb == SF_VERB_DESTROY && step->rc == SF_E_ABSENT)
             step->rc = SF_OK;
@@ -365,21 +359,39 @@ static void work(void *ctx, struct sf_task *task)
     if (step->verb == SF_VERB_CREATE) {
         step->rc = call_create(step);
     } else {
-        const struct sf_value *have = node->seen == SF_SEEN_PRESENT ? node->actual : node->recorded->attrs;
+        /* what was read while planning is not what is there any more, once a part of the work is done */
+        const struct sf_value *have = step->is_resuming                ? step->want
+                                      : node->seen == SF_SEEN_PRESENT ? node->actual
+                                                                      : node->recorded->attrs;
         step->rc = driver->update(&step->op, step->id, have, step->want, &step->outcome, step->err);
     }
+}
+
+/* Accepted, and more is to come: parked until read(), or the rest of the work, is to be asked for. */
+static enum sf_step_result wait_for(struct applying *applying, struct sf_step *step)
+{
+    const struct sf_outcome *outcome = &step->outcome;
+    if (outcome->id.n)
+        step->id = sf_str_dup(step->arena, outcome->id);
+    if (sf_clock_ms() >= step->op.deadline_ms) {
+        step->rc = sf_fail(step->err, SF_E_UNKNOWN, "'%.*s' is still not ready", SF_ARG(step->node->address));
+        sf_hint(step->err, "it was accepted; run the same command again to go on waiting");
+        return not_done(applying, step);
+    }
+    step->is_resuming = outcome->again;
+    step->is_polling = !outcome->again;
+    step->task.park_ms = outcome->poll_after_ms ? outcome->poll_after_ms : USUAL_POLL_MS;
+    return SF_STEP_PARK;
 }
 
 static enum sf_step_result finish(void *ctx, struct sf_task *task)
 {
     struct applying *applying = ctx;
     struct sf_step *step = task->owner;
-    if (step->rc && is_retryable(step)) {
-        int64_t delay = (int64_t)FIRST_RETRY_MS << step->attempts;
-        step->attempts++;
-        task->park_ms = delay > MAX_RETRY_MS ? MAX_RETRY_MS : delay;
+    struct sf_retry_budget *budget = &applying->run->retries;
+    if (sf_retry_again(budget, &step->retry, step->rc, step->err, SF_RETRY_ATTEMPTS, step->op.deadline_ms, &task->park_ms)) {
         const struct sf_run_events *events = applying->run->events;
-        if (step->attempts == SAID_FROM_ATTEMPT && events && events->step_retries)
+        if (step->retry.attempts == SAID_FROM_ATTEMPT && events && events->step_retries)
             events->step_retries(events->ctx, step);
         return SF_STEP_PARK;
     }
@@ -387,18 +399,9 @@ static enum sf_step_result finish(void *ctx, struct sf_task *task)
         sf_context(step->err, "%s '%.*s'", sf_verb_name(step->verb), SF_ARG(step->node->address));
         return not_done(applying, step);
     }
-    if (step->outcome.is_pending) {
-        if (step->outcome.id.n)
-            step->id = step->outcome.id;
-        if (sf_clock_ms() >= step->op.deadline_ms) {
-            step->rc = sf_fail(step->err, SF_E_UNKNOWN, "'%.*s' is still not ready", SF_ARG(step->node->address));
-            sf_hint(step->err, "it was accepted; run the same command again to go on waiting");
-            return not_done(applying, step);
-        }
-        step->is_polling = true;
-        task->park_ms = step->outcome.poll_after_ms ? step->outcome.poll_after_ms : 1000;
-        return SF_STEP_PARK;
-    }
+    sf_retry_done(budget, &step->retry);
+    if (step->outcome.is_pending)
+        return wait_for(applying, step);
     return step->verb == SF_VERB_DESTROY ? taken_away(applying, step) : made(applying, step);
 }
 

@@ -2,6 +2,7 @@
 #ifndef SF_RUN_APPLY_H
 #define SF_RUN_APPLY_H
 
+#include "engine/run/retry.h"
 #include "engine/run/session.h"
 
 enum sf_verb { SF_VERB_CREATE, SF_VERB_UPDATE, SF_VERB_DESTROY, SF_VERB_FORGET, SF_VERB_RECORD };
@@ -27,8 +28,9 @@ struct sf_step {
     struct sf_str id; /* identity, when known */
 
     /* the call under way */
-    bool is_polling;
-    int attempts;
+    bool is_resuming; /* the driver asked to be called for the rest of the work */
+    bool is_polling;  /* read() is asked whether it is ready */
+    struct sf_retry retry;
     bool has_intent;
     bool carries_intent; /* it is one that an earlier run left open */
     struct sf_str intent;

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { READ_DEADLINE_S = 120 };
+enum { READ_DEADLINE_S = 120, UNANSWERED_ATTEMPTS = 3 };
 
 /* One node on its way to being decided. */
 struct visit {
@@ -20,6 +20,8 @@ struct visit {
     struct sf_err *err; /* of the worker's calls, or the planning's scratch for calls made inline */
     struct sf_outcome outcome;
     enum sf_code find_rc, read_rc;
+    struct sf_retry retry;
+    int64_t deadline_ms; /* of all tries together */
 };
 
 struct planning {
@@ -83,6 +85,8 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     struct sf_run *run = planning->run;
     struct sf_node *node = visit->node;
     const struct sf_driver *driver = node->driver;
+    if (visit->retry.attempts) /* back from being parked */
+        return SF_STEP_WORK;
     visit->err = &planning->scratch;
     sf_node_prepare_now(&run->graph, node);
     if (node->resource && node->is_targeted && !run->graph.options.is_refresh_only) {
@@ -170,11 +174,31 @@ static void adopt_found(struct planning *planning, struct visit *visit)
     sf_node_prepare_now(&run->graph, node);
 }
 
+/* Whether the call that was turned away is made again. What cannot be asked since its container is down is not: that is an answer. */
+static bool is_tried_again(struct planning *planning, struct visit *visit)
+{
+    enum sf_code rc = visit->rc ? visit->rc : visit->find_rc ? visit->find_rc : visit->read_rc;
+    bool is_container_down = rc == SF_E_UNAVAILABLE && visit->node->container && !visit->err->remote_code[0];
+    if (!rc || is_container_down)
+        return false;
+    if (!visit->deadline_ms)
+        visit->deadline_ms = sf_clock_ms() + 1000LL * READ_DEADLINE_S;
+    int attempts = rc == SF_E_THROTTLED ? SF_RETRY_ATTEMPTS : UNANSWERED_ATTEMPTS;
+    if (!sf_retry_again(&planning->run->retries, &visit->retry, rc, visit->err, attempts, visit->deadline_ms, &visit->task.park_ms))
+        return false;
+    visit->rc = visit->find_rc = visit->read_rc = SF_OK;
+    *visit->err = (struct sf_err){0};
+    return true;
+}
+
 static enum sf_step_result finish(void *ctx, struct sf_task *task)
 {
     struct planning *planning = ctx;
     struct visit *visit = task->owner;
     struct sf_node *node = visit->node;
+    if (is_tried_again(planning, visit))
+        return SF_STEP_PARK;
+    sf_retry_done(&planning->run->retries, &visit->retry);
     if (visit->rc) {
         fail_visit(planning, visit, visit->wants_preflight ? "before creating" : "while evaluating");
         return SF_STEP_FAILED;

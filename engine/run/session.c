@@ -285,6 +285,7 @@ enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params,
     run->last_note = &run->notes;
     run->parallelism = params->parallelism;
     run->started_ms = sf_clock_ms();
+    run->retries.tokens = SF_RETRY_TOKENS;
     pthread_mutex_init(&run->mutex, NULL);
     run->id = sf_random_uuid(run->arena);
     run->diags = sf_diags_new(run->arena);
@@ -323,6 +324,9 @@ enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params,
 void sf_run_close(struct sf_run *run)
 {
     sf_sched_free(run->sched);
+    struct sf_provider provider;
+    if (sf_provider_find(run->site.provider, &provider) && provider.close)
+        provider.close(&run->site);
     if (run->in_transaction)
         sf_store_rollback(run->store);
     sf_store_close(run->store);

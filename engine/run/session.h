@@ -5,6 +5,7 @@
 #define SF_RUN_SESSION_H
 
 #include "engine/plan/graph.h"
+#include "engine/run/retry.h"
 #include "engine/run/sched.h"
 #include "state/store.h"
 
@@ -47,6 +48,7 @@ struct sf_run {
     struct sf_note *notes, **last_note;
     const struct sf_value *unstored_world; /* world record to store once writing starts */
     int parallelism;
+    struct sf_retry_budget retries; /* the scheduler's thread only */
     struct sf_step **steps; /* of the apply under way */
     size_t n_steps;
     int64_t started_ms;

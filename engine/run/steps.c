@@ -27,11 +27,6 @@ static struct sf_step *add_step(struct building *building, struct sf_node *node,
     return step;
 }
 
-bool sf_steps_is_create_first(const struct sf_node *node)
-{
-    return node->schema->replace_order == SF_CREATE_FIRST && !node->is_destroyed_with_container;
-}
-
 /* The old object of a create-first replacement, under a generation of its own until it is destroyed. */
 static const struct sf_recorded *as_deposed(struct sf_arena *arena, const struct sf_recorded *row)
 {
@@ -56,7 +51,7 @@ static void add_steps_of(struct building *building, struct sf_node *node)
         break;
     case SF_REPLACE:
         *take_away = add_step(building, node, away,
-                              sf_steps_is_create_first(node) ? as_deposed(building->run->arena, node->recorded) : node->recorded);
+                              sf_node_is_create_first(node) ? as_deposed(building->run->arena, node->recorded) : node->recorded);
         *make = add_step(building, node, SF_VERB_CREATE, NULL);
         break;
     case SF_DELETE:
@@ -141,14 +136,14 @@ static void order_node(struct building *building, struct edges *edges, struct sf
     for (size_t i = 0; i < node->n_recorded_deps; i++) {
         struct sf_node *dep = node->recorded_deps[i];
         struct sf_step *dep_away = building->take_away[dep->index], *dep_make = building->make[dep->index];
-        if (away && dep_away && !(goes_along && dep == container) && !(dep->action == SF_REPLACE && sf_steps_is_create_first(dep)))
+        if (away && dep_away && !(goes_along && dep == container) && !(dep->action == SF_REPLACE && sf_node_is_create_first(dep)))
             edge(edges, away, dep_away);
         if (away && dep_make && dep->action == SF_UPDATE && node->action == SF_DELETE && !goes_along)
             edge(edges, away, dep_make);
         if (make && node->action != SF_REPLACE && dep_away && dep->action == SF_DELETE)
             edge(edges, make, dep_away);
     }
-    if (node->action == SF_REPLACE && sf_steps_is_create_first(node)) {
+    if (node->action == SF_REPLACE && sf_node_is_create_first(node)) {
         edge(edges, make, away);
         for (size_t i = 0; i < node->n_dependents; i++)
             edge(edges, building->make[node->dependents[i]->index], away);

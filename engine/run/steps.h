@@ -8,7 +8,5 @@
  * what loses its reference is updated before the thing goes; what goes with its container is forgotten after it. Linear in nodes
  * and edges. */
 struct sf_step **sf_steps_build(struct sf_run *run, size_t *n);
-/* Whether a replacement makes the new object before it takes the old one away. */
-bool sf_steps_is_create_first(const struct sf_node *node);
 
 #endif

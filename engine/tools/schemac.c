@@ -308,6 +308,39 @@ static const struct sf_attr *find_attr(const struct sf_schema *schema, const cha
     return NULL;
 }
 
+static void read_deadlines(struct compiler *c, const struct sf_value *block, struct sf_timeouts *out)
+{
+    static const char *const keys[] = {"create_s", "update_s", "destroy_s"};
+    int *const places[] = {&out->create_s, &out->update_s, &out->destroy_s};
+    for (size_t i = 0; i < SF_COUNT(places); i++) {
+        int64_t seconds;
+        if (!block || !get_int(c, block, keys[i], &seconds))
+            continue;
+        if (seconds < 1 || seconds > MAX_TIMEOUT_S)
+            sf_diag_error(c->diags, "SF0606", block->mark, "'%s' must be 1 to %d", keys[i], MAX_TIMEOUT_S);
+        else
+            *places[i] = (int)seconds;
+    }
+}
+
+/* `timeouts: {create_s: 60, aws: {create_s: 2400}}`: AWS takes longer for most things. */
+static void read_timeouts(struct compiler *c, const struct sf_value *block, struct sf_schema *schema)
+{
+    static const char *const keys[] = {"create_s", "update_s", "destroy_s", "aws"}, *const own_keys[] = {"create_s", "update_s", "destroy_s"};
+    schema->timeouts[0] = (struct sf_timeouts){NULL, DEFAULT_TIMEOUT_S, DEFAULT_TIMEOUT_S, DEFAULT_TIMEOUT_S};
+    if (!block || block->type != SF_V_MAP)
+        return;
+    const struct sf_value *own = sf_map_getz(block, "aws");
+    check_keys(c, block, "timeouts", keys, SF_COUNT(keys));
+    read_deadlines(c, block, &schema->timeouts[0]);
+    if (!own || own->type != SF_V_MAP)
+        return;
+    schema->timeouts[1] = schema->timeouts[0];
+    schema->timeouts[1].world = "aws";
+    check_keys(c, own, "timeouts", own_keys, SF_COUNT(own_keys));
+    read_deadlines(c, own, &schema->timeouts[1]);
+}
+
 static void read_kind(struct compiler *c, const char *path, const struct sf_value *root, struct sf_schema *schema)
 {
     if (root->type != SF_V_MAP) {
@@ -334,21 +367,7 @@ static void read_kind(struct compiler *c, const char *path, const struct sf_valu
     schema->replace_order = (enum sf_replace_order)get_choice(c, root, "replace_order", order_names, SF_COUNT(order_names));
     schema->with_container =
         (enum sf_with_container)get_choice(c, root, "with_container", container_names, SF_COUNT(container_names));
-    static const char *const timeout_keys[] = {"create_s", "update_s", "destroy_s"};
-    int *const timeouts[] = {&schema->create_s, &schema->update_s, &schema->destroy_s};
-    const struct sf_value *block = sf_map_getz(root, "timeouts");
-    if (block && block->type == SF_V_MAP)
-        check_keys(c, block, "timeouts", timeout_keys, SF_COUNT(timeout_keys));
-    for (size_t i = 0; i < SF_COUNT(timeouts); i++) {
-        int64_t seconds;
-        *timeouts[i] = DEFAULT_TIMEOUT_S;
-        if (!block || !get_int(c, block, timeout_keys[i], &seconds))
-            continue;
-        if (seconds < 1 || seconds > MAX_TIMEOUT_S)
-            sf_diag_error(c->diags, "SF0606", block->mark, "'%s' must be 1 to %d", timeout_keys[i], MAX_TIMEOUT_S);
-        else
-            *timeouts[i] = (int)seconds;
-    }
+    read_timeouts(c, sf_map_getz(root, "timeouts"), schema);
     const struct sf_value *attrs = sf_map_getz(root, "attributes");
     if (!schema->summary || !schema->identity || !attrs) {
         sf_diag_error(c->diags, "SF0608", root->mark, "a kind needs summary, identity and attributes");
@@ -509,8 +528,14 @@ static void put_schema(struct compiler *c, struct sf_buf *out, const struct sf_s
     sf_buf_addf(out, ", .attrs = %s, .n_attrs = %zu, .replace_order = %s, .with_container = %s", attrs, schema->n_attrs,
                 order_symbols[schema->replace_order], container_symbols[schema->with_container]);
     put_text_member(out, "pool", schema->pool);
-    sf_buf_addf(out, ", .pool_max = %d, .create_s = %d, .update_s = %d, .destroy_s = %d};\n\n", schema->pool_max, schema->create_s,
-                schema->update_s, schema->destroy_s);
+    sf_buf_addf(out, ", .pool_max = %d, .timeouts = {", schema->pool_max);
+    for (size_t i = 0; i < SF_COUNT(schema->timeouts); i++) {
+        const struct sf_timeouts *t = &schema->timeouts[i];
+        sf_buf_addz(out, i ? ", {" : "{");
+        put_string(out, t->world);
+        sf_buf_addf(out, ", %d, %d, %d}", t->create_s, t->update_s, t->destroy_s);
+    }
+    sf_buf_addz(out, "}};\n\n");
 }
 
 static void put_macro(struct sf_buf *out, const char *prefix, const char *name)
