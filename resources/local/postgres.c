@@ -20,7 +20,6 @@ enum {
     MAX_SOCKET_DIR = 107 - 16, /* "/.s.PGSQL.65535" and its NUL */
     MAX_PORT_TRIES = 200,
     STOP_WAIT_MS = 30000,
-    LOG_TAIL_BYTES = 8192,
 };
 
 /* --- where things are --- */
@@ -42,6 +41,7 @@ enum sf_code sf_postgres_load(struct sf_op *op, struct sf_str id, struct sf_post
     *pg = (struct sf_postgres){.id = id, .dir = sf_territory_path(op, "clusters/%.*s", SF_ARG(id)), .version = ""};
     pg->data_dir = sf_str_fmt(op->arena, "%s/data", pg->dir).p;
     pg->socket_dir = socket_dir_of(op, pg->dir);
+    pg->log_end = sf_postgres_log_end(op, pg);
     enum sf_code rc = sf_territory_read_meta(op, sf_str_fmt(op->arena, "%s/meta.json", pg->dir).p, &pg->meta, err);
     if (rc) {
         return rc;
@@ -417,41 +417,16 @@ static enum sf_code record_server(struct sf_op *op, const struct sf_postgres *pg
     return sf_territory_write_file(op, sf_str_fmt(op->arena, "%s/server.json", pg->dir).p, text, 0600, err);
 }
 
-/* The last line of the server's log that says why it gave up; empty when there is none. */
-static struct sf_str reason_in_log(struct sf_op *op, const char *path)
+static enum sf_code fail_start(struct sf_op *op, const struct sf_postgres *pg, struct sf_err *err)
 {
-    char *bytes = sf_arena_alloc(op->arena, LOG_TAIL_BYTES + 1);
-    sf_territory_enter(op);
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    sf_territory_leave(op);
-    if (fd < 0) {
-        return SF_STR_NONE;
-    }
-    off_t size = lseek(fd, 0, SEEK_END);
-    ssize_t n = size < 0 ? -1 : pread(fd, bytes, LOG_TAIL_BYTES, size > LOG_TAIL_BYTES ? size - LOG_TAIL_BYTES : 0);
-    close(fd);
-    bytes[n > 0 ? n : 0] = '\0';
-    const char *found = NULL;
-    for (const char *at = strstr(bytes, "FATAL:  "); at; at = strstr(at + 1, "FATAL:  ")) {
-        found = at;
-    }
-    if (!found) {
-        return SF_STR_NONE;
-    }
-    return (struct sf_str){found + strlen("FATAL:  "), strcspn(found + strlen("FATAL:  "), "\n")};
-}
-
-static enum sf_code fail_start(struct sf_op *op, const struct sf_postgres *pg, const char *log, struct sf_err *err)
-{
-    struct sf_str reason = reason_in_log(op, log);
+    struct sf_str reason = sf_postgres_reason(op, pg);
     sf_fail(err, SF_E_UNAVAILABLE, "cluster '%.*s' did not start: %.*s", SF_ARG(pg->id),
             SF_ARG(reason.n ? reason : SF_STR("its log says no reason")));
-    sf_hint(err, "see %s", log);
-    return SF_E_UNAVAILABLE;
+    sf_hint(err, "see %s", sf_postgres_log(op, pg));
+    return sf_postgres_full(pg, reason, SF_E_UNAVAILABLE, err);
 }
 
-static enum sf_code launch(struct sf_op *op, const struct sf_postgres *pg, const char *bin, const char *log, int *status,
-                           struct sf_err *err)
+static enum sf_code launch(struct sf_op *op, const struct sf_postgres *pg, const char *bin, int *status, struct sf_err *err)
 {
     int64_t left_s = op->deadline_ms > 0 ? (op->deadline_ms - sf_clock_ms()) / 1000 : 60;
     const char *const argv[] = {
@@ -461,7 +436,7 @@ static enum sf_code launch(struct sf_op *op, const struct sf_postgres *pg, const
         "--wait",
         sf_str_fmt(op->arena, "--timeout=%lld", (long long)(left_s > 1 ? left_s : 1)).p,
         sf_str_fmt(op->arena, "--pgdata=%s", pg->data_dir).p,
-        sf_str_fmt(op->arena, "--log=%s", log).p,
+        sf_str_fmt(op->arena, "--log=%s", sf_postgres_log(op, pg)).p,
         NULL,
     };
     struct sf_proc_spec spec = {.argv = argv, .dir = pg->dir, .as_run_account = true};
@@ -494,7 +469,7 @@ bool sf_postgres_is_recorded(struct sf_op *op, const struct sf_postgres *pg)
 
 enum sf_code sf_postgres_start(struct sf_op *op, struct sf_postgres *pg, struct sf_err *err)
 {
-    const char *bin, *log = sf_str_fmt(op->arena, "%s/log", pg->dir).p;
+    const char *bin;
     pid_t pid;
     uint64_t start_time;
     if (sf_postgres_is_running(op, pg, &pid, &start_time)) {
@@ -531,12 +506,12 @@ enum sf_code sf_postgres_start(struct sf_op *op, struct sf_postgres *pg, struct 
             pg->port++;
             continue;
         }
-        rc = launch(op, pg, bin, log, &status, err);
+        rc = launch(op, pg, bin, &status, err);
         if (rc || status == 0) {
             break;
         }
         if (is_port_free(addresses, pg->port)) {
-            return fail_start(op, pg, log, err);
+            return fail_start(op, pg, err);
         }
         pg->port++; /* somebody took it in between */
     }
@@ -547,7 +522,7 @@ enum sf_code sf_postgres_start(struct sf_op *op, struct sf_postgres *pg, struct 
         sf_op_warn(op, "port %d is taken; cluster '%.*s' listens on %d instead, and keeps it", first, SF_ARG(pg->id), pg->port);
     }
     if (!sf_postgres_is_running(op, pg, &pid, &start_time)) {
-        return fail_start(op, pg, log, err);
+        return fail_start(op, pg, err);
     }
     ask_version(op, pg);
     return record_server(op, pg, pid, start_time, err);

@@ -35,6 +35,7 @@ struct sf_postgres {
     int declared_port;      /* what the stack asks for: rules of security groups speak of this one */
     int64_t recorded_pid;   /* of the last start; 0 when there was none */
     int64_t recorded_start; /* its start time, which tells it from a later process of that number */
+    int64_t log_end;        /* bytes in the server's log when this was loaded: what it said since is behind them */
     bool is_being_removed;
 };
 
@@ -65,6 +66,21 @@ enum sf_code sf_postgres_remove_sockets(struct sf_op *op, const struct sf_postgr
 /* Engine control. SF_E_UNAVAILABLE when the server is stopped. Close with sf_pg_close(). */
 enum sf_code sf_postgres_connect(struct sf_op *op, const struct sf_postgres *pg, const char *database, bool is_read_only,
                                  struct sf_pg **conn, struct sf_err *err) SF_MUST_CHECK;
+
+/* --- its log (postgres_log.c) --- */
+
+const char *sf_postgres_log(struct sf_op *op, const struct sf_postgres *pg);
+int64_t sf_postgres_log_end(struct sf_op *op, const struct sf_postgres *pg);
+/* What the last PANIC line of a piece of log says, else the last FATAL line; empty when there is neither. */
+struct sf_str sf_postgres_log_reason(struct sf_str text);
+/* The same of what the server wrote since `pg` was loaded. */
+struct sf_str sf_postgres_reason(struct sf_op *op, const struct sf_postgres *pg);
+/* Where the reason is a full disk: that hint, and SF_E_IO in place of SF_E_UNAVAILABLE. Returns the code. */
+enum sf_code sf_postgres_full(const struct sf_postgres *pg, struct sf_str reason, enum sf_code rc,
+                              struct sf_err *err) SF_MUST_CHECK;
+/* For an error of a connection to this server: when it was lost (SF_E_UNAVAILABLE, SF_E_UNKNOWN) and the log says why, the reason
+ * is put in front of the message, and a full disk is treated as one. Returns the code. */
+enum sf_code sf_postgres_blame(struct sf_op *op, const struct sf_postgres *pg, enum sf_code rc, struct sf_err *err) SF_MUST_CHECK;
 
 /* --- configuration, derived from the territory (enforce_pg.c) --- */
 

@@ -326,6 +326,7 @@ enum sf_code sf_local_warehouse_query(struct sf_op *op, const struct sf_object *
             err->code = rc;
         }
     }
+    rc = sf_postgres_blame(op, &pg, rc, err);
     sf_pg_close(conn);
     return rc;
 }
@@ -351,7 +352,7 @@ enum sf_code sf_local_warehouse_run(struct sf_op *op, const struct sf_object *cl
         rc = connect_as_client(op, &pg, cluster, &conn, err);
     }
     if (!rc) {
-        rc = transact(op, conn, statements, n, rows, failed, err);
+        rc = sf_postgres_blame(op, &pg, transact(op, conn, statements, n, rows, failed, err), err);
     }
     sf_pg_close(conn);
     return rc;
@@ -373,7 +374,7 @@ enum sf_code sf_local_warehouse_control(struct sf_op *op, const struct sf_object
         rc = sf_postgres_connect(op, &pg, pg.database, false, &conn, err);
     }
     if (!rc) {
-        rc = transact(op, conn, statements, n, rows, failed, err);
+        rc = sf_postgres_blame(op, &pg, transact(op, conn, statements, n, rows, failed, err), err);
     }
     sf_pg_close(conn);
     return rc;

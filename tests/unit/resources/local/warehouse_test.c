@@ -230,6 +230,22 @@ static void without_its_password_a_load_says_where_it_comes_from(void **state)
     assert_ok(h, load((const char *const[]){"t/a.csv.gz", NULL}, &got));
 }
 
+/* The log is read for all three ways to the server; postgres_log_test.c has what may stand in it. */
+static void a_lost_connection_is_explained_by_the_servers_log(void **state)
+{
+    (void)state;
+    struct sf_statement end[] = {{.sql = SF_STR("SELECT pg_terminate_backend(pg_backend_pid())")}};
+    const struct sf_value *rows;
+    size_t failed;
+    static const char why[] = "cluster 'dw' gave up (terminating connection due to administrator command): lost the connection";
+    assert_int_equal(sf_local_warehouse_run(harness_op(h), &cluster, end, 1, &rows, &failed, &h->err), SF_E_UNAVAILABLE);
+    assert_has(h->err.message, why);
+    assert_int_equal(sf_local_warehouse_control(harness_op(h), &cluster, end, 1, &rows, &failed, &h->err), SF_E_UNAVAILABLE);
+    assert_has(h->err.message, why);
+    assert_int_equal(sf_local_warehouse_query(harness_op(h), &cluster, end[0].sql, &rows, &h->err), SF_E_UNAVAILABLE);
+    assert_has(h->err.message, why);
+}
+
 int main(void)
 {
     sf_pg_forget_environment();
@@ -239,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup(a_damaged_object_leaves_the_old_table, allow_all),
         cmocka_unit_test_setup(a_password_changed_in_the_database_is_put_back, allow_all),
         cmocka_unit_test_setup(without_its_password_a_load_says_where_it_comes_from, allow_all),
+        cmocka_unit_test(a_lost_connection_is_explained_by_the_servers_log),
     };
     return cmocka_run_group_tests(tests, start_world, stop_world);
 }
