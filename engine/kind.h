@@ -67,7 +67,8 @@ struct sf_op {
     const struct sf_object *self; /* attrs: in read, find and destroy what is recorded; in create and update = want */
     struct sf_str intent;         /* UUID of the running (or, in find, the open) intent; empty while planning */
     int64_t deadline_ms;          /* sf_clock_ms() that blocking calls must not pass */
-    bool is_planning;             /* nothing outside site->cache_dir may change */
+    bool is_adopting; /* read() is asked for `adopt: ID`: self->attrs is what is wanted, and another stack's is SF_E_CONFLICT */
+    bool is_planning; /* nothing outside site->cache_dir may change */
     struct sf_run_ctx *run;
 };
 
@@ -93,7 +94,8 @@ typedef enum sf_code sf_driver_preflight_fn(struct sf_op *op, const struct sf_va
 /* What the person who runs sfstack must be allowed to do for one kind: `sfplan -caller-policy`, and the check before an apply. */
 struct sf_need {
     const char *actions;  /* separated by blanks: "s3:CreateBucket s3:PutBucketTagging" */
-    const char *resource; /* "arn:{partition}:s3:::{name}"; {x} is an attribute, or partition, account, region; "*" where IAM has no narrower */
+    const char *resource; /* "arn:{partition}:s3:::{name}"; {x} is an attribute, or partition, account, region; "*" where IAM has no
+                             narrower */
 };
 
 struct sf_driver {
@@ -129,6 +131,9 @@ struct sf_provider {
     void (*greet)(const struct sf_site *site, struct sf_buf *out);
     /* Frees what check() and open() made. May be NULL. */
     void (*close)(struct sf_site *site);
+    /* Which of a statement's actions the caller is not allowed; may be NULL. See struct sf_world. */
+    enum sf_code (*ask_rights)(struct sf_arena *arena, const struct sf_site *site, const struct sf_value *statement,
+                               const struct sf_value **denied, struct sf_err *err);
     /* Called once before planning. See struct sf_world. */
     enum sf_code (*open)(struct sf_arena *arena, struct sf_site *site, bool may_write, const struct sf_value *recorded, void **ctx,
                          const struct sf_value **record, struct sf_err *err);
@@ -153,7 +158,9 @@ struct sf_review {
     const char *title;
     /* Appends lines of text, each indented by two blanks; nothing when there is nothing to say. No secret is among the attributes
      * shown. */
-    void (*write)(const struct sf_review_item *items, size_t n, struct sf_buf *out);
+    void (*write)(const struct sf_site *site, const struct sf_review_item *items, size_t n, struct sf_buf *out);
+    /* One line for the very top of the plan, or nothing. May be NULL. */
+    void (*head)(const struct sf_site *site, const struct sf_review_item *items, size_t n, struct sf_buf *out);
 };
 
 /* In the order they are shown; NULL-terminated. */

@@ -14,6 +14,7 @@ bool sf_provider_find(struct sf_str name, struct sf_provider *out)
                                     .check = world->check,
                                     .greet = world->greet,
                                     .close = world->close,
+                                    .ask_rights = world->ask_rights,
                                     .open = world->open,
                                     .sweep = world->sweep};
         return true;

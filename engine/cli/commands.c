@@ -100,6 +100,26 @@ static struct sf_str command_line(struct sf_arena *arena, int argc, char **argv)
     return sf_str_fmt(arena, "%s", slash ? slash + 1 : argv[0]);
 }
 
+/* Who and where comes before anything is read: the first thing that a person checks. */
+static void greet(struct command *command)
+{
+    struct sf_run *run = &command->run;
+    struct sf_buf out = SF_BUF(SF_MAX_MESSAGE_BYTES * 4);
+    if (!run->provider.greet)
+        return;
+    run->provider.greet(&run->site, &out);
+    if (command->options.json) {
+        struct sf_value *fields = sf_value_map(command->arena);
+        struct sf_str line = sf_str_dup(command->arena, sf_str_trim(sf_buf_str(&out)));
+        sf_map_set_str(command->arena, fields, "account", run->site.account);
+        sf_map_set_str(command->arena, fields, "region", run->site.region);
+        sf_map_set_str(command->arena, fields, "caller", run->site.caller);
+        sf_buf_clear(&out);
+        sf_render_event_json(&out, command->arena, "info", "identity", line, fields);
+    }
+    sf_ui_print(&out);
+}
+
 static enum sf_code open_command(struct command *command, enum sf_program program, int argc, char **argv, bool may_write)
 {
     sf_ui_open_streams();
@@ -128,7 +148,10 @@ static enum sf_code open_command(struct command *command, enum sf_program progra
                                    .parallelism = command->options.parallelism,
                                    .events = &command->ui.events};
     command->is_open = true;
-    return sf_run_open(&command->run, &params, &command->err);
+    rc = sf_run_open(&command->run, &params, &command->err);
+    if (!rc && !command->options.caller_policy)
+        greet(command);
+    return rc;
 }
 
 static void show_plan(struct command *command)
@@ -298,10 +321,9 @@ static enum sf_code prove_destroyed(struct command *command)
         rc = sf_store_put_meta(run->store, "outputs", sf_value_map(run->arena), &command->err);
     if (!rc)
         rc = sf_run_commit(run, &command->err);
-    struct sf_provider provider;
     const struct sf_value *left = NULL;
-    if (!rc && sf_provider_find(run->site.provider, &provider) && provider.sweep)
-        rc = provider.sweep(run->arena, &run->site, &left, &command->err);
+    if (!rc && run->provider.sweep)
+        rc = run->provider.sweep(run->arena, &run->site, &left, &command->err);
     if (rc)
         return rc;
     remove_secrets(run->site.secrets_dir);

@@ -38,6 +38,7 @@ static const struct option table[] = {
      "only look what changed outside, and record it (sfapply)"},
     {"destroy", FLAG, SF_PLAN | SF_APPLY, AT(is_destroy), NULL, "plan to destroy everything"},
     {"detailed-exitcode", FLAG, SF_PLAN, AT(detailed_exitcode), NULL, "exit 2 when there are changes"},
+    {"caller-policy", FLAG, SF_PLAN, AT(caller_policy), NULL, "print the IAM policy that the person who applies this stack needs"},
     {"json", FLAG, ALL, AT(json), NULL, "one JSON object a line on stdout"},
     {"raw", FLAG, SF_STATE, AT(raw), NULL, "outputs: the bare value"},
     {"no-color", FLAG, ALL, AT(no_color), NULL, "no colours (also NO_COLOR)"},

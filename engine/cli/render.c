@@ -286,6 +286,8 @@ static void headline(struct pen *pen, const struct sf_node *node)
     const char *text = texts[node->action];
     if (node->action == SF_FORGET && node->reason == SF_REASON_GONE)
         text = "is gone and will be forgotten";
+    if (node->reason == SF_REASON_ADOPTED)
+        text = "will be adopted";
     sf_buf_addf(pen->out, "  # %.*s %s", SF_ARG(node->address), text);
     paint(pen, RESET);
     if (node->resource && node->resource->mark.line)
@@ -489,9 +491,8 @@ static void render_notes(struct pen *pen, const struct sf_run *run)
         sf_buf_addc(pen->out, '\n');
 }
 
-static void render_reviews(struct pen *pen, const struct sf_run *run)
+static struct sf_review_item *review_items(struct sf_arena *arena, const struct sf_run *run)
 {
-    struct sf_arena *arena = sf_arena_new();
     struct sf_review_item *items = SF_NEW_ARRAY(arena, run->graph.n_nodes, struct sf_review_item);
     for (size_t i = 0; i < run->graph.n_nodes; i++) {
         const struct sf_node *node = run->graph.nodes[i];
@@ -501,9 +502,29 @@ static void render_reviews(struct pen *pen, const struct sf_run *run)
                                            .before = node->recorded ? node->now.attrs : NULL,
                                            .after = node->action == SF_DELETE ? NULL : node->planned.attrs};
     }
+    return items;
+}
+
+static void render_heads(struct pen *pen, const struct sf_run *run)
+{
+    struct sf_arena *arena = sf_arena_new();
+    const struct sf_review_item *items = review_items(arena, run);
+    size_t before = pen->out->n;
+    for (size_t i = 0; sf_reviews[i]; i++)
+        if (sf_reviews[i]->head)
+            sf_reviews[i]->head(&run->site, items, run->graph.n_nodes, pen->out);
+    if (pen->out->n > before || run->site.caller.n)
+        sf_buf_addc(pen->out, '\n');
+    sf_arena_free(arena);
+}
+
+static void render_reviews(struct pen *pen, const struct sf_run *run)
+{
+    struct sf_arena *arena = sf_arena_new();
+    const struct sf_review_item *items = review_items(arena, run);
     for (size_t i = 0; sf_reviews[i]; i++) {
         struct sf_buf section = SF_BUF(SF_MAX_JSON_BYTES);
-        sf_reviews[i]->write(items, run->graph.n_nodes, &section);
+        sf_reviews[i]->write(&run->site, items, run->graph.n_nodes, &section);
         if (section.n) {
             paint(pen, BOLD);
             sf_buf_addf(pen->out, "%s:\n", sf_reviews[i]->title);
@@ -567,6 +588,7 @@ void sf_render_plan(struct sf_buf *out, const struct sf_run *run, bool color)
 {
     struct pen pen = {out, color};
     struct sf_counts counts = sf_graph_count(&run->graph);
+    render_heads(&pen, run);
     render_drift(&pen, run);
     render_unreadable(&pen, run);
     if (!sf_graph_has_changes(&run->graph)) {

@@ -387,6 +387,42 @@ static void underive(struct sf_graph *graph, struct sf_node *node)
     }
 }
 
+/* Taking something over means to keep it: never to destroy it and make another. It is always an update, for it gets this stack's
+ * ownership mark. */
+static void adopt_only(struct sf_graph *graph, struct sf_node *node)
+{
+    if (node->action == SF_REPLACE) {
+        const struct sf_attr *attr = NULL;
+        for (size_t i = 0; !attr && i < node->n_changes; i++)
+            attr = node->changes[i].forces_replacement ? node->changes[i].attr : NULL;
+        sf_diag_error(graph->diags, "SF0209", node->resource->mark,
+                      "to adopt '%.*s' would replace it: '%s' is not as the stack file says", SF_ARG(node->address),
+                      attr ? attr->name : "something");
+        sf_diag_help(graph->diags, "write '%s' as it is, adopt it, and change it afterwards", attr ? attr->name : "it");
+        node->has_failed = true;
+    }
+    node->action = SF_UPDATE;
+    node->reason = SF_REASON_ADOPTED;
+}
+
+void sf_node_adopt(struct sf_graph *graph, struct sf_node *node, struct sf_str id, const struct sf_value *actual)
+{
+    struct sf_recorded *row = SF_NEW(graph->arena, struct sf_recorded);
+    *row = (struct sf_recorded){.address = node->address,
+                                .kind = node->kind,
+                                .id = sf_str_dup(graph->arena, id),
+                                .is_protected = node->resource->is_protected,
+                                .on_remove = node->resource->on_remove,
+                                .attrs = actual,
+                                .refs = node->refs,
+                                .deps = sf_value_list(graph->arena, NULL, 0)};
+    node->recorded = row;
+    node->is_adopted = true;
+    node->seen = SF_SEEN_PRESENT;
+    node->actual = actual;
+    sf_node_prepare_now(graph, node);
+}
+
 static void decide_existing(struct sf_graph *graph, struct sf_node *node)
 {
     struct sf_value *attrs = sf_value_map(graph->arena);
@@ -433,6 +469,8 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
         node->action = SF_NOOP;
         node->needs_record = node->n_drift || record_differs(node);
     }
+    if (node->is_adopted)
+        adopt_only(graph, node);
     if (node->action == SF_REPLACE)
         plan_new(graph, node, true);
     node->absent_secret = node->action == SF_REPLACE ? absent : sf_plan_absent_secret(graph, node->want);

@@ -267,11 +267,6 @@ enum sf_code sf_graph_build(struct sf_graph *graph, const struct sf_recorded *re
         const struct sf_resource *resource = &stack->resources[i];
         struct sf_node *node = add_node(graph, resource->address, sf_str_of(resource->schema->kind), resource->name);
         node->resource = resource;
-        if (resource->adopt.n) {
-            sf_diag_error(graph->diags, "SF0208", resource->mark, "'adopt' is not supported yet");
-            sf_diag_help(graph->diags, "leave it out: an object that exists already is then named as the conflict");
-            return sf_fail(err, SF_E_CONFIG, "'%.*s' cannot be adopted", SF_ARG(resource->address));
-        }
         if (!node->driver || !node->schema)
             return sf_fail(err, SF_E_CONFIG, "kind '%s' does not exist in the world '%.*s' yet ('%.*s' needs it)",
                            resource->schema->kind, SF_ARG(graph->site->provider), SF_ARG(resource->address));

@@ -96,6 +96,7 @@ struct sf_node {
 
     /* filled while walking */
     bool is_targeted;
+    bool is_adopted;       /* `recorded` is what was found for adopt:, not a row of state */
     struct sf_value *want; /* map; NULL: not wanted */
     struct sf_value *refs; /* map: ref attribute -> address(es) */
     enum sf_seen seen;
@@ -165,6 +166,8 @@ void sf_node_prepare_now(struct sf_graph *graph, struct sf_node *node);
 void sf_node_prepare_planned(struct sf_graph *graph, struct sf_node *node);
 /* Whether read() should be asked: recorded, refresh wanted, its container there and not about to be renewed. */
 bool sf_node_wants_read(const struct sf_graph *graph, const struct sf_node *node);
+/* The existing object that `adopt:` names becomes what is recorded, as far as planning goes. */
+void sf_node_adopt(struct sf_graph *graph, struct sf_node *node, struct sf_str id, const struct sf_value *actual);
 /* Takes want, recorded and actual; sets action, reason, changes, drift, planned. */
 void sf_node_decide(struct sf_graph *graph, struct sf_node *node);
 /* Second pass once all are decided: what goes with a destroyed container, protections. Errors go to graph->diags. */

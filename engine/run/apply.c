@@ -85,7 +85,10 @@ static enum sf_step_result made(struct applying *applying, struct sf_step *step)
     publish(run, step, attrs);
     struct sf_row row =
         sf_run_row(run, step->arena, node, step->id, SF_ROW_CURRENT, sf_value_sealed(&run->graph, step->arena, attrs), step->refs);
-    const char *event = step->verb == SF_VERB_CREATE ? "create" : step->was_unchanged ? NULL : "update";
+    const char *event = step->verb == SF_VERB_CREATE ? "create"
+                        : node->is_adopted           ? "adopt"
+                        : step->was_unchanged        ? NULL
+                                                     : "update";
     enum sf_code rc = journal(applying, step, &row, event);
     if (rc)
         return store_failed(applying, step, rc);
@@ -359,10 +362,11 @@ static void work(void *ctx, struct sf_task *task)
     if (step->verb == SF_VERB_CREATE) {
         step->rc = call_create(step);
     } else {
-        /* what was read while planning is not what is there any more, once a part of the work is done */
-        const struct sf_value *have = step->is_resuming                ? step->want
-                                      : node->seen == SF_SEEN_PRESENT ? node->actual
-                                                                      : node->recorded->attrs;
+        /* what was read while planning is not what is there any more, once a part of the work is done; what is adopted lacks marks
+         * that no attribute shows */
+        const struct sf_value *have = step->is_resuming || node->is_adopted ? step->want
+                                      : node->seen == SF_SEEN_PRESENT       ? node->actual
+                                                                            : node->recorded->attrs;
         step->rc = driver->update(&step->op, step->id, have, step->want, &step->outcome, step->err);
     }
 }

@@ -15,7 +15,7 @@ struct visit {
     struct sf_node *node;
     struct sf_arena *arena; /* of the worker's calls; lives until the run ends: what was read is kept in it */
     struct sf_run_ctx ctx;
-    bool wants_derive, wants_read, wants_find, wants_preflight;
+    bool wants_derive, wants_read, wants_find, wants_adopt, wants_preflight;
     enum sf_code rc;
     struct sf_err *err; /* of the worker's calls, or the planning's scratch for calls made inline */
     struct sf_outcome outcome;
@@ -64,6 +64,11 @@ static enum sf_step_result decide(struct planning *planning, struct visit *visit
     struct sf_run *run = planning->run;
     struct sf_node *node = visit->node;
     sf_node_decide(&run->graph, node);
+    if (node->has_failed) {
+        if (!planning->first_failure)
+            planning->first_failure = SF_E_CONFIG;
+        return SF_STEP_FAILED;
+    }
     if (node->absent_secret) {
         const struct sf_variable *secret = node->absent_secret;
         visit->rc = sf_fail(visit->err, SF_E_CONFIG, "the secret variable '%.*s' has no value in this run", SF_ARG(secret->name));
@@ -116,9 +121,11 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     }
     bool is_open_create = node->intent && sf_str_is(node->intent->verb, "create") && !node->recorded;
     visit->wants_find = is_open_create && driver->find;
+    visit->wants_adopt = node->resource && node->resource->adopt.n && !node->recorded && !visit->wants_find && node->want &&
+                         driver->read && node->is_targeted;
     if (node->seen == SF_SEEN_NOT_ASKED && node->container && node->container->seen == SF_SEEN_ABSENT && node->recorded)
         node->seen = SF_SEEN_ABSENT;
-    if (!visit->wants_derive && !visit->wants_read && !visit->wants_find)
+    if (!visit->wants_derive && !visit->wants_read && !visit->wants_find && !visit->wants_adopt)
         return decide(planning, visit);
     if (run->events && run->events->reading)
         run->events->reading(run->events->ctx, node);
@@ -150,6 +157,15 @@ static void work(void *ctx, struct sf_task *task)
     if (visit->wants_find) {
         op.intent = node->intent->id;
         visit->find_rc = driver->find(&op, node->intent->want, &visit->outcome, visit->err);
+    } else if (visit->wants_adopt) {
+        op = read_op(visit, &node->planned);
+        op.is_adopting = true;
+        visit->rc = driver->read(&op, node->resource->adopt, &visit->outcome, visit->err);
+        if (visit->rc == SF_E_ABSENT) {
+            sf_fail(visit->err, SF_E_CONFIG, "there is no %s '%.*s'", driver->kind, SF_ARG(node->resource->adopt));
+            sf_hint(visit->err, "correct the id in `adopt:`, or leave it out to have a new one made");
+            visit->rc = SF_E_CONFIG;
+        }
     } else if (visit->wants_read) {
         visit->read_rc = driver->read(&op, node->recorded->id, &visit->outcome, visit->err);
     }
@@ -174,7 +190,8 @@ static void adopt_found(struct planning *planning, struct visit *visit)
     sf_node_prepare_now(&run->graph, node);
 }
 
-/* Whether the call that was turned away is made again. What cannot be asked since its container is down is not: that is an answer. */
+/* Whether the call that was turned away is made again. What cannot be asked since its container is down is not: that is an answer.
+ */
 static bool is_tried_again(struct planning *planning, struct visit *visit)
 {
     enum sf_code rc = visit->rc ? visit->rc : visit->find_rc ? visit->find_rc : visit->read_rc;
@@ -200,7 +217,10 @@ static enum sf_step_result finish(void *ctx, struct sf_task *task)
         return SF_STEP_PARK;
     sf_retry_done(&planning->run->retries, &visit->retry);
     if (visit->rc) {
-        fail_visit(planning, visit, visit->wants_preflight ? "before creating" : "while evaluating");
+        fail_visit(planning, visit,
+                   visit->wants_preflight ? "before creating"
+                   : visit->wants_adopt   ? "to adopt"
+                                          : "while evaluating");
         return SF_STEP_FAILED;
     }
     if (visit->wants_preflight)
@@ -212,6 +232,9 @@ static enum sf_step_result finish(void *ctx, struct sf_task *task)
         fail_visit(planning, visit, "while looking for what an earlier run was creating,");
         return SF_STEP_FAILED;
     }
+    if (visit->wants_adopt)
+        sf_node_adopt(&planning->run->graph, node, visit->outcome.id.n ? visit->outcome.id : node->resource->adopt,
+                      visit->outcome.attrs);
     if (visit->wants_read) {
         switch (visit->read_rc) {
         case SF_OK:

@@ -28,7 +28,8 @@ bool sf_retry_again(struct sf_retry_budget *budget, struct sf_retry *retry, enum
     if (sf_clock_ms() + wait >= deadline_ms)
         return false;
     if (budget->tokens < cost) {
-        sf_hint(err, "too many calls of this run had to be repeated; run the same command again in a few minutes, or with a lower -parallelism");
+        sf_hint(err, "too many calls of this run had to be repeated; run the same command again in a few minutes, or with a lower "
+                     "-parallelism");
         return false;
     }
     budget->tokens -= cost;

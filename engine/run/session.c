@@ -142,7 +142,7 @@ static enum sf_code open_store(struct sf_run *run, const struct sf_run_params *p
     return rc == SF_E_ABSENT ? SF_OK : rc;
 }
 
-static enum sf_code open_world(struct sf_run *run, const struct sf_provider *provider, struct sf_err *err)
+static enum sf_code open_world(struct sf_run *run, struct sf_err *err)
 {
     const struct sf_value *recorded = NULL, *record = NULL;
     if (run->store) {
@@ -152,7 +152,7 @@ static enum sf_code open_world(struct sf_run *run, const struct sf_provider *pro
     }
     if (!recorded)
         recorded = sf_value_map(run->arena);
-    enum sf_code rc = provider->open(run->arena, &run->site, run->may_write, recorded, &run->site.world_ctx, &record, err);
+    enum sf_code rc = run->provider.open(run->arena, &run->site, run->may_write, recorded, &run->site.world_ctx, &record, err);
     if (rc || !record || !run->may_write)
         return rc;
     rc = sf_run_begin(run, err);
@@ -293,25 +293,25 @@ enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params,
                                     environment, run->diags, &run->stack);
     if (rc)
         return sf_fail(err, rc, "the stack file is not valid");
-    struct sf_provider provider;
-    if (!sf_provider_find(run->stack->provider, &provider)) {
+    struct sf_provider *provider = &run->provider;
+    if (!sf_provider_find(run->stack->provider, provider)) {
         sf_fail(err, SF_E_CONFIG, "this program cannot work in the world '%.*s' yet", SF_ARG(run->stack->provider));
         sf_hint(err, "use 'provider: local', or --provider=local for this run");
         return SF_E_CONFIG;
     }
     run->site = (struct sf_site){.stack = run->stack->name,
                                  .provider = run->stack->provider,
-                                 .account = provider.account,
-                                 .region = provider.region,
+                                 .account = provider->account,
+                                 .region = provider->region,
                                  .tags = run->stack->tags,
                                  .settings = run->stack->settings,
-                                 .world = provider.world};
+                                 .world = provider->world};
     set_paths(run, params->state_path);
-    rc = provider.check ? provider.check(run->arena, &run->site, err) : SF_OK;
+    rc = provider->check ? provider->check(run->arena, &run->site, err) : SF_OK;
     if (!rc)
         rc = open_store(run, params, err);
     if (!rc)
-        rc = open_world(run, &provider, err);
+        rc = open_world(run, err);
     if (!rc)
         rc = load_generated(run, err);
     if (!rc)
@@ -324,9 +324,8 @@ enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params,
 void sf_run_close(struct sf_run *run)
 {
     sf_sched_free(run->sched);
-    struct sf_provider provider;
-    if (sf_provider_find(run->site.provider, &provider) && provider.close)
-        provider.close(&run->site);
+    if (run->provider.close)
+        run->provider.close(&run->site);
     if (run->in_transaction)
         sf_store_rollback(run->store);
     sf_store_close(run->store);

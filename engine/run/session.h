@@ -35,6 +35,7 @@ struct sf_run {
     struct sf_diags *diags;
     struct sf_stack *stack;
     struct sf_site site;
+    struct sf_provider provider;
     struct sf_store *store; /* NULL: no state yet, and this run may not make one */
     struct sf_sched *sched;
     struct sf_graph graph;

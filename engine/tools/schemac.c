@@ -326,7 +326,8 @@ static void read_deadlines(struct compiler *c, const struct sf_value *block, str
 /* `timeouts: {create_s: 60, aws: {create_s: 2400}}`: AWS takes longer for most things. */
 static void read_timeouts(struct compiler *c, const struct sf_value *block, struct sf_schema *schema)
 {
-    static const char *const keys[] = {"create_s", "update_s", "destroy_s", "aws"}, *const own_keys[] = {"create_s", "update_s", "destroy_s"};
+    static const char *const keys[] = {"create_s", "update_s", "destroy_s", "aws"}, *const own_keys[] = {"create_s", "update_s",
+                                                                                                         "destroy_s"};
     schema->timeouts[0] = (struct sf_timeouts){NULL, DEFAULT_TIMEOUT_S, DEFAULT_TIMEOUT_S, DEFAULT_TIMEOUT_S};
     if (!block || block->type != SF_V_MAP)
         return;

@@ -25,7 +25,8 @@ static enum sf_code check_region(const struct sf_aws_config *config, struct sf_e
 }
 
 /* Before there is a scheduler that could park: a few tries on the main thread. */
-static enum sf_code ask_identity(struct sf_arena *arena, const struct sf_site *site, const struct sf_value **reply, struct sf_err *err)
+static enum sf_code ask_identity(struct sf_arena *arena, const struct sf_site *site, const struct sf_value **reply,
+                                 struct sf_err *err)
 {
     static const struct sf_object nobody;
     const struct sf_aws_call call = {.service = SF_AWS_STS, .action = "GetCallerIdentity", .effect = SF_AWS_READ};
@@ -84,8 +85,8 @@ static enum sf_code check(struct sf_arena *arena, struct sf_site *site, struct s
     return identify(arena, site, err);
 }
 
-static enum sf_code open_world(struct sf_arena *arena, struct sf_site *site, bool may_write, const struct sf_value *recorded, void **ctx,
-                               const struct sf_value **record, struct sf_err *err)
+static enum sf_code open_world(struct sf_arena *arena, struct sf_site *site, bool may_write, const struct sf_value *recorded,
+                               void **ctx, const struct sf_value **record, struct sf_err *err)
 {
     (void)arena, (void)may_write, (void)recorded, (void)err;
     *ctx = site->world_ctx;

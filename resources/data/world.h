@@ -38,14 +38,19 @@ struct sf_world {
     const char *name;
     struct sf_str account, region;
 
-    /* Called first, before even state is opened. Whether this account should work in this stack's directory at all (root in somebody's home
-     * should not), and who it is in this world: sets site->account and site->region where they are not fixed, and may set
-     * site->world_ctx. May be NULL. */
+    /* Called first, before even state is opened. Whether this account should work in this stack's directory at all (root in
+     * somebody's home should not), and who it is in this world: sets site->account and site->region where they are not fixed, and
+     * may set site->world_ctx. May be NULL. */
     enum sf_code (*check)(struct sf_arena *arena, struct sf_site *site, struct sf_err *err);
     /* Who and where, lines of text for the top of a plan: "aws account 123456789012, us-west-2, as arn:...". May be NULL. */
     void (*greet)(const struct sf_site *site, struct sf_buf *out);
     /* Frees what check() and open() made; called once at the end, whatever happened. May be NULL. */
     void (*close)(struct sf_site *site);
+    /* Asks the world which actions of `statement` ({Action: [..], Resource: [..]}) the caller is not allowed: *denied is a list of
+     * texts "s3:CreateBucket on arn:...". SF_E_DENIED or SF_E_REFUSED: it would not say. On the main thread, while planning. May be
+     * NULL. */
+    enum sf_code (*ask_rights)(struct sf_arena *arena, const struct sf_site *site, const struct sf_value *statement,
+                               const struct sf_value **denied, struct sf_err *err);
     /* Called once before planning, on the main thread. Finds and checks what the whole world needs (the territory, the
      * account servers run as) and returns its context in *ctx, which lives in `arena`. `may_write` is false for sfplan. `recorded`
      * is what an earlier open() stored in state (empty map at first); *record is what to store now (or NULL for no change). */

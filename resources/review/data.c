@@ -123,8 +123,9 @@ static void describe_load(const struct sf_review_item *item, struct sf_buf *out)
         sf_buf_addf(out, "    and %zu more\n", changed + gone - listed);
 }
 
-static void write_data(const struct sf_review_item *items, size_t n, struct sf_buf *out)
+static void write_data(const struct sf_site *site, const struct sf_review_item *items, size_t n, struct sf_buf *out)
 {
+    (void)site;
     for (size_t i = 0; i < n; i++) {
         if (!items[i].after || strcmp(items[i].action, "no-op") == 0)
             continue;

@@ -6,5 +6,7 @@
 
 /* What the data kinds would change: rows, years, signed totals before and after. */
 extern const struct sf_review sf_review_data;
+/* What stands on AWS by the hour, and what a forgotten month of it comes to. */
+extern const struct sf_review sf_review_cost;
 
 #endif
