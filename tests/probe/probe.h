@@ -9,6 +9,7 @@ int sf_probe_json(const char *file);
 int sf_probe_yaml(const char *file);
 int sf_probe_csv(const char *file);
 int sf_probe_iam(const char *file);
+int sf_probe_endpoint(const char *file);
 /* The three arguments after the command. */
 int sf_probe_conform(int argc, char **argv);
 

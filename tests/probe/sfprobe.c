@@ -13,6 +13,7 @@ static const struct {
     {"yaml", sf_probe_yaml, "one YAML document: canonical JSON, scalars as strings"},
     {"csv", sf_probe_csv, "RFC 4180: JSON array of arrays of strings"},
     {"iam", sf_probe_iam, "a request and policies: the decision, then the statement that decides"},
+    {"endpoint", sf_probe_endpoint, "a service and a region: url, signing region and signing name"},
 };
 
 enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max, struct sf_str *text, struct sf_err *err)

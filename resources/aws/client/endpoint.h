@@ -1,16 +1,18 @@
-/* Where a service is and how to sign for it: partitions, regional and global endpoints, overrides.
+/* Where a service is and how to sign for it: partitions, regional and global endpoints, overrides. Pure: asks the config, not the
+ * environment.
  *
- * Overrides in botocore's order: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's services section, the profile's endpoint_url;
- * none of them when AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true. Source of partitions and patterns: botocore's endpoints.json and partitions.json. */
+ * Overrides in botocore's order: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's services section, the profile's
+ * endpoint_url; none of them when AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true. Source of partitions, patterns and exceptions:
+ * botocore's partitions.json and the services' endpoint-rule-set-1.json. */
 #ifndef SF_AWS_ENDPOINT_H
 #define SF_AWS_ENDPOINT_H
 
 #include "resources/aws/client/config.h"
 
 struct sf_aws_partition {
-    const char *name;       /* "aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc" */
-    const char *suffix;     /* "amazonaws.com" */
-    const char *dual_suffix; /* "api.aws" */
+    const char *name;          /* "aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc" */
+    const char *suffix;        /* "amazonaws.com" */
+    const char *dual_suffix;   /* "api.aws" */
     const char *global_region; /* the region IAM is signed for: "us-east-1" */
 };
 
@@ -26,10 +28,12 @@ struct sf_aws_endpoint {
     bool is_custom;               /* from an override */
 };
 
-/* `service`: endpoint prefix, also sfprobe's word: "s3 iam sts ec2 redshift redshift-serverless redshift-data transfer secretsmanager glue kms". S3 is path-style
- * only for custom endpoints; the caller puts the bucket before the host otherwise. SF_E_CONFIG: an override that is no http(s) URL, or plain
- * http to another host than loopback. */
-enum sf_code sf_aws_endpoint_of(struct sf_arena *arena, const struct sf_aws_config *config, const char *service, struct sf_str region,
-                                struct sf_aws_endpoint *endpoint, struct sf_err *err) SF_MUST_CHECK;
+/* `service` is one of "s3 iam sts ec2 redshift redshift-serverless redshift-data transfer secretsmanager glue kms sso", also
+ * sfprobe's words ("sso" is IAM Identity Center's portal, whose calls are not signed). S3 is path-style only for custom endpoints;
+ * the caller puts the bucket before the host otherwise. An empty region will do for iam and sts (the global endpoints).
+ * SF_E_CONFIG: an unknown service, no region or none that can be a name of a host, an override that is no http(s) URL, or plain
+ * http to another host than loopback, FIPS where there is none. */
+enum sf_code sf_aws_endpoint_of(struct sf_arena *arena, const struct sf_aws_config *config, const char *service,
+                                struct sf_str region, struct sf_aws_endpoint *endpoint, struct sf_err *err) SF_MUST_CHECK;
 
 #endif
