@@ -4,6 +4,7 @@
 #include "engine/cli/ui.h"
 #include "engine/core/clock.h"
 #include "engine/plan/planfile.h"
+#include "engine/plan/rights.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -41,7 +42,8 @@ static struct sf_plan_options plan_options(const struct sf_options *options)
 {
     return (struct sf_plan_options){.is_destroy = options->is_destroy || options->program == SF_DESTROY_PROGRAM,
                                     .is_refresh_only = options->is_refresh_only,
-                                    .no_refresh = options->no_refresh,
+                                    .no_refresh = options->no_refresh || options->caller_policy,
+                                    .no_preflight = options->caller_policy,
                                     .targets = options->targets,
                                     .n_targets = options->n_targets,
                                     .replaces = options->replaces,
@@ -154,8 +156,32 @@ static enum sf_code open_command(struct command *command, enum sf_program progra
     return rc;
 }
 
+/* What the world says the caller may not do is a note, not an error: it may know less than it enforces, or more. */
+static void note_missing_rights(struct command *command)
+{
+    struct sf_run *run = &command->run;
+    if (!run->provider.ask_rights || run->graph.options.no_refresh || !sf_graph_has_changes(&run->graph))
+        return;
+    const struct sf_value *statements = sf_map_getz(sf_graph_rights(&run->graph, run->arena, true), "Statement");
+    for (size_t i = 0; i < statements->list.n; i++) {
+        const struct sf_value *denied = NULL;
+        struct sf_err err = {0};
+        if (run->provider.ask_rights(run->arena, &run->site, statements->list.items[i], &denied, &err)) {
+            sf_run_note(run, SF_STR_NONE,
+                        sf_str_fmt(run->arena, "whether this caller may do all of this could not be asked: %s", err.message));
+            return;
+        }
+        for (size_t k = 0; denied && k < denied->list.n; k++)
+            sf_run_note(run, SF_STR_NONE,
+                        sf_str_fmt(run->arena,
+                                   "this caller seems not to be allowed %.*s (sfplan -caller-policy prints what is needed)",
+                                   SF_ARG(denied->list.items[k]->s)));
+    }
+}
+
 static void show_plan(struct command *command)
 {
+    note_missing_rights(command);
     struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
     if (command->options.json)
         sf_render_plan_json(&out, &command->run);
@@ -226,6 +252,14 @@ static void print_next_command(int argc, char **argv)
     putchar('\n');
 }
 
+static void print_caller_policy(struct command *command)
+{
+    struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
+    sf_json_write_pretty(&out, sf_graph_rights(&command->run.graph, command->arena, false), SF_JSON_PLAIN);
+    sf_buf_addc(&out, '\n');
+    sf_ui_print(&out);
+}
+
 int sf_main_plan(int argc, char **argv)
 {
     struct command command;
@@ -234,6 +268,10 @@ int sf_main_plan(int argc, char **argv)
         rc = sf_run_plan(&command.run, false, &command.err);
     if (rc)
         return finish(&command, rc);
+    if (command.options.caller_policy) {
+        print_caller_policy(&command);
+        return finish(&command, SF_OK);
+    }
     show_plan(&command);
     bool has_changes = sf_graph_has_changes(&command.run.graph);
     if (command.options.out) {

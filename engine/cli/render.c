@@ -485,7 +485,7 @@ static void render_notes(struct pen *pen, const struct sf_run *run)
         paint(pen, YELLOW);
         sf_buf_addz(pen->out, "note: ");
         paint(pen, RESET);
-        sf_buf_addf(pen->out, "%.*s: %.*s\n", SF_ARG(note->address), SF_ARG(note->text));
+        sf_buf_addf(pen->out, "%.*s%s%.*s\n", SF_ARG(note->address), note->address.n ? ": " : "", SF_ARG(note->text));
     }
     if (run->notes)
         sf_buf_addc(pen->out, '\n');

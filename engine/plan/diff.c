@@ -225,6 +225,12 @@ static bool is_listed_change(const struct sf_node *node, const struct sf_attr *a
     return false;
 }
 
+/* Whether only another world has the attribute. */
+static bool is_elsewhere(const struct sf_graph *graph, const struct sf_attr *attr)
+{
+    return attr->world && !sf_str_is(graph->site->provider, attr->world);
+}
+
 /* What will be for a thing made new: what is wanted, and unknowns for what the world chooses. */
 static void plan_new(struct sf_graph *graph, struct sf_node *node, bool is_replacement)
 {
@@ -232,7 +238,7 @@ static void plan_new(struct sf_graph *graph, struct sf_node *node, bool is_repla
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
         const struct sf_attr *attr = &node->schema->attrs[i];
         const struct sf_value *w = sf_map_getz(node->want, attr->name);
-        if (!w && (attr->is_computed || attr->is_assigned || attr->derive))
+        if (!w && !is_elsewhere(graph, attr) && (attr->is_computed || attr->is_assigned || attr->derive))
             w = unknown_of(graph, node, attr);
         if (!w)
             continue;
@@ -369,7 +375,8 @@ static void compare_all(struct sf_graph *graph, struct sf_node *node, bool deriv
 {
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
         const struct sf_attr *attr = &node->schema->attrs[i];
-        const struct sf_value *v = (attr->derive != NULL) == derived ? compare(graph, node, attr) : NULL;
+        bool is_due = (attr->derive != NULL) == derived && !is_elsewhere(graph, attr);
+        const struct sf_value *v = is_due ? compare(graph, node, attr) : NULL;
         if (v)
             sf_map_add(graph->arena, attrs, sf_str_of(attr->name), v);
     }
@@ -403,6 +410,7 @@ static void adopt_only(struct sf_graph *graph, struct sf_node *node)
     }
     node->action = SF_UPDATE;
     node->reason = SF_REASON_ADOPTED;
+    node->reason_detail = node->recorded->id;
 }
 
 void sf_node_adopt(struct sf_graph *graph, struct sf_node *node, struct sf_str id, const struct sf_value *actual)
@@ -437,7 +445,7 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
         forced |= node->changes[i].forces_replacement;
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
         const struct sf_attr *attr = &node->schema->attrs[i];
-        if (attr->is_computed && changes_any(node, attr->changes_with))
+        if (attr->is_computed && !is_elsewhere(graph, attr) && changes_any(node, attr->changes_with))
             sf_map_set(graph->arena, attrs, sf_str_of(attr->name), unknown_of(graph, node, attr));
     }
     node->planned.attrs = attrs;

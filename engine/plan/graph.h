@@ -126,6 +126,7 @@ struct sf_plan_options {
     bool is_destroy;
     bool is_refresh_only;
     bool no_refresh;
+    bool no_preflight; /* the world is not asked at all */
     const struct sf_str *targets;
     size_t n_targets;
     const struct sf_str *replaces;

@@ -185,31 +185,38 @@ void sf_op_progress(struct sf_op *op, const char *fmt, ...)
     pthread_mutex_unlock(&op->run->run->mutex);
 }
 
-void sf_op_warn(struct sf_op *op, const char *fmt, ...)
+void sf_run_note(struct sf_run *run, struct sf_str address, struct sf_str text)
 {
-    struct sf_run *run = op->run->run;
-    va_list ap;
-    va_start(ap, fmt);
-    struct sf_str text = sf_str_vfmt(op->arena, fmt, ap);
-    va_end(ap);
     pthread_mutex_lock(&run->mutex);
     struct sf_note *note = run->notes;
-    while (note && !(sf_str_eq(note->address, op->self->address) && sf_str_eq(note->text, text)))
+    while (note && !(sf_str_eq(note->address, address) && sf_str_eq(note->text, text)))
         note = note->next;
     if (!note) {
         /* the run arena is the scheduler's, so notes have memory of their own, kept until exit */
-        note = calloc(1, sizeof(*note) + text.n + op->self->address.n);
+        note = calloc(1, sizeof(*note) + text.n + address.n);
         if (!note)
             sf_out_of_memory();
         char *bytes = (char *)(note + 1);
         memcpy(bytes, text.p, text.n);
-        memcpy(bytes + text.n, op->self->address.p, op->self->address.n);
+        if (address.n)
+            memcpy(bytes + text.n, address.p, address.n);
         note->text = (struct sf_str){bytes, text.n};
-        note->address = (struct sf_str){bytes + text.n, op->self->address.n};
+        note->address = (struct sf_str){bytes + text.n, address.n};
         *run->last_note = note;
         run->last_note = &note->next;
     }
     pthread_mutex_unlock(&run->mutex);
+}
+
+void sf_op_warn(struct sf_op *op, const char *fmt, ...)
+{
+    va_list ap;
+    if (!op->run) /* before the run is open: nobody to tell */
+        return;
+    va_start(ap, fmt);
+    struct sf_str text = sf_str_vfmt(op->arena, fmt, ap);
+    va_end(ap);
+    sf_run_note(op->run->run, op->self->address, text);
 }
 
 bool sf_op_is_cancelled(const struct sf_op *op)

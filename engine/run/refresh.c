@@ -76,7 +76,8 @@ static enum sf_step_result decide(struct planning *planning, struct visit *visit
         fail_visit(planning, visit, node->action == SF_UPDATE ? "to update" : "to create");
         return SF_STEP_FAILED;
     }
-    if (node->action == SF_CREATE && node->driver->preflight && !visit->wants_preflight && node->is_targeted) {
+    if (node->action == SF_CREATE && node->driver->preflight && !visit->wants_preflight && node->is_targeted &&
+        !run->graph.options.no_preflight) {
         visit->wants_preflight = true;
         return SF_STEP_WORK;
     }
@@ -121,8 +122,13 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     }
     bool is_open_create = node->intent && sf_str_is(node->intent->verb, "create") && !node->recorded;
     visit->wants_find = is_open_create && driver->find;
-    visit->wants_adopt = node->resource && node->resource->adopt.n && !node->recorded && !visit->wants_find && node->want &&
-                         driver->read && node->is_targeted;
+    visit->wants_adopt = node->resource && node->resource->adopt.n && !node->recorded && !visit->wants_find && node->want;
+    if (visit->wants_adopt && !driver->read) {
+        visit->rc = sf_fail(visit->err, SF_E_CONFIG, "a %s is nothing outside of state that could be adopted", driver->kind);
+        sf_hint(visit->err, "leave `adopt` out");
+        fail_visit(planning, visit, "to adopt");
+        return SF_STEP_FAILED;
+    }
     if (node->seen == SF_SEEN_NOT_ASKED && node->container && node->container->seen == SF_SEEN_ABSENT && node->recorded)
         node->seen = SF_SEEN_ABSENT;
     if (!visit->wants_derive && !visit->wants_read && !visit->wants_find && !visit->wants_adopt)

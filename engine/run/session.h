@@ -99,6 +99,9 @@ struct sf_row sf_run_row(struct sf_run *run, struct sf_arena *arena, const struc
 struct sf_op sf_run_op(struct sf_run *run, struct sf_run_ctx *ctx, struct sf_arena *arena, const struct sf_object *self,
                        int seconds);
 
+/* A line for the plan's or the run's notes, once; `address` may be empty. Any thread. */
+void sf_run_note(struct sf_run *run, struct sf_str address, struct sf_str text);
+
 /* Makes generated variables that have no value yet, sealed and durable before anything can use them. */
 enum sf_code sf_run_generate(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;
 

@@ -2,6 +2,7 @@
 #include "resources/aws/world.h"
 
 #include "resources/aws/client/client.h"
+#include "resources/aws/rights.h"
 
 #include "engine/core/clock.h"
 
@@ -133,6 +134,7 @@ const struct sf_world sf_world_aws = {
     .check = check,
     .greet = greet,
     .close = close_world,
+    .ask_rights = sf_aws_ask_rights,
     .open = open_world,
     .warehouse_query = query,
     .warehouse_run = run,
