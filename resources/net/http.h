@@ -1,7 +1,7 @@
 /* HTTP requests over libcurl: one blocking call, connections kept between calls.
  *
- * TLS certificates and host names are verified, TLS 1.2 at least. Redirects are never followed, .netrc is never read; plain http only
- * to loopback and the two link-local addresses of a cloud's own credential services. A proxy is taken from the environment
+ * TLS certificates and host names are verified, TLS 1.2 at least. Redirects are never followed, .netrc is never read; plain http
+ * only to loopback and the two link-local addresses of a cloud's own credential services. A proxy is taken from the environment
  * (HTTPS_PROXY, NO_PROXY) as curl does, never for loopback. Thread-safe: each call borrows a handle of its own. */
 #ifndef SF_NET_HTTP_H
 #define SF_NET_HTTP_H
@@ -24,6 +24,10 @@ struct sf_http_request {
     int64_t deadline_ms;    /* sf_clock_ms() that the call must not pass */
     int connect_ms;         /* cap on connecting; 0: 5,000 */
     size_t max_reply_bytes; /* 0: 64 MiB; a longer body is SF_E_UNKNOWN */
+    bool is_once; /* never sent a second time by itself, even when a kept connection turns out to be closed: that is SF_E_UNKNOWN
+                     then */
+    bool (*is_cancelled)(void *ctx); /* asked about once a second, then SF_E_CANCELLED: it may have arrived; NULL: never */
+    void *ctx;
 };
 
 struct sf_http_reply {
@@ -40,12 +44,15 @@ void sf_http_free(struct sf_http *http);
 /* Sends one request and reads the whole reply, whatever its status; memory is the arena's.
  *
  * SF_E_UNAVAILABLE: cannot have arrived (no such host, connection refused, TLS refused, proxy refused). SF_E_UNKNOWN: it may have
- * arrived (timeout, reset, a reply cut short). SF_E_CONFIG: the address is not one that may be used. The message names host and cause,
- * never a header's value. */
+ * arrived (timeout, reset, a reply cut short). SF_E_CONFIG: the address is not one that may be used. The message names host and
+ * cause, never a header's value. */
 enum sf_code sf_http_send(struct sf_http *http, struct sf_arena *arena, const struct sf_http_request *request,
                           struct sf_http_reply *reply, struct sf_err *err) SF_MUST_CHECK;
 
 /* Value of the header (name in lower case), or an empty view. */
 struct sf_str sf_http_header_of(const struct sf_http_reply *reply, const char *name);
+
+/* Wall time of a date as in headers ("Sat, 21 Nov 2026 08:00:43 GMT"), in milliseconds. False when it is none. */
+bool sf_http_date(struct sf_str text, int64_t *wall_ms) SF_MUST_CHECK;
 
 #endif
