@@ -17,7 +17,7 @@ CORE_SRC := $(wildcard engine/core/*.c)
 LANG_SRC := $(wildcard engine/lang/*.c)
 LIB_SRC := $(CORE_SRC) $(LANG_SRC) $(wildcard engine/plan/*.c engine/run/*.c state/*.c) \
            $(filter-out engine/cli/sf%.c,$(wildcard engine/cli/*.c)) \
-           $(wildcard resources/*.c resources/net/*.c resources/iam/*.c resources/aws/*.c resources/aws/client/*.c resources/local/*.c \
+           $(wildcard resources/*.c resources/net/*.c resources/site/*.c resources/iam/*.c resources/aws/*.c resources/aws/client/*.c resources/local/*.c \
              resources/data/*.c resources/data/conform/*.c resources/review/*.c) \
            $(filter-out resources/data/sample/main.c,$(wildcard resources/data/sample/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/schemas.o $(BUILD)/obj/gen/drivers.o

@@ -33,11 +33,12 @@ may_include engine/cli engine/core/ engine/lang/ engine/plan/ engine/run/ engine
 may_include engine/tools engine/core/ engine/lang/ engine/tools/
 may_include state engine/core/ state/
 may_include resources/net engine/core/ resources/net/
+may_include resources/site engine/core/ engine/kind.h attr/ resources/net/ resources/site/
 may_include resources/iam engine/core/ resources/iam/
 may_include resources/data engine/core/ engine/kind.h engine/lang/yaml.h attr/ resources/net/ resources/data/
 may_include resources/review engine/core/ engine/kind.h attr/ resources/iam/ resources/review/
-may_include resources/local engine/core/ engine/kind.h attr/ resources/net/ resources/iam/ resources/data/world.h resources/local/
-may_include resources/aws engine/core/ engine/kind.h attr/ resources/net/ resources/iam/ resources/data/world.h resources/aws/
+may_include resources/local engine/core/ engine/kind.h attr/ resources/net/ resources/site/ resources/iam/ resources/data/world.h resources/local/
+may_include resources/aws engine/core/ engine/kind.h attr/ resources/net/ resources/site/ resources/iam/ resources/data/world.h resources/aws/
 # every kind has its driver and its test
 for schema in schemas/kinds/*.yaml; do
     kind=$(basename "$schema" .yaml)

@@ -8,11 +8,12 @@
 
 #include "attr/ssh_key.h"
 #include "engine/core/clock.h"
-#include "resources/local/known_hosts.h"
 #include "resources/local/proc.h"
 #include "resources/local/proftpd.h"
 #include "resources/local/record.h"
 #include "resources/local/sftp_access.h"
+#include "resources/site/key_pair.h"
+#include "resources/site/known_hosts.h"
 
 #include <arpa/inet.h>
 
@@ -198,7 +199,7 @@ static enum sf_code write_wishes(struct sf_op *op, struct sf_str id, const struc
     for (size_t i = 0; i < n; i++) {
         struct sf_str secret;
         const struct sf_object *key = sf_op_ref(op, NULL, SFTP_SERVER_HOST_KEYS, i);
-        enum sf_code rc = key ? sf_op_unseal(op, key, "private_key", &secret, err) : SF_E_ABSENT;
+        enum sf_code rc = key ? sf_op_unseal(op, key, SF_KEY_PAIR_SECRET, &secret, err) : SF_E_ABSENT;
         if (rc) {
             sf_fail(err, SF_E_CONFIG, "host key %zu of '%.*s' has no private half here", i + 1, SF_ARG(op->self->address));
             sf_hint(err, "name an ssh_key of this stack that is made, not imported");
@@ -221,7 +222,7 @@ static enum sf_code write_host_keys(struct sf_op *op, const struct sf_proftpd *p
         struct sf_str secret;
         bool differs;
         const struct sf_object *key = sf_op_ref(op, NULL, SFTP_SERVER_HOST_KEYS, i);
-        rc = key ? sf_op_unseal(op, key, "private_key", &secret, err) : SF_E_ABSENT;
+        rc = key ? sf_op_unseal(op, key, SF_KEY_PAIR_SECRET, &secret, err) : SF_E_ABSENT;
         if (rc == SF_OK)
             rc = sf_territory_write_changed(op, key_path(op, p, i), secret, 0600, &differs, err);
         *changed = *changed || (rc == SF_OK && differs);

@@ -14,6 +14,7 @@
 
 #include "engine/core/json.h"
 #include "engine/kind.h"
+#include "resources/site/file.h"
 
 #include <pthread.h>
 #include <sys/types.h>
@@ -31,9 +32,6 @@ struct sf_territory {
 struct sf_territory *sf_territory_of(const struct sf_op *op);
 /* "<dir>/<formatted>" in op->arena. */
 const char *sf_territory_path(const struct sf_op *op, const char *fmt, ...) SF_PRINTF(2, 3);
-
-/* Temporary files of ours start with this, inside buckets too; they are invisible to listings. */
-#define SF_TEMP_PREFIX ".sfstack-"
 
 /* Between these two, the file system calls of this thread are made as the run account, so that root is never led
  * through a link which that account planted. Nothing happens when we do not switch user. No nesting. */

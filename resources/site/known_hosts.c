@@ -1,5 +1,11 @@
 /* See known_hosts.h. Lines of other hosts, whoever wrote them, are kept as they are. */
-#include "resources/local/known_hosts.h"
+#include "resources/site/known_hosts.h"
+
+#include "resources/site/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 enum { MAX_FILE_BYTES = 1024 * 1024 };
 
@@ -23,7 +29,7 @@ static void add_line(struct sf_buf *buf, struct sf_str prefix, struct sf_str key
 static enum sf_code split(struct sf_op *op, struct sf_str prefix, struct sf_buf *others, struct sf_buf *own, struct sf_err *err)
 {
     struct sf_str text;
-    enum sf_code rc = sf_territory_read_file(op, sf_known_hosts_path(op), &text, err);
+    enum sf_code rc = sf_file_read(op->arena, sf_known_hosts_path(op), &text, err);
     if (rc == SF_E_ABSENT)
         return SF_OK;
     while (rc == SF_OK && text.n) {
@@ -40,25 +46,36 @@ static struct sf_str prefix_of(struct sf_op *op, struct sf_str host, int port)
     return port == 22 ? sf_str_fmt(op->arena, "%.*s ", SF_ARG(host)) : sf_str_fmt(op->arena, "[%.*s]:%d ", SF_ARG(host), port);
 }
 
+static enum sf_code write_lines(struct sf_op *op, struct sf_str text, struct sf_err *err)
+{
+    const char *path = sf_known_hosts_path(op);
+    if (!text.n)
+        return sf_file_remove(path, err);
+    return sf_file_is(op->arena, path, text, 0600) ? SF_OK : sf_file_replace(op->arena, path, text, 0600, err);
+}
+
 enum sf_code sf_known_hosts_set(struct sf_op *op, struct sf_str host, int port, const struct sf_str *keys, size_t n,
                                 struct sf_err *err)
 {
     struct sf_buf text = SF_BUF(MAX_FILE_BYTES), own = SF_BUF(MAX_FILE_BYTES);
-    struct sf_territory *t = sf_territory_of(op);
     struct sf_str prefix = prefix_of(op, host, port);
-    bool changed;
-    pthread_mutex_lock(&t->mutex);
-    enum sf_code rc = split(op, prefix, &text, &own, err);
+    const char *dir = op->site->secrets_dir;
+    if (!n && access(sf_known_hosts_path(op), F_OK) != 0)
+        return SF_OK;
+    enum sf_code rc = sf_file_mkdir(op->arena, dir, 0700, err);
+    if (rc)
+        return rc;
+    int lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the file itself is replaced, so the directory is what is locked */
+    if (lock < 0 || flock(lock, LOCK_EX) != 0)
+        rc = sf_fail_errno(err, SF_E_IO, "cannot lock '%s'", dir);
+    if (rc == SF_OK)
+        rc = split(op, prefix, &text, &own, err);
     for (size_t i = 0; i < n; i++)
         add_line(&text, prefix, keys[i]);
-    if (rc == SF_OK && !text.n) {
-        rc = sf_territory_remove_tree(op, sf_known_hosts_path(op), err);
-    } else if (rc == SF_OK) {
-        rc = sf_territory_mkdir(op, op->site->secrets_dir, 0700, err);
-        if (rc == SF_OK)
-            rc = sf_territory_write_changed(op, sf_known_hosts_path(op), sf_buf_str(&text), 0600, &changed, err);
-    }
-    pthread_mutex_unlock(&t->mutex);
+    if (rc == SF_OK)
+        rc = write_lines(op, sf_buf_str(&text), err);
+    if (lock >= 0)
+        close(lock);
     sf_buf_free(&text);
     sf_buf_free(&own);
     return rc;
