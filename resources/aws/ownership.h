@@ -19,14 +19,16 @@ const struct sf_value *sf_aws_tag_map(struct sf_arena *arena, const struct sf_va
 /* The map without ours and without AWS's own (aws:*): what attribute `tags` reports. */
 const struct sf_value *sf_aws_user_tags(struct sf_arena *arena, const struct sf_value *map);
 
-/* What an update of tags has to do: *set is a list of {Key, Value} to write (ours restored where missing), *unset a list of keys; both may be
- * empty. `have` is the whole map as read. */
-void sf_aws_tag_changes(struct sf_op *op, const struct sf_value *have, const struct sf_value *want, const struct sf_aws_tag_names *names,
-                        const struct sf_value **set, const struct sf_value **unset);
+/* What an update of tags has to do: *set is a list of {Key, Value} to write (ours restored where missing), *unset a list of keys;
+ * both may be empty. `have` is the whole map as read. */
+void sf_aws_tag_changes(struct sf_op *op, const struct sf_value *have, const struct sf_value *want,
+                        const struct sf_aws_tag_names *names, const struct sf_value **set, const struct sf_value **unset);
 
-/* SF_OK when the tags say that it is this resource of this stack (in find: of this intent); SF_E_CONFLICT otherwise, saying whose it is and what to
- * do: another address of this stack, this stack's name with another lineage (sfstate rebuild), another stack, nobody's (adopt: ID). `what` names
- * the thing: "bucket 'x'". */
+/* SF_OK when the tags say that it is this resource of this stack: in find() and create() of this very intent, elsewhere of this
+ * address (or of any, once state knows it: it may have been moved). SF_E_CONFLICT otherwise, saying whose it is and what to do:
+ * another address of this stack, this stack's name with another lineage, another stack, nobody's (adopt: ID). `what` names the
+ * thing: "bucket 'x'". Tags that somebody took off a recorded thing make it nobody's: read() asks only when op->is_adopting and
+ * there is a mark. */
 enum sf_code sf_aws_check_owner(struct sf_op *op, const char *what, const struct sf_value *map, struct sf_err *err) SF_MUST_CHECK;
 
 #endif
