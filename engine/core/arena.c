@@ -43,6 +43,13 @@ void sf_arena_free(struct sf_arena *arena)
     free(arena);
 }
 
+void sf_arena_free_wiped(struct sf_arena *arena)
+{
+    for (struct page *page = arena ? arena->pages : NULL; page; page = page->next)
+        explicit_bzero(page->bytes, page->used);
+    sf_arena_free(arena);
+}
+
 static struct page *page_new(size_t size)
 {
     struct page *page = malloc(sizeof(*page) + size);

@@ -16,6 +16,9 @@ struct sf_arena *sf_arena_new(void);
 /* Releases the arena and all that came from it. NULL is fine. */
 void sf_arena_free(struct sf_arena *arena);
 
+/* The same for an arena that held secrets: its memory is overwritten before it goes back. */
+void sf_arena_free_wiped(struct sf_arena *arena);
+
 /* Zeroed memory of `n` bytes, aligned for any type. Never NULL. */
 void *sf_arena_alloc(struct sf_arena *arena, size_t n) __attribute__((malloc, returns_nonnull));
 
