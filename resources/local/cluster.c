@@ -126,9 +126,25 @@ static enum sf_code review_access(struct sf_op *op, const struct sf_value *want,
     return SF_OK;
 }
 
+/* On AWS it may be left to Secrets Manager, so the schema does not demand it. */
+static enum sf_code check_password(const struct sf_value *want, struct sf_err *err)
+{
+    const struct sf_value *password = sf_map_getz(want, CLUSTER_PASSWORD);
+    if (password && password->type != SF_V_NULL) {
+        return SF_OK;
+    }
+    sf_fail(err, SF_E_CONFIG, "a cluster needs a password here");
+    sf_hint(err, "write `password: \"${var.db_password}\"`, with db_password: {type: string, secret: true, generate: {length: 32}} "
+                 "among the variables");
+    return SF_E_CONFIG;
+}
+
 static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
 {
     enum sf_code rc = check_names(want, err);
+    if (!rc) {
+        rc = check_password(want, err);
+    }
     if (!rc && identifier_of(op, want).n) {
         rc = review_access(op, want, err);
     }

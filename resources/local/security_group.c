@@ -58,6 +58,30 @@ static enum sf_code preflight(struct sf_op *op, const struct sf_value *want, str
     return name.n ? check_name(op, name, err) : SF_OK;
 }
 
+/* Ports as EC2 takes them, so that a stack means the same in both worlds. */
+static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+{
+    const struct sf_value *rules = sf_map_getz(want, SECURITY_GROUP_INGRESS);
+    (void)op;
+    for (size_t i = 0; rules && rules->type == SF_V_LIST && i < rules->list.n; i++) {
+        const struct sf_value *rule = rules->list.items[i];
+        struct sf_str protocol = sf_map_str(rule, "protocol");
+        int64_t port = sf_map_int(rule, "port", -1), to = sf_map_int(rule, "to_port", -1);
+        bool has_ports = sf_str_is(protocol, "tcp") || sf_str_is(protocol, "udp");
+        if (!has_ports && protocol.n && (port != -1 || to != -1)) {
+            sf_fail(err, SF_E_CONFIG, "a rule of ingress for protocol '%.*s' has a port", SF_ARG(protocol));
+            sf_hint(err, "only tcp and udp have ports: leave it out, or name one of them");
+            return SF_E_CONFIG;
+        }
+        if (to != -1 && (port == -1 || to < port)) {
+            sf_fail(err, SF_E_CONFIG, "a rule of ingress ends at port %lld but does not begin at or before it", (long long)to);
+            sf_hint(err, "write the first port as `port`, the last one as `to_port`");
+            return SF_E_CONFIG;
+        }
+    }
+    return SF_OK;
+}
+
 static enum sf_code read_group(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
 {
     struct sf_record record;
@@ -125,4 +149,5 @@ const struct sf_driver sf_driver_local_security_group = {.kind = "security_group
                                                          .create = create,
                                                          .update = update,
                                                          .destroy = destroy,
-                                                         .preflight = preflight};
+                                                         .preflight = preflight,
+                                                         .derive = derive};
