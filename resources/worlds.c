@@ -1,6 +1,6 @@
 /* The worlds linked in. */
-#include "resources/data/world.h"
+#include "resources/aws/world.h"
 
 extern const struct sf_world sf_world_local;
 
-const struct sf_world *const sf_worlds[] = {&sf_world_local, NULL};
+const struct sf_world *const sf_worlds[] = {&sf_world_local, &sf_world_aws, NULL};
