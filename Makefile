@@ -146,7 +146,7 @@ fuzz: deps-dev
 # kills sfapply and sfdestroy at many moments; the next run must finish the job
 crash: deps-dev
 	@$(MAKE) --no-print-directory -j$$(nproc) all
-	@BUILD=$(abspath $(BUILD)) sh tests/run.sh -k "crash or kill"
+	@BUILD=$(abspath $(BUILD)) SF_KILLS=$${SF_KILLS:-60} sh tests/run.sh -k "crash or kill"
 
 clean:
 	rm -rf build build-asan build-tsan $(BUILD)

@@ -5,12 +5,15 @@ depend on where the source tree lies. A workspace destroys what its stack made w
 processes that are left even then are ended and reported as an error of the test.
 """
 
+import collections
 import contextlib
 import csv
+import ctypes
 import hashlib
 import json
 import os
 import pwd
+import random
 import re
 import shlex
 import shutil
@@ -28,6 +31,77 @@ BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 ORDINARY = "nobody"
 SMALL = "{sample: {rows: 20000, seed: 1}}"  # quick, and every year, side and quirk is in it
 ACCOUNTS = ["root", "user"] if os.geteuid() == 0 else ["user"]
+# fixtures that cost more than the tests that use them: with xdist such tests stay together, at most so many
+SHARED_WORLDS, TOGETHER = ("applied", "shared", "office", "site", "plain"), 30
+# begun first, so that no long one is left alone at the end
+LONG = ("test_new_kind", "test_readme", "test_all_776841", "test_drift", "test_crash", "test_access")
+PR_SET_PDEATHSIG = 1
+
+
+# --- how the tests are run ---
+
+class Stop:
+    """Ends the run in order at a SIGTERM, so that what the tests started is stopped. What is just being stopped is not cut off."""
+
+    def __init__(self):
+        self.is_wanted, self.shields = False, 0
+
+    def __call__(self, _signal, _frame):
+        is_first, self.is_wanted = not self.is_wanted, True
+        if is_first and not self.shields:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def held_off(self):
+        was_wanted, self.shields = self.is_wanted, self.shields + 1
+        try:
+            yield
+        finally:
+            self.shields -= 1
+            if self.is_wanted and not was_wanted and not self.shields:
+                raise KeyboardInterrupt
+
+
+STOP = Stop()
+
+
+def is_worker(config):
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config):
+    signal.signal(signal.SIGTERM, STOP)
+    if is_worker(config):  # it ends in order too when the process that started it is gone
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session, exitstatus):
+    """Workers get the time that they need to stop servers; xdist would give them ten seconds."""
+    if exitstatus == pytest.ExitCode.INTERRUPTED and session.config.getoption("numprocesses", None):
+        workers = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and parent(pid) == os.getpid()]
+        for pid in workers:
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not any(map(start_time, workers)), 120)
+
+
+def pytest_unconfigure(config):
+    if is_worker(config) and STOP.is_wanted:
+        os._exit(1)  # all is torn down; nobody asks this process for more tests
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    together = collections.Counter()
+    for item in items:
+        for name in set(SHARED_WORLDS) & set(item.fixturenames):
+            params = getattr(item, "callspec", None) and item.callspec.params
+            world = f"{item.module.__name__}-{name}-{(params or {}).get(name, '')}"
+            item.add_marker(pytest.mark.xdist_group(f"{world}-{together[world] // TOGETHER}"))
+            together[world] += 1
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONG) if name in item.nodeid), len(LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +113,7 @@ def installed():
     for name in ("sfplan", "sfapply", "sfdestroy", "sfstate", "sfsample", "sfprobe"):
         shutil.copy(f"{BUILD}/{name}", f"{prefix}/bin/{name}")
     for name in ("schemas", "stacks"):
-        shutil.copytree(f"{ROOT}/{name}", f"{prefix}/share/sfstack/{name}")
+        shutil.copytree(f"{ROOT}/{name}", f"{prefix}/share/sfstack/{name}", ignore=shutil.ignore_patterns(".sf"))
     subprocess.run(["chmod", "-R", "a+rX", prefix], check=True)
     yield prefix
     shutil.rmtree(prefix, ignore_errors=True)
@@ -111,6 +185,7 @@ class Workspace:
             "LANG": "C.UTF-8",
             "ASAN_OPTIONS": "detect_leaks=0",
         }
+        self.spawned = []
 
     # --- files ---
 
@@ -138,11 +213,15 @@ class Workspace:
             text = text.replace(old, new)
         return self.write(name, text)
 
-    def flagship(self, *changes, source=SMALL):
-        """The flagship stack as stack.yaml, with changes (old, new), over the given source."""
+    def flagship(self, *changes, source=SMALL, sql_port=None, sftp_port=None):
+        """The flagship stack as stack.yaml, with changes (old, new), over the given source. On ports of its own, unless they are
+        given: it is not in the way of others that start, and a killed server comes back where it was."""
+        self.sql_port, self.sftp_port = (given or random.SystemRandom().randrange(20000, 32000) for given in (sql_port, sftp_port))
         with open(f"{self.share}/stacks/sf-finance.yaml") as file:
             self.write("stack.yaml", file.read())
-        self.edit("stack.yaml", *changes)
+        self.edit("stack.yaml", ("dw:\n    kind: cluster\n", f"dw:\n    kind: cluster\n    port: {self.sql_port}\n"),
+                  ("port: 5439,", f"port: {self.sql_port},"),
+                  ("host_keys: [sftp_host_key]}", f"host_keys: [sftp_host_key], port: {self.sftp_port}}}"), *changes)
         self.env["SF_VAR_source"] = source
 
     # --- programs ---
@@ -151,7 +230,9 @@ class Workspace:
         if self.user:
             who = pwd.getpwnam(self.user)
             kwargs.update(user=who.pw_uid, group=who.pw_gid, extra_groups=[])
-        return subprocess.Popen(argv, cwd=self.dir, env={**self.env, **(env or {})}, text=True, **kwargs)
+        process = subprocess.Popen(argv, cwd=self.dir, env={**self.env, **(env or {})}, text=True, **kwargs)
+        self.spawned.append(process)
+        return process
 
     def run(self, *argv, env=None, input=None, timeout=180):
         """Runs a command in the workspace and returns its Result."""
@@ -347,7 +428,11 @@ class Workspace:
         secrets = self.path(f".sf/{stack}/local/secrets")
         assert not os.path.isdir(secrets) or not os.listdir(secrets)
 
+    @STOP.held_off()
     def close(self):
+        for process in self.spawned:  # of a test that was cut off
+            process.kill()
+            process.wait()
         left = {}
         names = [n for n in sorted(os.listdir(self.dir)) if n.endswith(".yaml")]
         stacks = {}
@@ -366,7 +451,6 @@ class Workspace:
         if self.is_own:
             shutil.rmtree(self.dir, ignore_errors=True)
         assert not left, f"processes were left after sfdestroy: {left}"
-
 
 def cents(text):
     """'-12.30' -> -1230, exactly."""

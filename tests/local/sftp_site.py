@@ -5,8 +5,9 @@ The configuration comes from sftp_harness.c, so it is the very text that the loc
 
 import json
 import os
-import pwd
 import grp
+import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -17,7 +18,13 @@ from sftp_raw import Raw
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
-LIBS = ["-lcurl", "-lssl", "-lcrypto", "-lyaml", "-lsqlite3", "-lpq", "-lssh2", "-lexpat", "-lz", "-lzstd", "-lpthread"]
+
+
+def libraries():
+    """What the Makefile links the programs with."""
+    with open(f"{ROOT}/Makefile") as file:
+        packages = re.search(r"^PKGS = (.*)", file.read(), re.M).group(1).split()
+    return subprocess.run(["pkg-config", "--libs", *packages], text=True, capture_output=True, check=True).stdout.split() + ["-lpthread"]
 
 
 def sanitizer_flags():
@@ -33,7 +40,7 @@ def build_harness(where):
     out = f"{where}/sftp_harness"
     subprocess.run(
         [os.environ.get("CC", "gcc"), "-std=c11", "-D_GNU_SOURCE", "-O1", f"-I{ROOT}", f"-I{BUILD}/gen", "-I/usr/include/postgresql",
-         "-o", out, f"{ROOT}/tests/local/sftp_harness.c", f"{BUILD}/libsf.a", *sanitizer_flags(), *LIBS], check=True)
+         "-o", out, f"{ROOT}/tests/local/sftp_harness.c", f"{BUILD}/libsf.a", *sanitizer_flags(), *libraries()], check=True)
     return out
 
 
@@ -147,6 +154,7 @@ class Site:
                 return
             except OSError:
                 assert self.server.poll() is None and time.monotonic() < until, self.log()
+                time.sleep(0.01)
 
     def log(self):
         try:

@@ -364,9 +364,11 @@ def test_cidrs_that_shut_out_the_load_are_refused_in_the_plan(finance):
 
 
 def test_a_rule_for_another_port_opens_nothing(finance):
+    port = finance.sql_port
     finance.env["SF_VAR_sql_clients"] = "[127.0.0.0/8]"
-    finance.edit("stack.yaml", ('- {protocol: tcp, port: 5439, from: "${var.sql_clients}"}',
-                                '- {protocol: tcp, port: 5439, from: [127.0.0.1/32]}\n      - {protocol: tcp, port: 5438, from: "${var.sql_clients}"}'))
+    finance.edit("stack.yaml", (f'- {{protocol: tcp, port: {port}, from: "${{var.sql_clients}}"}}',
+                                f'- {{protocol: tcp, port: {port}, from: [127.0.0.1/32]}}\n'
+                                f'      - {{protocol: tcp, port: {port - 1}, from: "${{var.sql_clients}}"}}'))
     assert finance.changes() == {"security_group.sql_access": "update"}
     finance.apply()
     with pytest.raises(pgwire.Refused):

@@ -14,21 +14,29 @@ def bucket(ws):
     return os.path.join(ws.territory(), "buckets/sf-finance-landing-000000000000/data")
 
 
+def shared_memory():
+    """Ids of this machine's SysV segments."""
+    with open("/proc/sysvipc/shm") as file:
+        return [line.split()[1] for line in list(file)[1:]]
+
+
 def test_destroy_leaves_no_process_port_file_or_table(ws):
-    before = set(listening_ports())
     ws.flagship(source=TINY)
     ws.apply()
     pids = ws.processes()
     ports = ws.pg_port(), int(ws.show("sftp_server.sftp")["port"])
     assert pids and set(ports) <= set(listening_ports())
-    elsewhere = [f for top in ("/tmp", "/dev/shm") for f in os.listdir(top) if f.startswith("sfstack")]
+    with open(ws.one(r"clusters/[^/]+/data/postmaster\.pid")) as file:
+        lines = file.read().splitlines()
+    sockets, segment = lines[4], lines[6].split()[1]
+    assert os.path.isdir(sockets) and segment in shared_memory()
     result = ws.ok("sfdestroy", "-auto-approve")
     assert "Nothing of this stack is left" in result.out, result
     ws.assert_clean()
     assert ws.recorded() == []
-    assert not set(ports) & set(listening_ports()) - before
+    assert not set(ports) & set(listening_ports())
     assert all(start_time(pid) != started for pid, started in pids.items())
-    assert sorted(f for top in ("/tmp", "/dev/shm") for f in os.listdir(top) if f.startswith("sfstack")) <= sorted(elsewhere)
+    assert not os.path.exists(sockets) and segment not in shared_memory()
     # what stays is the person's own: the stack file; the record of what was; and what planning can rebuild
     left = {os.path.relpath(os.path.join(d, f), ws.dir) for d, _, fs in os.walk(ws.dir) for f in fs}
     assert all(re.match(r"stack\.yaml$|\.sf/\.gitignore$|\.sf/cache/|\.sf/sf-finance/local/state\.db|\.config/sfstack/key$", f) for f in left), left

@@ -4,7 +4,6 @@ import contextlib
 import glob
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -12,7 +11,7 @@ import sys
 
 import pytest
 
-from conftest import ACCOUNTS, Shared, parent, start_time, wait_until
+from conftest import ACCOUNTS, parent, start_time, wait_until
 
 sys.path.insert(0, os.path.dirname(__file__))
 import pgwire  # noqa: E402
@@ -214,23 +213,11 @@ def check_whole(ws, small):
     assert ws.masters() == sorted([ws.postmaster(), ws.ftpd()]), "servers of an earlier life are left"
 
 
-@pytest.fixture(scope="module", params=ACCOUNTS)
-def applied(request, installed):
-    """As everywhere, but on ports of its own: a killed server comes back where it was, whatever else this machine does."""
-    def prepare(ws):
-        sql_port, sftp_port = random.SystemRandom().sample(range(20000, 32000), 2)
-        ws.flagship(("dw:\n    kind: cluster\n", f"dw:\n    kind: cluster\n    port: {sql_port}\n"), ("port: 5439,", f"port: {sql_port},"),
-                    ("host_keys: [sftp_host_key]}", f"host_keys: [sftp_host_key], port: {sftp_port}}}"))
-    shared = Shared(installed, request.param, prepare)
-    yield shared
-    shared.close()
-
-
 # what is done by SQL is the same for every account
 PAIRS = [(account, damage) for account in ACCOUNTS for damage in DAMAGES if account == ACCOUNTS[0] or DAMAGES[damage][0].__name__ != "run_sql"]
 
 
-@pytest.mark.parametrize("applied, damage", PAIRS, indirect=["applied"])
+@pytest.mark.parametrize("applied, damage", PAIRS, indirect=["applied"], scope="module")
 def test_damage_is_planned_as_just_that_and_repaired(finance, small, damage):
     do, expected = DAMAGES[damage]
     do(finance)

@@ -38,8 +38,10 @@ def harness():
     """In a directory that every account can enter: pytest's own are closed."""
     where = tempfile.mkdtemp(prefix="sf-harness-", dir="/var/tmp")
     os.chmod(where, 0o755)
-    yield build_harness(where)
-    shutil.rmtree(where)
+    try:
+        yield build_harness(where)
+    finally:
+        shutil.rmtree(where)
 
 
 @pytest.fixture(scope="module")
@@ -353,8 +355,8 @@ def test_a_right_on_a_directory_is_no_right_on_a_file_of_its_name(site):
 
 
 def test_a_user_below_a_prefix_sees_that_part_only(site):
-    fill(site, "deep/er/get")
-    fill(site, "get")
+    for place in ("deep/er/get", "deep/er/put", "get"):
+        fill(site, place)
     with site.raw("below") as raw:
         assert raw.get("/get/f") == ("OK", b"secret")
         assert raw.put("/get/f") == "PERMISSION_DENIED"
