@@ -15,8 +15,8 @@ enum {
     MAX_HEADERS = 256,
     MAX_HEADER_BYTES = 256 * 1024,
     CONNECT_MS = 5000,
-    MAX_IDLE_S =
-        8, /* servers close idle connections after ten seconds and more: stay below, so that no request meets a closed one */
+    MAX_IDLE_S = 8,      /* servers close idle connections after ten seconds and more: stay below, to meet none that is closed */
+    MAX_IDLE_ONCE_S = 1, /* and well below, where a request could not be sent again */
     CONNECTIONS_PER_HANDLE = 8,
 };
 
@@ -46,6 +46,8 @@ struct exchange {
     size_t sent; /* bytes of the body handed out, when it may be sent only once */
     size_t header_bytes, header_cap;
     bool has_too_many_headers;
+    bool has_head; /* the blank line after the headers came: libcurl takes a connection that ends before it for a reply without body
+                    */
     char host[128]; /* of the URL, for messages */
     char origin[160];
     bool is_loopback, is_plain;
@@ -199,7 +201,10 @@ static size_t take_header(char *bytes, size_t size, size_t n, void *ctx)
     struct exchange *x = ctx;
     struct sf_http_reply *reply = x->reply;
     struct sf_str line = sf_str_trim((struct sf_str){bytes, size * n});
+    if (line.n == 0)
+        x->has_head = true;
     if (sf_str_starts(line, SF_STR("HTTP/"))) { /* a new reply: what came before was a 1xx or a proxy's */
+        x->has_head = false;
         reply->n_headers = 0;
         return size * n;
     }
@@ -325,7 +330,7 @@ static void set_options(struct sf_http *http, struct exchange *x, int64_t left_m
     curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, (long)CONNECTIONS_PER_HANDLE);
-    curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)MAX_IDLE_S);
+    curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)(request->is_once ? MAX_IDLE_ONCE_S : MAX_IDLE_S));
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -426,6 +431,8 @@ enum sf_code sf_http_send(struct sf_http *http, struct sf_arena *arena, const st
     CURLcode result = curl_easy_perform(x.handle->curl);
     long status = 0;
     curl_easy_getinfo(x.handle->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (result == CURLE_OK && !x.has_head)
+        result = CURLE_PARTIAL_FILE;
     if (result != CURLE_OK)
         rc = fail(&x, result, err);
     reply->status = (int)status;

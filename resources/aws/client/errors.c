@@ -420,6 +420,9 @@ enum sf_code sf_aws_foreign(struct sf_op *op, const struct sf_aws_sent *sent, st
                                                                                           : SF_E_UNAVAILABLE;
     struct sf_str type = sf_aws_clean(op->arena, sf_http_header_of(&sent->reply, "content-type"), 64);
     struct sf_str what = type.n ? sf_str_fmt(op->arena, "%.*s", SF_ARG(type)) : SF_STR("something unreadable");
+    struct sf_str packing = sf_aws_clean(op->arena, sf_http_header_of(&sent->reply, "content-encoding"), 32);
+    if (packing.n) /* never asked for */
+        what = sf_str_fmt(op->arena, "%s packed as %.*s", what.p, SF_ARG(packing));
     if (sf_aws_is_web_page(sent->reply.body, &title)) {
         title = sf_aws_clean(op->arena, title, MAX_TITLE);
         what = title.n ? sf_str_fmt(op->arena, "an HTML page (\"%.*s\")", SF_ARG(title)) : SF_STR("an HTML page");
