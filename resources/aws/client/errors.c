@@ -135,7 +135,7 @@ static const struct {
      "the access key does not exist there (deleted, disabled, of another partition), or its session token is missing"},
     {"UnrecognizedClientException",
      "the access key or session token is not known in this region: is it of another partition, or the region switched off?"},
-    {"AuthFailure", "the access key is not known in this region: is it right, and the region switched on for the account?"},
+    {"AuthFailure", "access key and secret key do not go together, or the key is not known in this region: copy both again"},
     {"SignatureDoesNotMatch", "the secret key does not belong to the access key: copy both again"},
     {"InvalidSignatureException", "the secret key does not belong to the access key: copy both again"},
     {"RequestTimeTooSkewed", "set this machine's clock (`timedatectl set-ntp true`)"},
@@ -283,7 +283,7 @@ static enum sf_code fail_denied(struct sf_arena *arena, const struct sf_aws_sent
     if (sf_str_ends(resource, SF_STR(".")))
         resource.n--;
     if (!action.n)
-        action = call->permission ? sf_str_of(call->permission) : sf_str_fmt(arena, "%s:%s", sent->wire->prefix, call->action);
+        action = sf_aws_permission(arena, call);
     if (!resource.n || sf_str_is(resource, "*"))
         resource = call->resource;
     struct sf_buf line = SF_BUF(SF_MAX_MESSAGE_BYTES);

@@ -29,6 +29,41 @@ static enum sf_code fail_unknown(const struct sf_value *v, struct sf_err *err)
                    v->type == SF_V_UNKNOWN ? "not known yet" : "known by its fingerprint only");
 }
 
+/* Where S3's actions in IAM are called otherwise than its operations. Source: "Actions defined by Amazon S3", Service Authorization
+ * Reference. */
+static const struct {
+    const char *operation, *permission;
+} s3_permissions[] = {
+    {"DeleteBucketEncryption", "s3:PutEncryptionConfiguration"},
+    {"DeleteBucketLifecycle", "s3:PutLifecycleConfiguration"},
+    {"DeleteBucketTagging", "s3:PutBucketTagging"},
+    {"DeleteObjects", "s3:DeleteObject"},
+    {"DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock"},
+    {"GetBucketEncryption", "s3:GetEncryptionConfiguration"},
+    {"GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration"},
+    {"GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock"},
+    {"HeadBucket", "s3:ListBucket"},
+    {"HeadObject", "s3:GetObject"},
+    {"ListBuckets", "s3:ListAllMyBuckets"},
+    {"ListMultipartUploads", "s3:ListBucketMultipartUploads"},
+    {"ListObjectVersions", "s3:ListBucketVersions"},
+    {"ListObjects", "s3:ListBucket"},
+    {"ListObjectsV2", "s3:ListBucket"},
+    {"PutBucketEncryption", "s3:PutEncryptionConfiguration"},
+    {"PutBucketLifecycleConfiguration", "s3:PutLifecycleConfiguration"},
+    {"PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock"},
+};
+
+struct sf_str sf_aws_permission(struct sf_arena *arena, const struct sf_aws_call *call)
+{
+    if (call->permission)
+        return sf_str_of(call->permission);
+    for (size_t i = 0; call->service == SF_AWS_S3 && i < SF_COUNT(s3_permissions); i++)
+        if (strcmp(s3_permissions[i].operation, call->action) == 0)
+            return sf_str_of(s3_permissions[i].permission);
+    return sf_str_fmt(arena, "%s:%s", wires[call->service].prefix, call->action);
+}
+
 /* --- forms --- */
 
 /* The name of the value being written, as a stack of parts: "Tags.member.1.Key". */
@@ -38,11 +73,16 @@ struct form {
     struct sf_buf name;
 };
 
+/* A blank is '+', as botocore sends it: services take %20 as well, but whoever signs the decoded form anew to compare does not. */
 static void write_pair(struct form *form, struct sf_str name, struct sf_str value)
 {
     sf_buf_addc(form->body, '&');
     sf_uri_encode(form->body, name, false);
     sf_buf_addc(form->body, '=');
+    for (size_t blank; (blank = sf_str_find(value, SF_STR(" "))) != SIZE_MAX; value = sf_str_slice(value, blank + 1, value.n)) {
+        sf_uri_encode(form->body, sf_str_slice(value, 0, blank), false);
+        sf_buf_addc(form->body, '+');
+    }
     sf_uri_encode(form->body, value, false);
 }
 

@@ -20,8 +20,11 @@ struct sf_aws_wire {
 
 const struct sf_aws_wire *sf_aws_wire_of(enum sf_aws_service service);
 
-/* Appends Action, Version and parameters, percent-encoded. SF_E_INTERNAL: a value that is not known yet or known by its fingerprint
- * only. */
+/* The IAM action that the call needs: its own word for it, else that of S3's exceptions, else "<prefix>:<action>". */
+struct sf_str sf_aws_permission(struct sf_arena *arena, const struct sf_aws_call *call);
+
+/* Appends Action, Version and parameters, percent-encoded, blanks as '+'. SF_E_INTERNAL: a value that is not known yet or known by
+ * its fingerprint only. */
 enum sf_code sf_aws_write_form(struct sf_buf *body, const struct sf_aws_wire *wire, const char *action,
                                const struct sf_value *params, struct sf_err *err) SF_MUST_CHECK;
 /* Appends the JSON object, secrets in the clear: for bodies only. The same error. */

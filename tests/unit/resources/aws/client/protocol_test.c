@@ -1,4 +1,4 @@
-/* Parameters to bodies, S3 calls to addresses: pure. Expected forms are what botocore's serializers write for the same values. */
+/* Parameters to bodies, S3 calls to addresses: pure. Expected forms are what botocore writes for the same values. */
 #include "resources/aws/client/protocol.h"
 #include "engine/core/json.h"
 #include "resources/aws/client/internal.h"
@@ -69,7 +69,7 @@ static void every_byte_that_is_not_plain_is_escaped(void **state)
 {
     (void)state;
     assert_form(SF_AWS_IAM, "{\"D\":\"{\\\"a b\\\":\\\"ü+&=/~*'\\n\\\"}\"}",
-                "Action=Do&Version=2010-05-08&D=%7B%22a%20b%22%3A%22%C3%BC%2B%26%3D%2F~%2A%27%0A%22%7D");
+                "Action=Do&Version=2010-05-08&D=%7B%22a+b%22%3A%22%C3%BC%2B%26%3D%2F~%2A%27%0A%22%7D");
 }
 
 static void numbers_and_bools_are_typed_and_nulls_left_out(void **state)
@@ -134,6 +134,19 @@ static void the_md5_of_a_body_is_sent_in_base64(void **state)
     assert_string_equal(sf_aws_content_md5(arena, SF_STR("hello")).p, "XUFAKrxLKna5cZ2REBfFkg==");
 }
 
+static void a_call_knows_the_right_that_it_needs(void **state)
+{
+    (void)state;
+    const struct sf_aws_call head = {.service = SF_AWS_S3, .action = "HeadBucket"},
+                             put = {.service = SF_AWS_S3, .action = "PutBucketPolicy"},
+                             own = {.service = SF_AWS_S3, .action = "HeadBucket", .permission = "s3:X"},
+                             server = {.service = SF_AWS_TRANSFER, .action = "CreateServer"};
+    assert_string_equal(sf_aws_permission(arena, &head).p, "s3:ListBucket");
+    assert_string_equal(sf_aws_permission(arena, &put).p, "s3:PutBucketPolicy");
+    assert_string_equal(sf_aws_permission(arena, &own).p, "s3:X");
+    assert_string_equal(sf_aws_permission(arena, &server).p, "transfer:CreateServer");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +156,7 @@ int main(void)
         cmocka_unit_test(numbers_and_bools_are_typed_and_nulls_left_out),
         cmocka_unit_test(secrets_are_sent_in_the_clear_and_fingerprints_never),
         cmocka_unit_test(buckets_go_before_the_host_where_certificate_and_server_allow_it),
+        cmocka_unit_test(a_call_knows_the_right_that_it_needs),
         cmocka_unit_test(the_md5_of_a_body_is_sent_in_base64),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
