@@ -240,7 +240,7 @@ static void plan_new(struct sf_graph *graph, struct sf_node *node, bool is_repla
         const struct sf_value *w = sf_map_getz(node->want, attr->name);
         if (!w && !is_elsewhere(graph, attr) && (attr->is_computed || attr->is_assigned || attr->derive))
             w = unknown_of(graph, node, attr);
-        if (!w)
+        if (!w || (attr->derive && w->type == SF_V_NULL)) /* derived, and there is none */
             continue;
         sf_map_add(graph->arena, attrs, sf_str_of(attr->name), w);
         if (!is_replacement)
@@ -312,8 +312,10 @@ static const struct sf_value *compare(struct sf_graph *graph, struct sf_node *no
     if (attr->is_computed)
         return is ? is : want;
     /* replacement by an unknown is planned: it may turn out unchanged at apply, never the other way round */
+    /* what is derived forces only from one value to another: a VPC to another, not to one from none */
+    bool forces = attr->on_change == SF_CHANGE_REPLACE && !(attr->derive && (!is || want->type == SF_V_NULL));
     add_change(&node->changes, &node->n_changes, attr, is, sf_value_sealed(graph, graph->arena, want),
-               attr->on_change == SF_CHANGE_REPLACE); /* sealed, so that what is shown compares secrets too */
+               forces); /* sealed, so that what is shown compares secrets too */
     return want;
 }
 

@@ -74,6 +74,12 @@ static void note(struct gathering *g, struct sf_str resource, const char *action
     }
 }
 
+static bool is_left_out(const struct sf_node *node, struct sf_str name)
+{
+    const struct sf_value *v = sf_map_get(node->planned.attrs, name);
+    return !v || v->type == SF_V_NULL || (v->type == SF_V_STRING && !v->s.n);
+}
+
 /* Fills the first {..} of the pattern with each of its values and goes on with the rest. */
 static void fill(struct gathering *g, const struct sf_node *node, struct sf_str done, struct sf_str pattern, const char *actions)
 {
@@ -82,7 +88,11 @@ static void fill(struct gathering *g, const struct sf_node *node, struct sf_str 
         note(g, sf_str_fmt(g->arena, "%.*s%.*s", SF_ARG(done), SF_ARG(pattern)), actions);
         return;
     }
-    const struct sf_value *values = values_of(g, node, sf_str_slice(pattern, open + 1, end));
+    struct sf_str name = sf_str_slice(pattern, open + 1, end);
+    bool is_whole = !done.n && open == 0 && end + 1 == pattern.n;
+    if (is_whole && is_left_out(node, name)) /* a role that is not handed over needs no right to do so */
+        return;
+    const struct sf_value *values = values_of(g, node, name);
     const struct sf_value *const *items = values->type == SF_V_LIST ? values->list.items : &values;
     size_t n = values->type == SF_V_LIST ? values->list.n : 1;
     for (size_t i = 0; i < n; i++) {

@@ -17,6 +17,8 @@
 
 #include <arpa/inet.h>
 
+enum { FIRST_PLAIN_PORT = 1024 };
+
 static const char is_current[] = "current";
 
 /* Kept in meta.json beside what the stack says, by position of the host key: its public line and the SHA-256 of its file. */
@@ -69,6 +71,11 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
     if (address && address->type == SF_V_STRING && inet_pton(AF_INET, sf_str_dup(op->arena, address->s).p, &ignored) != 1) {
         sf_fail(err, SF_E_CONFIG, "'%.*s' is not an IPv4 address", SF_ARG(address->s));
         sf_hint(err, "write 127.0.0.1 for this machine only, 0.0.0.0 for every network it is in");
+        return SF_E_CONFIG;
+    }
+    if (sf_map_int(want, SFTP_SERVER_PORT, FIRST_PLAIN_PORT) < FIRST_PLAIN_PORT) {
+        sf_fail(err, SF_E_CONFIG, "port %lld is the system's on this machine", (long long)sf_map_int(want, SFTP_SERVER_PORT, 0));
+        sf_hint(err, "use %d or more here, or leave `port` out: 2222, or the next free one", FIRST_PLAIN_PORT);
         return SF_E_CONFIG;
     }
     sf_map_set_str(op->arena, want, SFTP_SERVER_CONFIGURATION, sf_str_of(is_current));

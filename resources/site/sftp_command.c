@@ -78,10 +78,15 @@ void sf_sftp_command_derive(struct sf_op *op, struct sf_value *want)
 {
     const struct sf_object *server = sf_op_ref(op, NULL, SFTP_USER_SERVER, 0);
     const struct sf_value *port = known(server, SFTP_SERVER_PORT, SF_V_INT), *host = known(server, SFTP_SERVER_HOST, SF_V_STRING);
+    const struct sf_value *later = known(server, SFTP_SERVER_HOST, SF_V_UNKNOWN);
     const struct sf_value *name = sf_map_getz(want, SFTP_USER_NAME), *file = NULL;
     const struct sf_object *key;
     for (size_t i = 0; !file && (key = sf_op_ref(op, NULL, SFTP_USER_KEYS, i)) != NULL; i++)
         file = known(key, SSH_KEY_PRIVATE_KEY_FILE, SF_V_STRING);
-    if (port && host && file && name && name->type == SF_V_STRING)
+    if (!file || !name || name->type != SF_V_STRING)
+        return;
+    if (port && host)
         sf_map_set_str(op->arena, want, SFTP_USER_SFTP_COMMAND, command_text(op, file->s, port->i, name->s, host->s));
+    else if (later) /* a server that moves takes the command with it */
+        sf_map_set(op->arena, want, sf_str_of(SFTP_USER_SFTP_COMMAND), later);
 }
