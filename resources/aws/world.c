@@ -3,6 +3,7 @@
 
 #include "resources/aws/client/client.h"
 #include "resources/aws/rights.h"
+#include "resources/aws/s3_objects.h"
 
 #include "engine/core/clock.h"
 
@@ -136,6 +137,10 @@ const struct sf_world sf_world_aws = {
     .close = close_world,
     .ask_rights = sf_aws_ask_rights,
     .open = open_world,
+    .bucket_list = sf_aws_bucket_list,
+    .bucket_open = sf_aws_bucket_open,
+    .bucket_put = sf_aws_bucket_put,
+    .bucket_delete = sf_aws_bucket_delete,
     .warehouse_query = query,
     .warehouse_run = run,
     .warehouse_control = run,

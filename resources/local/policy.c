@@ -3,7 +3,7 @@
 #include "resources/iam/iam.h"
 #include "resources/local/record.h"
 
-static const char *const kept[] = {POLICY_NAME, POLICY_DESCRIPTION, POLICY_DOCUMENT, POLICY_ARN};
+static const char *const kept[] = {POLICY_NAME, POLICY_DESCRIPTION, POLICY_DOCUMENT, POLICY_TAGS, POLICY_ARN};
 
 static struct sf_record record_of(struct sf_op *op, struct sf_str name)
 {

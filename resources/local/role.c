@@ -2,8 +2,8 @@
  * by the SFTP server's configuration and by loads through resources/local/role_policies.h. */
 #include "attr/role.h"
 #include "resources/iam/iam.h"
+#include "resources/iam/trust.h"
 #include "resources/local/record.h"
-#include "resources/local/role_policies.h"
 
 static const char *const kept[] = {ROLE_NAME, ROLE_DESCRIPTION, ROLE_TRUST, ROLE_POLICIES, ROLE_INLINE, ROLE_TAGS, ROLE_ARN};
 
@@ -31,7 +31,7 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
 static enum sf_code check_documents(struct sf_op *op, const struct sf_value *want, struct sf_err *err)
 {
     const struct sf_value *trust = sf_map_getz(want, ROLE_TRUST), *own = sf_map_getz(want, ROLE_INLINE), *document = NULL;
-    enum sf_code rc = trust ? sf_local_trust_document(op->arena, trust, &document, err) : SF_OK;
+    enum sf_code rc = trust ? sf_iam_trust_document(op->arena, trust, SF_STR_NONE, &document, err) : SF_OK;
     if (rc == SF_OK && document)
         rc = sf_iam_check_document(op->arena, SF_IAM_TRUST_POLICY, document, err);
     for (size_t i = 0; rc == SF_OK && own && own->type == SF_V_MAP && i < own->map.n; i++) {

@@ -1,41 +1,8 @@
 /* See role_policies.h. */
 #include "resources/local/role_policies.h"
 
+#include "resources/iam/trust.h"
 #include "resources/local/record.h"
-
-static const char *const services[] = {"transfer", "redshift"};
-
-enum sf_code sf_local_trust_document(struct sf_arena *arena, const struct sf_value *trust, const struct sf_value **document,
-                                     struct sf_err *err)
-{
-    *document = trust;
-    if (trust->type == SF_V_MAP)
-        return SF_OK;
-    *document = NULL;
-    if (trust->type == SF_V_UNKNOWN)
-        return SF_OK;
-    for (size_t i = 0; trust->type == SF_V_STRING && i < SF_COUNT(services); i++) {
-        if (!sf_str_is(trust->s, services[i]))
-            continue;
-        struct sf_value *who = sf_value_map(arena), *statement = sf_value_map(arena), *policy = sf_value_map(arena);
-        const struct sf_value **list = SF_NEW_ARRAY(arena, 1, const struct sf_value *);
-        sf_map_set_str(arena, who, "Service", sf_str_fmt(arena, "%s.amazonaws.com", services[i]));
-        sf_map_set_str(arena, statement, "Effect", SF_STR("Allow"));
-        sf_map_set(arena, statement, SF_STR("Principal"), who);
-        sf_map_set_str(arena, statement, "Action", SF_STR("sts:AssumeRole"));
-        list[0] = statement;
-        sf_map_set_str(arena, policy, "Version", SF_STR("2012-10-17"));
-        sf_map_set(arena, policy, SF_STR("Statement"), sf_value_list(arena, list, 1));
-        *document = policy;
-        return SF_OK;
-    }
-    sf_fail(err, SF_E_CONFIG, "'%.*s' is not a service that a role can trust by name",
-            trust->type == SF_V_STRING ? (int)trust->s.n : 0, trust->type == SF_V_STRING ? trust->s.p : "");
-    if (err)
-        err->where = trust->mark;
-    sf_hint(err, "write `trust: transfer`, `trust: redshift`, or a whole trust policy");
-    return SF_E_CONFIG;
-}
 
 static struct sf_str after_last_slash(struct sf_str s)
 {
@@ -97,7 +64,7 @@ enum sf_code sf_local_role_policies(struct sf_op *op, struct sf_str arn_or_name,
     if (rc)
         return rc;
     const struct sf_value *trust = sf_map_getz(attrs, "trust");
-    rc = trust ? sf_local_trust_document(op->arena, trust, &out->trust, err) : SF_OK;
+    rc = trust ? sf_iam_trust_document(op->arena, trust, SF_STR_NONE, &out->trust, err) : SF_OK;
     return rc ? rc : collect(op, attrs, out, err);
 }
 

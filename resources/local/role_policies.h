@@ -18,8 +18,5 @@ enum sf_code sf_local_role_policies(struct sf_op *op, struct sf_str arn_or_name,
 /* Whether `service` ("transfer", "redshift") may assume the role; SF_E_DENIED says what to add. */
 enum sf_code sf_local_role_trusts(struct sf_op *op, const struct sf_role_policies *role, const char *service,
                                   struct sf_err *err) SF_MUST_CHECK;
-/* `transfer`, `redshift` or a document to a document; NULL when it is not known yet. */
-enum sf_code sf_local_trust_document(struct sf_arena *arena, const struct sf_value *trust, const struct sf_value **document,
-                                     struct sf_err *err) SF_MUST_CHECK;
 
 #endif
