@@ -198,13 +198,13 @@ enum sf_code sf_redshift_read(struct sf_op *op, struct sf_str id, struct sf_outc
     if (sf_cluster_is_foreign(op, what_of(op, id), tags_of(op, cluster)))
         return op->is_adopting ? sf_aws_check_owner(op, what_of(op, id), tags_of(op, cluster), err)
                                : sf_fail(err, SF_E_ABSENT, "cluster '%.*s' is another stack's now", SF_ARG(id));
+    const char *busy = busy_with(op, cluster);
+    if (busy && !op->is_planning)
+        return sf_cluster_wait(out, false, poll_ms(cluster), busy);
     if (has_failed(cluster) && !op->is_planning)
         return refuse_failed(cluster, err);
     if (has_failed(cluster))
         sf_op_warn(op, "cluster '%.*s' is '%.*s'", SF_ARG(id), SF_ARG(status_of(cluster)));
-    const char *busy = busy_with(op, cluster);
-    if (busy)
-        (void)sf_cluster_wait(out, false, poll_ms(cluster), busy);
     return report(op, cluster, out, err);
 }
 

@@ -77,17 +77,25 @@ static enum sf_code get_tags(struct sf_op *op, struct sf_str arn, const struct s
     return rc;
 }
 
-static enum sf_code get_pair(struct sf_op *op, struct sf_str id, struct pair *pair, struct sf_err *err)
+static enum sf_code get_halves(struct sf_op *op, struct sf_str id, struct pair *pair, struct sf_err *err)
 {
     *pair = (struct pair){0};
     enum sf_code rc = get_space(op, id, &pair->space, err);
-    if (!rc)
-        rc = get_tags(op, sf_aws_text(pair->space, "namespaceArn"), &pair->space_tags, err);
-    if (!rc)
-        rc = get_group(op, id, &pair->group, err);
+    return rc ? rc : get_group(op, id, &pair->group, err);
+}
+
+static enum sf_code get_all_tags(struct sf_op *op, struct pair *pair, struct sf_err *err)
+{
+    enum sf_code rc = get_tags(op, sf_aws_text(pair->space, "namespaceArn"), &pair->space_tags, err);
     if (!rc && pair->group)
         rc = get_tags(op, sf_aws_text(pair->group, "workgroupArn"), &pair->group_tags, err);
     return rc;
+}
+
+static enum sf_code get_pair(struct sf_op *op, struct sf_str id, struct pair *pair, struct sf_err *err)
+{
+    enum sf_code rc = get_halves(op, id, pair, err);
+    return rc ? rc : get_all_tags(op, pair, err);
 }
 
 static bool is_available(const struct sf_value *half)
@@ -208,15 +216,18 @@ static enum sf_code report(struct sf_op *op, const struct pair *pair, struct sf_
 enum sf_code sf_serverless_read(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
 {
     struct pair pair;
-    enum sf_code rc = get_pair(op, id, &pair, err);
+    enum sf_code rc = get_halves(op, id, &pair, err);
+    if (rc)
+        return rc;
+    const char *busy = busy_with(op, &pair);
+    if (busy && !op->is_planning)
+        return sf_cluster_wait(out, false, poll_ms(&pair), busy);
+    rc = get_all_tags(op, &pair, err);
     if (rc)
         return rc;
     if (sf_cluster_is_foreign(op, what_of(op, id), pair.space_tags))
         return op->is_adopting ? sf_aws_check_owner(op, what_of(op, id), pair.space_tags, err)
                                : sf_fail(err, SF_E_ABSENT, "serverless namespace '%.*s' is another stack's now", SF_ARG(id));
-    const char *busy = busy_with(op, &pair);
-    if (busy)
-        (void)sf_cluster_wait(out, false, poll_ms(&pair), busy);
     return report(op, &pair, out, err);
 }
 
@@ -444,16 +455,19 @@ enum sf_code sf_serverless_update(struct sf_op *op, struct sf_str id, const stru
     bool has_changed = false;
     (void)have; /* what is under way, and half of the tags, is in no attribute: both halves themselves are asked */
     out->id = id;
-    enum sf_code rc = get_pair(op, id, &is, err);
+    enum sf_code rc = get_halves(op, id, &is, err);
+    if (rc)
+        return rc;
+    const char *busy = busy_with(op, &is);
+    if (busy)
+        return sf_cluster_wait(out, true, poll_ms(&is), busy);
+    rc = get_all_tags(op, &is, err);
     if (!rc)
         rc = put_tags(op, sf_aws_text(is.space, "namespaceArn"), is.space_tags, want, &has_changed, err);
     if (!rc && is.group)
         rc = put_tags(op, sf_aws_text(is.group, "workgroupArn"), is.group_tags, want, &has_changed, err);
     if (rc)
         return rc;
-    const char *busy = busy_with(op, &is);
-    if (busy)
-        return sf_cluster_wait(out, true, poll_ms(&is), busy);
     if (!is.group) {
         rc = make_group(op, id, want, out, err);
         out->again = true; /* the namespace may differ, too */
@@ -543,17 +557,19 @@ enum sf_code sf_serverless_destroy(struct sf_op *op, struct sf_str id, struct sf
 {
     struct pair is;
     out->id = id;
-    enum sf_code rc = get_pair(op, id, &is, err);
-    if (rc == SF_E_ABSENT || (!rc && sf_cluster_is_foreign(op, what_of(op, id), is.space_tags))) /* ours is gone */
+    enum sf_code rc = get_halves(op, id, &is, err);
+    if (rc == SF_E_ABSENT)
         return SF_OK;
+    if (!rc && sf_str_is(sf_aws_text(is.group ? is.group : is.space, "status"), "DELETING"))
+        return sf_cluster_wait(out, true, AGAIN_MS, is.group ? "the workgroup to be gone" : "the namespace to be gone");
+    if (!rc)
+        rc = get_tags(op, sf_aws_text(is.space, "namespaceArn"), &is.space_tags, err);
     if (rc)
         return rc;
-    if (!is.group && sf_str_is(sf_aws_text(is.space, "status"), "DELETING"))
-        return sf_cluster_wait(out, true, AGAIN_MS, "the namespace to be gone");
+    if (sf_cluster_is_foreign(op, what_of(op, id), is.space_tags)) /* ours is gone, and this is not it */
+        return SF_OK;
     if (!is.group)
         return destroy_space(op, id, out, err);
-    if (sf_str_is(sf_aws_text(is.group, "status"), "DELETING"))
-        return sf_cluster_wait(out, true, AGAIN_MS, "the workgroup to be gone");
     rc = call(op, "DeleteWorkgroup", SF_AWS_PUT, named(op, workgroup_name, id), NULL, err);
     if (rc && rc != SF_E_ABSENT && !is_busy_error(err))
         return rc;
