@@ -10,6 +10,9 @@ int sf_probe_yaml(const char *file);
 int sf_probe_csv(const char *file);
 int sf_probe_iam(const char *file);
 int sf_probe_endpoint(const char *file);
+int sf_probe_sign(const char *file);
+/* A folder with context.json and request.txt. */
+int sf_probe_sigv4(const char *directory, bool is_query);
 /* The three arguments after the command. */
 int sf_probe_conform(int argc, char **argv);
 

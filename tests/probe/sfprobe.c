@@ -14,6 +14,7 @@ static const struct {
     {"csv", sf_probe_csv, "RFC 4180: JSON array of arrays of strings"},
     {"iam", sf_probe_iam, "a request and policies: the decision, then the statement that decides"},
     {"endpoint", sf_probe_endpoint, "a service and a region: url, signing region and signing name"},
+    {"sign", sf_probe_sign, "a request and credentials, or one a line: its signature, with every stage"},
 };
 
 enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max, struct sf_str *text, struct sf_err *err)
@@ -53,6 +54,7 @@ static int usage(void)
     fputs("usage: sfprobe COMMAND FILE\n", stderr);
     for (size_t i = 0; i < SF_COUNT(commands); i++)
         fprintf(stderr, "  %-5s %s\n", commands[i].name, commands[i].what);
+    fputs("       sfprobe sigv4 DIR [query]\n  a case of a signing test suite: its three stages\n", stderr);
     return 64;
 }
 
@@ -60,6 +62,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "conform") == 0)
         return sf_probe_conform(argc - 2, argv + 2);
+    if (argc > 2 && strcmp(argv[1], "sigv4") == 0 && (argc == 3 || (argc == 4 && strcmp(argv[3], "query") == 0)))
+        return sf_probe_sigv4(argv[2], argc == 4);
     if (argc != 3)
         return usage();
     for (size_t i = 0; i < SF_COUNT(commands); i++)
