@@ -106,11 +106,13 @@ static enum sf_code check_port(const struct sf_value *want, struct sf_err *err)
     if (port != SFTP_PORT) {
         sf_fail(err, SF_E_CONFIG, "an SFTP server on AWS listens on port %d only, not on %lld", SFTP_PORT, (long long)port);
         sf_hint(err, "leave `port` out: each world takes what it has");
+        sf_transfer_point_at(sf_map_getz(want, SFTP_SERVER_PORT), err);
         return SF_E_CONFIG;
     }
     if (endpoint && endpoint->type == SF_V_STRING && endpoint->s.n && !split_endpoint(endpoint->s, &ignored)) {
         sf_fail(err, SF_E_CONFIG, "'%.*s' is not a host and a port", SF_ARG(endpoint->s));
         sf_hint(err, "write it like files.example.org:22");
+        sf_transfer_point_at(endpoint, err);
         return SF_E_CONFIG;
     }
     return SF_OK;
@@ -123,6 +125,7 @@ static enum sf_code check_security_policy(const struct sf_value *want, struct sf
         return SF_OK;
     sf_fail(err, SF_E_CONFIG, "'%.*s' is not the name of a security policy", SF_ARG(name));
     sf_hint(err, "list them: aws transfer list-security-policies");
+    sf_transfer_point_at(sf_map_getz(want, SFTP_SERVER_SECURITY_POLICY), err);
     return SF_E_CONFIG;
 }
 
@@ -132,6 +135,7 @@ static enum sf_code check_host_keys(struct sf_op *op, const struct sf_value *wan
     if (keys && keys->type == SF_V_LIST && !keys->list.n) {
         sf_fail(err, SF_E_CONFIG, "'%.*s' has no host key", SF_ARG(op->self->address));
         sf_hint(err, "name an ssh_key in `host_keys`");
+        sf_transfer_point_at(keys, err);
         return SF_E_CONFIG;
     }
     return sf_host_keys_check(op, err);
@@ -295,7 +299,7 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
     const struct sf_value *reply = NULL, *keys = sf_map_getz(want, SFTP_SERVER_HOST_KEYS), *given = first;
     enum sf_code rc = creation(op, want, params, err);
     if (rc == SF_OK)
-        rc = sf_transfer_call(op, SF_AWS_MAKE, "CreateServer", params, SF_STR("*"), &reply, err);
+        rc = sf_transfer_call(op, SF_AWS_MAKE, "CreateServer", params, SF_STR_NONE, &reply, err);
     if (rc)
         return sf_transfer_await_role(op, rc, sf_map_getz(want, SFTP_SERVER_LOGGING_ROLE), out, err);
     struct sf_str id = out->id = sf_aws_text(reply, "ServerId");

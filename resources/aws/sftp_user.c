@@ -156,6 +156,7 @@ static enum sf_code check_home(const struct sf_value *want, struct sf_err *err)
     if (n && is_path_home(want)) {
         sf_fail(err, SF_E_CONFIG, "a home of type PATH has no mappings");
         sf_hint(err, "use `home_type: LOGICAL`, or leave the mappings out");
+        sf_transfer_point_at(more, err);
         return SF_E_CONFIG;
     }
     for (size_t i = 0; i < n; i++) {
@@ -165,6 +166,7 @@ static enum sf_code check_home(const struct sf_value *want, struct sf_err *err)
             continue;
         sf_fail(err, SF_E_CONFIG, "mapping %zu is from '%.*s' to '%.*s'", i + 1, SF_ARG(entry), SF_ARG(target));
         sf_hint(err, "write it like {entry: /reports, target: /bucket/reports}; / itself is the home");
+        sf_transfer_point_at(more->list.items[i], err);
         return SF_E_CONFIG;
     }
     return SF_OK;
@@ -180,6 +182,7 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
         sf_fail(err, SF_E_CONFIG, "the session policy has %zu characters, %d more than Transfer Family takes",
                 policy_text(op, want).n, (int)policy_text(op, want).n - MAX_POLICY_BYTES);
         sf_hint(err, "shorten it: what all users of the role share belongs into the role's own policies");
+        sf_transfer_point_at(sf_map_getz(want, SFTP_USER_POLICY), err);
         rc = SF_E_CONFIG;
     }
     return rc ? rc : sf_transfer_check_trust(op, SFTP_USER_ROLE, err);
@@ -380,7 +383,7 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
         sf_map_set(op->arena, first, sf_str_of(body_name), keys->list.items[0]);
     }
     sf_map_add(op->arena, params, SF_STR("Tags"), sf_aws_tags_of(op, want, &sf_aws_tags_upper));
-    rc = sf_transfer_call(op, SF_AWS_MAKE, "CreateUser", params, user.arn, NULL, err);
+    rc = sf_transfer_call(op, SF_AWS_MAKE, "CreateUser", params, sf_transfer_server_arn(op, user.server), NULL, err);
     if (rc)
         return sf_transfer_await_role(op, rc, sf_map_getz(want, SFTP_USER_ROLE), out, err);
     out->id = id_of(op, &user);

@@ -65,6 +65,7 @@ enum sf_code sf_sftp_vpc_check(const struct sf_value *vpc, struct sf_err *err)
         return SF_OK;
     sf_fail(err, SF_E_CONFIG, "%zu elastic addresses for %zu subnets", n, subnets);
     sf_hint(err, "give one a subnet, %d at most, or none for an endpoint that only the VPC reaches", MAX_ADDRESSES);
+    sf_transfer_point_at(vpc, err);
     return SF_E_CONFIG;
 }
 

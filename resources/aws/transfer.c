@@ -53,6 +53,12 @@ enum sf_code sf_transfer_put_tags(struct sf_op *op, struct sf_str arn, const str
     return rc;
 }
 
+void sf_transfer_point_at(const struct sf_value *value, struct sf_err *err)
+{
+    if (value && err && !err->where.line)
+        err->where = value->mark;
+}
+
 /* --- waits --- */
 
 void sf_transfer_wait(const struct sf_op *op, bool again, const char *what, struct sf_outcome *out)

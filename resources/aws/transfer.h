@@ -18,6 +18,9 @@ struct sf_value *sf_transfer_params(struct sf_op *op, struct sf_str server);
 enum sf_code sf_transfer_put_tags(struct sf_op *op, struct sf_str arn, const struct sf_value *list, const struct sf_value *want,
                                   struct sf_err *err) SF_MUST_CHECK;
 
+/* An error that is about this value is shown where the stack file has it. */
+void sf_transfer_point_at(const struct sf_value *value, struct sf_err *err);
+
 /* Accepted, not finished: `again` calls the verb again, else read(). Asks often at first, every five seconds later. */
 void sf_transfer_wait(const struct sf_op *op, bool again, const char *what, struct sf_outcome *out);
 /* What a call said that hands over the role: when the service does not see a role yet that this run has just made, *out waits for

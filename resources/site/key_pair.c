@@ -35,8 +35,8 @@ static bool is_imported(const struct sf_value *want)
 enum sf_code sf_key_pair_derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
 {
     (void)err;
-    if (!is_imported(want))
-        sf_map_set_str(op->arena, want, SSH_KEY_PRIVATE_KEY_FILE, sf_str_of(private_path(op)));
+    sf_map_set(op->arena, want, sf_str_of(SSH_KEY_PRIVATE_KEY_FILE),
+               is_imported(want) ? &sf_null_value : sf_value_str(op->arena, sf_str_of(private_path(op))));
     return SF_OK;
 }
 
