@@ -464,9 +464,12 @@ static enum sf_code fill_in(const struct evaluator *e, const struct sf_resource 
         if (rc)
             return sf_diag_error(e->diags, "SF0299", resource->mark, "schema of '%s': default of '%s': %s", resource->schema->kind,
                                  attr->name, err.message);
-        if (value->type != SF_V_NULL)
+        if (value->type == SF_V_NULL)
+            return SF_OK;
+        rc = sf_schema_type(e->arena, attr, attr->name, value, e->diags, &value); /* fields have defaults of their own */
+        if (rc == SF_OK)
             sf_map_add(e->arena, attrs, sf_str_of(attr->name), value);
-        return SF_OK;
+        return rc;
     }
     if (!attr->is_required || attr->is_computed || attr->derive)
         return SF_OK;

@@ -74,8 +74,13 @@ static void head(const struct sf_site *site, const struct sf_review_item *items,
         after += standing(items[i].kind, items[i].after);
         has_serverless |= items[i].after && sf_str_is(items[i].kind, "cluster") && is_serverless(items[i].after);
     }
+    if (!before && !after && !has_serverless)
+        return;
     sf_buf_addz(out, "Cost ");
-    add_rate(out, after);
+    if (after)
+        add_rate(out, after);
+    else
+        sf_buf_addz(out, "nothing by the hour");
     if (before != after) {
         sf_buf_addz(out, " (now ");
         add_dollars(out, before);
