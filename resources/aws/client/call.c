@@ -280,7 +280,7 @@ enum sf_code sf_aws_list(struct sf_op *op, const struct sf_aws_call *call, const
     struct sf_aws_call page = *call;
     struct sf_map *seen = sf_map_new(op->arena);
     for (;;) {
-        const struct sf_value *reply;
+        const struct sf_value *reply = NULL;
         enum sf_code rc = sf_aws_call(op, &page, &reply, err);
         if (rc)
             return rc;

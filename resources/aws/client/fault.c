@@ -109,8 +109,6 @@ bool sf_aws_fault_read(struct sf_arena *arena, const struct sf_aws_sent *sent, i
                                         .region = sf_http_header_of(reply, "x-amz-bucket-region")};
     for (size_t i = 0; i < SF_COUNT(ids) && !fault->request_id.n; i++)
         fault->request_id = sf_http_header_of(reply, ids[i]);
-    if (sf_aws_is_web_page(reply->body, NULL))
-        return false;
     if (sent->wire->protocol == SF_AWS_JSON)
         return read_json(arena, reply, fault) || read_status(sent, fault);
     return read_xml(arena, reply->body, fault) || read_status(sent, fault);

@@ -177,4 +177,21 @@ static inline const char *server_request(struct server *s, size_t i)
     return text;
 }
 
+/* How many requests and connections there were so far. */
+static inline size_t server_requests(struct server *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    size_t n = s->n_requests;
+    pthread_mutex_unlock(&s->mutex);
+    return n;
+}
+
+static inline size_t server_connections(struct server *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    size_t n = s->n_connections;
+    pthread_mutex_unlock(&s->mutex);
+    return n;
+}
+
 #endif

@@ -154,7 +154,7 @@ static void what_changes_the_world_is_announced_before_it_is_sent(void **state)
     assert_string_equal(fake_calls, "CreateServer\n");
     fake_intent_fails = SF_E_CANCELLED;
     assert_int_equal(call(w, create_server(w)), SF_E_CANCELLED);
-    assert_int_equal(w->server->n_requests, 2);
+    assert_int_equal(server_requests(w->server), 2);
 }
 
 static void nothing_is_changed_while_planning(void **state)
@@ -162,7 +162,7 @@ static void nothing_is_changed_while_planning(void **state)
     struct world *w = *state;
     w->op.is_planning = true;
     assert_int_equal(call(w, create_server(w)), SF_E_INTERNAL);
-    assert_int_equal(w->server->n_requests, 0);
+    assert_int_equal(server_requests(w->server), 0);
     server_will_reply(w->server, 200, "", ROLE);
     assert_int_equal(call(w, get_role(w)), SF_OK);
 }
@@ -200,7 +200,21 @@ static void a_lost_reply_means_what_the_call_does_to_the_world(void **state)
             assert_true(w->err.remote_code[0]);
         }
     }
-    assert_int_equal(w->server->n_requests, 12);
+    assert_int_equal(server_requests(w->server), 12);
+}
+
+/* A kept connection that is closed without a word: a read is sent again by itself, a create is not. */
+static void a_create_is_sent_once_whatever_becomes_of_its_connection(void **state)
+{
+    struct world *w = *state;
+    for (int is_create = 0; is_create < 2; is_create++) {
+        server_will_reply(w->server, 200, "", ROLE);
+        server_will_send(w->server, NULL, SERVER_CLOSE);
+        server_will_reply(w->server, 200, "", is_create ? "{}" : ROLE);
+        assert_int_equal(call(w, get_role(w)), SF_OK);
+        assert_int_equal(call(w, is_create ? create_server(w) : get_role(w)), is_create ? SF_E_UNKNOWN : SF_OK);
+        assert_int_equal(server_requests(w->server), is_create ? 5 : 3);
+    }
 }
 
 static void a_reply_that_never_comes_ends_with_the_operation(void **state)
@@ -262,11 +276,11 @@ static void a_clock_is_corrected_once_a_call_and_only_if_it_is_wrong(void **stat
     server_will_reply(w->server, 403, http_date(w, -3600, amz).p, TOO_SKEWED);
     server_will_reply(w->server, 403, http_date(w, 7200, amz).p, TOO_SKEWED);
     assert_int_equal(call(w, c), SF_E_AUTH);
-    assert_int_equal(w->server->n_requests, 2);
+    assert_int_equal(server_requests(w->server), 2);
     server_will_reply(w->server, 403, http_date(w, -3600, amz).p,
                       "<Error><Code>SignatureDoesNotMatch</Code><Message>x</Message></Error>");
     assert_int_equal(call(w, c), SF_E_AUTH);
-    assert_int_equal(w->server->n_requests, 3);
+    assert_int_equal(server_requests(w->server), 3);
     assert_non_null(strstr(w->err.hint, "secret key"));
     assert_string_equal(fake_warnings, "");
 }
@@ -305,7 +319,7 @@ static void pages_that_go_in_circles_are_refused(void **state)
     server_will_reply(w->server, 200, "", page(w, "<member>2</member>", "<Marker>b</Marker>").p);
     server_will_reply(w->server, 200, "", page(w, "<member>1</member>", "<Marker>a</Marker>").p);
     assert_int_equal(sf_aws_list(&w->op, &c, &policies, &items, &w->err), SF_E_REFUSED);
-    assert_int_equal(w->server->n_requests, 3);
+    assert_int_equal(server_requests(w->server), 3);
 }
 
 static void a_token_of_s3_goes_into_the_query(void **state)
@@ -351,7 +365,7 @@ static void workers_share_one_client(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, get_roles, w), 0);
     for (size_t i = 0; i < SF_COUNT(threads); i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(w->server->n_requests, 48);
+    assert_int_equal(server_requests(w->server), 48);
 }
 
 static void arns_carry_partition_region_and_account_as_the_service_has_them(void **state)
@@ -397,6 +411,7 @@ int main(void)
         EACH(nothing_is_changed_while_planning),
         EACH(a_value_that_is_not_known_is_never_sent),
         EACH(a_lost_reply_means_what_the_call_does_to_the_world),
+        EACH(a_create_is_sent_once_whatever_becomes_of_its_connection),
         EACH(a_reply_that_never_comes_ends_with_the_operation),
         EACH(half_a_document_is_not_a_reply),
         EACH(a_wrong_clock_is_corrected_from_the_reply_and_told_once),
