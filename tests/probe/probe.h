@@ -16,6 +16,9 @@ int sf_probe_sigv4(const char *directory, bool is_query);
 /* The three arguments after the command. */
 int sf_probe_conform(int argc, char **argv);
 
+/* At most one argument after the command. */
+int sf_probe_credentials(int argc, char **argv);
+
 /* Whole file, at most `max` bytes. */
 enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max, struct sf_str *text,
                            struct sf_err *err) SF_MUST_CHECK;

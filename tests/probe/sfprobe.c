@@ -62,6 +62,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "conform") == 0)
         return sf_probe_conform(argc - 2, argv + 2);
+    if (argc > 1 && strcmp(argv[1], "credentials") == 0)
+        return sf_probe_credentials(argc - 2, argv + 2);
     if (argc > 2 && strcmp(argv[1], "sigv4") == 0 && (argc == 3 || (argc == 4 && strcmp(argv[3], "query") == 0)))
         return sf_probe_sigv4(argv[2], argc == 4);
     if (argc != 3)

@@ -110,13 +110,14 @@ enum sf_code sf_cred_instance(struct sf_cred_walk *walk, struct sf_str profile, 
 {
     static const char ROLES[] = "meta-data/iam/security-credentials/";
     (void)profile;
-    struct sf_str disabled = sf_str_of(getenv("AWS_EC2_METADATA_DISABLED")), token, role, text;
+    struct sf_str disabled = sf_str_of(getenv("AWS_EC2_METADATA_DISABLED"));
+    struct sf_str token = SF_STR_NONE, role = SF_STR_NONE, text = SF_STR_NONE;
     const struct sf_value *answer;
     if (disabled.n == 4 && strncasecmp(disabled.p, "true", 4) == 0)
         return SF_E_ABSENT;
     struct sf_http_header lifetime = {SF_STR("x-aws-ec2-metadata-token-ttl-seconds"), SF_STR("21600")};
     enum sf_code rc = ask(walk, "PUT", "api/token", lifetime, &token);
-    struct sf_http_header session = {SF_STR("x-aws-ec2-metadata-token"), rc ? SF_STR_NONE : token};
+    struct sf_http_header session = {SF_STR("x-aws-ec2-metadata-token"), token};
     if (!rc)
         rc = ask(walk, "GET", ROLES, session, &role);
     if (rc || !is_role_name(role))

@@ -313,7 +313,7 @@ static enum sf_code web_identity(struct sf_cred_walk *walk, struct sf_str profil
     } settings[] = {{"web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"},
                     {"role_arn", "AWS_ROLE_ARN"},
                     {"role_session_name", "AWS_ROLE_SESSION_NAME"}};
-    struct sf_str values[SF_COUNT(settings)], token;
+    struct sf_str values[SF_COUNT(settings)] = {SF_STR_NONE}, token = SF_STR_NONE;
     for (size_t i = 0; i < SF_COUNT(settings); i++) {
         struct sf_str set = asks_environment ? sf_str_of(getenv(settings[i].variable)) : SF_STR_NONE;
         values[i] = set.n ? set : sf_cred_setting(walk, profile, settings[i].key);
