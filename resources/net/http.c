@@ -354,7 +354,7 @@ static void set_options(struct sf_http *http, struct exchange *x, int64_t left_m
     set_method(x);
 }
 
-/* libcurl's own text begins in upper case and may end in a full stop. */
+/* libcurl's own text begins in upper case and may end in a full stop; "OpenSSL" and "TLS" stay. */
 static const char *cause_of(struct exchange *x, CURLcode result)
 {
     if (!x->cause[0])
@@ -362,7 +362,9 @@ static const char *cause_of(struct exchange *x, CURLcode result)
     size_t n = strlen(x->cause);
     while (n && (x->cause[n - 1] == '.' || x->cause[n - 1] == '\n'))
         x->cause[--n] = 0;
-    if (x->cause[0] >= 'A' && x->cause[0] <= 'Z' && x->cause[1] >= 'a' && x->cause[1] <= 'z')
+    size_t end = strcspn(x->cause + (x->cause[0] != 0), " ABCDEFGHIJKLMNOPQRSTUVWXYZ") + 1;
+    bool is_plain_word = x->cause[0] >= 'A' && x->cause[0] <= 'Z' && x->cause[end] == ' ';
+    if (is_plain_word)
         x->cause[0] = (char)(x->cause[0] + 'a' - 'A');
     return x->cause;
 }

@@ -456,7 +456,7 @@ bool sf_aws_is_not_yet(const struct sf_err *err)
         {"InvalidParameterValue", "IAM role"}, /* Redshift: "The IAM role .. is not valid. The IAM role must delegate access .." */
         {"InvalidParameterValue", "not authorized to assume"}, /* Redshift */
         {"InvalidClusterStateFault", "IAM role"},              /* Redshift */
-        {"UnauthorizedOperation", "assume"},                   /* Redshift, from the second try on */
+        {"UnauthorizedOperation", "ssume"},                    /* Redshift, from the second try on */
         {"ValidationException", "role"},                       /* Redshift Serverless */
         {"ValidationException", "Role"},
         {"InvalidRequestException", "assume"}, /* Transfer: "Unable to assume role", "Role .. cannot be assumed" */

@@ -286,6 +286,24 @@ static void a_proxy_is_never_asked_for_loopback(void **state)
     unsetenv("all_proxy");
 }
 
+static void a_proxy_that_refuses_means_that_nothing_arrived_and_sees_no_header_of_ours(void **state)
+{
+    struct fixture *f = *state;
+    const struct sf_http_header headers[] = {{SF_STR("authorization"), SF_STR("AWS4 secret")}};
+    struct sf_http_request request = request_to(f, "POST", "/", "body");
+    request.url = SF_STR("https://transfer.us-west-2.amazonaws.com/");
+    request.headers = headers;
+    request.n_headers = 1;
+    setenv("https_proxy", sf_str_fmt(f->arena, "http://127.0.0.1:%d", f->server->port).p, 1);
+    server_will_reply(f->server, 403, "Content-Type: text/html\r\n", "<html>not through here</html>");
+    assert_int_equal(sf_http_send(f->http, f->arena, &request, &f->reply, &f->err), SF_E_UNAVAILABLE);
+    unsetenv("https_proxy");
+    assert_non_null(strstr(f->err.message, "cannot reach 'transfer.us-west-2.amazonaws.com'"));
+    assert_non_null(strstr(f->err.message, "403"));
+    assert_sent(f, 0, "CONNECT transfer.us-west-2.amazonaws.com:443 HTTP/1.1\r\n");
+    assert_null(strstr(server_request(f->server, 0), "secret"));
+}
+
 static void a_header_with_a_line_end_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -376,6 +394,7 @@ int main(void)
         EACH(a_create_without_a_body_takes_a_connection_of_its_own),
         EACH(plain_http_goes_to_this_machine_and_to_credential_services_only),
         EACH(a_proxy_is_never_asked_for_loopback),
+        EACH(a_proxy_that_refuses_means_that_nothing_arrived_and_sees_no_header_of_ours),
         EACH(a_header_with_a_line_end_is_refused),
         EACH(a_call_under_way_can_be_stopped),
         EACH(threads_share_the_pool),
