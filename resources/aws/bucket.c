@@ -32,15 +32,6 @@ static const char *what_of(struct sf_op *op, struct sf_str name)
     return sf_str_fmt(op->arena, "bucket '%.*s'", SF_ARG(name)).p;
 }
 
-static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
-{
-    (void)err;
-    const struct sf_value *name = sf_map_getz(want, BUCKET_NAME);
-    if (name && name->type == SF_V_STRING)
-        sf_map_set_str(op->arena, want, BUCKET_ARN, sf_s3_bucket_arn(op, name->s));
-    return SF_OK;
-}
-
 static struct sf_str xml_text(struct sf_op *op, struct sf_buf *xml)
 {
     struct sf_str text = sf_str_dup(op->arena, sf_buf_str(xml));
@@ -70,6 +61,15 @@ static enum sf_code check_wanted(struct sf_op *op, const struct sf_value *want, 
               : sf_bucket_policy_check(op->arena, sf_s3_bucket_arn(op, sf_map_str(want, BUCKET_NAME)),
                                        sf_map_bool(want, BUCKET_TLS_ONLY, true), sf_map_bool(want, BUCKET_PUBLIC, false),
                                        sf_map_getz(want, BUCKET_POLICY), err);
+}
+
+/* Called at every plan, so that what S3 would refuse is told before anything is done. */
+static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+{
+    const struct sf_value *name = sf_map_getz(want, BUCKET_NAME);
+    if (name && name->type == SF_V_STRING)
+        sf_map_set_str(op->arena, want, BUCKET_ARN, sf_s3_bucket_arn(op, name->s));
+    return check_wanted(op, want, err);
 }
 
 /* --- looking --- */
@@ -196,8 +196,7 @@ static enum sf_code preflight(struct sf_op *op, const struct sf_value *want, str
 {
     struct sf_str name = sf_map_str(want, BUCKET_NAME);
     bool is_there;
-    enum sf_code rc = check_wanted(op, want, err);
-    return rc || !name.n ? rc : check_name(op, name, &is_there, err);
+    return name.n ? check_name(op, name, &is_there, err) : SF_OK;
 }
 
 static enum sf_code find_bucket(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err)
@@ -382,9 +381,7 @@ static enum sf_code update(struct sf_op *op, struct sf_str id, const struct sf_v
                            struct sf_outcome *out, struct sf_err *err)
 {
     struct bucket bucket = {.attrs = have};
-    enum sf_code rc = check_wanted(op, want, err);
-    if (!rc && have == want)
-        rc = look(op, id, &bucket, err);
+    enum sf_code rc = have == want ? look(op, id, &bucket, err) : SF_OK;
     return rc ? rc : finish(op, id, &bucket, want, out, err);
 }
 
@@ -427,9 +424,7 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
     struct sf_str name = sf_map_str(want, BUCKET_NAME);
     struct bucket bucket = {.attrs = fresh(op), .tags = sf_value_map(op->arena)};
     bool is_there = false;
-    enum sf_code rc = check_wanted(op, want, err);
-    if (!rc && sf_str_is(op->site->region, first_region))
-        rc = check_name(op, name, &is_there, err);
+    enum sf_code rc = sf_str_is(op->site->region, first_region) ? check_name(op, name, &is_there, err) : SF_OK;
     if (!rc && !is_there)
         rc = make(op, name, want, err);
     if (rc == SF_E_CONFLICT && sf_aws_is_error(err, "BucketAlreadyOwnedByYou", NULL))

@@ -28,19 +28,19 @@ static struct sf_str arn_of(struct sf_op *op, const struct sf_value *attrs)
     return sf_aws_arn(op, "iam", false, "policy%.*s%.*s", SF_ARG(path.n ? path : SF_STR("/")), SF_ARG(name));
 }
 
-static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
-{
-    (void)err;
-    const struct sf_value *name = sf_map_getz(want, POLICY_NAME), *path = sf_map_getz(want, POLICY_PATH);
-    if (name && name->type == SF_V_STRING && (!path || path->type == SF_V_STRING))
-        sf_map_set_str(op->arena, want, POLICY_ARN, arn_of(op, want));
-    return SF_OK;
-}
-
 static enum sf_code check_document(struct sf_op *op, const struct sf_value *want, struct sf_err *err)
 {
     const struct sf_value *document = sf_map_getz(want, POLICY_DOCUMENT);
     return document ? sf_iam_check_document(op->arena, SF_IAM_IDENTITY_POLICY, document, err) : SF_OK;
+}
+
+/* Called at every plan, so that what IAM would refuse is told before anything is done. */
+static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+{
+    const struct sf_value *name = sf_map_getz(want, POLICY_NAME), *path = sf_map_getz(want, POLICY_PATH);
+    if (name && name->type == SF_V_STRING && (!path || path->type == SF_V_STRING))
+        sf_map_set_str(op->arena, want, POLICY_ARN, arn_of(op, want));
+    return check_document(op, want, err);
 }
 
 /* --- looking --- */
@@ -140,9 +140,9 @@ static enum sf_code find_policy(struct sf_op *op, const struct sf_value *want, s
 
 static enum sf_code preflight(struct sf_op *op, const struct sf_value *want, struct sf_err *err)
 {
+    struct sf_str arn = sf_map_str(want, POLICY_ARN);
     bool is_there;
-    enum sf_code rc = check_document(op, want, err);
-    return rc || !sf_map_str(want, POLICY_ARN).n ? rc : check_owner(op, sf_map_str(want, POLICY_ARN), &is_there, err);
+    return arn.n ? check_owner(op, arn, &is_there, err) : SF_OK;
 }
 
 /* --- versions --- */
@@ -227,10 +227,8 @@ static enum sf_code update(struct sf_op *op, struct sf_str id, const struct sf_v
 {
     struct policy policy = {.attrs = have};
     const struct sf_value *document = sf_map_getz(want, POLICY_DOCUMENT);
-    enum sf_code rc = check_document(op, want, err);
+    enum sf_code rc = have == want ? look(op, id, &policy, err) : SF_OK;
     out->id = id;
-    if (!rc && have == want)
-        rc = look(op, id, &policy, err);
     if (rc)
         return rc;
     const struct sf_value *is = sf_map_getz(policy.attrs, POLICY_DOCUMENT);
@@ -265,9 +263,7 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
 {
     struct sf_str arn = arn_of(op, want);
     bool is_there = false;
-    enum sf_code rc = check_document(op, want, err);
-    if (!rc)
-        rc = make(op, want, err);
+    enum sf_code rc = make(op, want, err);
     if (rc == SF_E_CONFLICT) {
         struct sf_err taken = *err; /* the name is unique whatever the path: another path's is not at our ARN */
         rc = check_owner(op, arn, &is_there, err);

@@ -30,15 +30,6 @@ static struct sf_str arn_of(struct sf_op *op, const struct sf_value *attrs, stru
     return sf_aws_arn(op, "iam", false, "role%.*s%.*s", SF_ARG(path.n ? path : SF_STR("/")), SF_ARG(name));
 }
 
-static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
-{
-    (void)err;
-    const struct sf_value *name = sf_map_getz(want, ROLE_NAME), *path = sf_map_getz(want, ROLE_PATH);
-    if (name && name->type == SF_V_STRING && (!path || path->type == SF_V_STRING))
-        sf_map_set_str(op->arena, want, ROLE_ARN, arn_of(op, want, name->s));
-    return SF_OK;
-}
-
 /* --- documents --- */
 
 static enum sf_code trust_of(struct sf_op *op, const struct sf_value *attrs, const struct sf_value **document, struct sf_err *err)
@@ -75,6 +66,15 @@ static enum sf_code check_documents(struct sf_op *op, const struct sf_value *wan
     if (!rc && document)
         rc = sf_iam_check_document(op->arena, SF_IAM_TRUST_POLICY, document, err);
     return rc ? rc : check_inline(op, sf_map_getz(want, ROLE_INLINE), err);
+}
+
+/* Called at every plan, so that what IAM would refuse is told before anything is done. */
+static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+{
+    const struct sf_value *name = sf_map_getz(want, ROLE_NAME), *path = sf_map_getz(want, ROLE_PATH);
+    if (name && name->type == SF_V_STRING && (!path || path->type == SF_V_STRING))
+        sf_map_set_str(op->arena, want, ROLE_ARN, arn_of(op, want, name->s));
+    return check_documents(op, want, err);
 }
 
 /* --- looking --- */
@@ -222,8 +222,7 @@ static enum sf_code preflight(struct sf_op *op, const struct sf_value *want, str
 {
     struct sf_str name = sf_map_str(want, ROLE_NAME);
     bool is_there;
-    enum sf_code rc = check_documents(op, want, err);
-    return rc || !name.n ? rc : check_name(op, name, &is_there, err);
+    return name.n ? check_name(op, name, &is_there, err) : SF_OK;
 }
 
 /* --- making it what is wanted --- */
@@ -403,9 +402,7 @@ static enum sf_code update(struct sf_op *op, struct sf_str id, const struct sf_v
                            struct sf_outcome *out, struct sf_err *err)
 {
     struct role role = {.attrs = have};
-    enum sf_code rc = check_documents(op, want, err);
-    if (!rc && have == want)
-        rc = look(op, id, &role, err);
+    enum sf_code rc = have == want ? look(op, id, &role, err) : SF_OK;
     if (rc && have == want && sf_aws_awaits_role(op, sf_value_str(op->arena, arn_of(op, want, id)), err))
         return wait_and_go_on(out, new_everywhere);
     return rc ? rc : finish(op, id, &role, want, out, err);
@@ -454,9 +451,7 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
     struct sf_str name = sf_map_str(want, ROLE_NAME);
     struct role role = {.attrs = fresh(op, want)};
     bool is_there = false;
-    enum sf_code rc = check_documents(op, want, err);
-    if (!rc)
-        rc = make(op, name, want, err);
+    enum sf_code rc = make(op, name, want, err);
     const struct sf_value *trust = NULL;
     if (rc && trust_of(op, want, &trust, NULL) == SF_OK && sf_aws_awaits_role(op, sf_aws_roles_named(op->arena, trust), err))
         return wait_and_go_on(out, "IAM to know the roles that it trusts");
