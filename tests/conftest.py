@@ -9,6 +9,7 @@ import collections
 import contextlib
 import csv
 import ctypes
+import glob
 import hashlib
 import json
 import os
@@ -31,6 +32,7 @@ BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 ORDINARY = "nobody"
 SMALL = "{sample: {rows: 20000, seed: 1}}"  # quick, and every year, side and quirk is in it
 ACCOUNTS = ["root", "user"] if os.geteuid() == 0 else ["user"]
+IS_SANITIZED = "san" in os.path.basename(BUILD)
 # fixtures that cost more than the tests that use them: with xdist such tests stay together, at most so many
 SHARED_WORLDS, TOGETHER = ("applied", "shared", "office", "site", "plain"), 30
 # begun first, so that no long one is left alone at the end
@@ -183,9 +185,13 @@ class Workspace:
             "PATH": f"{self.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": self.dir,
             "LANG": "C.UTF-8",
-            "ASAN_OPTIONS": "detect_leaks=0",
         }
         self.spawned = []
+        self.reports = tempfile.mkdtemp(prefix="sf-san-", dir="/var/tmp") if IS_SANITIZED else None
+        if self.reports:  # leaks too are found, whatever becomes of the exit code and of stderr
+            os.chmod(self.reports, 0o1777)
+            self.env["ASAN_OPTIONS"] = f"detect_leaks=1:log_path={self.reports}/asan"
+            self.env["TSAN_OPTIONS"] = f"log_path={self.reports}/tsan"
 
     # --- files ---
 
@@ -320,7 +326,7 @@ class Workspace:
         """Where the local world's objects are, or would be."""
         stack = stack or self.stack()
         real = os.path.realpath(self.dir)
-        elsewhere = f"/var/lib/sfstack/{stack}-{hashlib.sha256(real.encode()).hexdigest()[:12]}"
+        elsewhere = f"/var/lib/sfstack/{stack}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}"
         return elsewhere if os.path.isdir(elsewhere) else self.path(f".sf/{stack}/local/world")
 
     def territory_files(self, stack=None):
@@ -451,6 +457,18 @@ class Workspace:
         if self.is_own:
             shutil.rmtree(self.dir, ignore_errors=True)
         assert not left, f"processes were left after sfdestroy: {left}"
+        self.check_reports()
+
+    def check_reports(self):
+        """No sanitizer found anything in any program that was run here."""
+        if self.reports:
+            found = ""
+            for name in glob.glob(f"{self.reports}/*"):
+                with open(name, errors="replace") as file:
+                    found += file.read()
+            shutil.rmtree(self.reports)
+            assert not found, found
+
 
 def cents(text):
     """'-12.30' -> -1230, exactly."""
