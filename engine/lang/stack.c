@@ -317,6 +317,12 @@ enum sf_code sf_stack_load(struct sf_arena *arena, const char *path, struct sf_s
         sf_diag_error(diags, "SF0201", root->mark, "a stack file is a map that starts with 'stack: NAME'");
         return SF_E_CONFIG;
     }
+    if (!sf_str_is_utf8(sf_str_of(stack->dir))) {
+        sf_diag_error(diags, "SF0229", root->mark,
+                      "the stack file lies in a directory whose path is not UTF-8, so no path below it can be recorded");
+        sf_diag_help(diags, "rename the directory, or move the stack file to another one");
+        return SF_E_CONFIG;
+    }
     sf_load_check_keys(&l, root, "a stack file", stack_keys, SF_COUNT(stack_keys));
     read_name(&l, root);
     read_provider(&l, root, provider);
