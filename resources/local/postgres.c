@@ -27,7 +27,8 @@ enum {
 static const char *socket_dir_of(struct sf_op *op, const char *dir)
 {
     struct sf_str inside = sf_str_fmt(op->arena, "%s/run", dir);
-    if (inside.n <= MAX_SOCKET_DIR) {
+    bool is_list = strpbrk(inside.p, ",\"") != NULL; /* to PostgreSQL, which takes several directories */
+    if (inside.n <= MAX_SOCKET_DIR && !is_list) {
         return inside.p;
     }
     struct sf_str hash = sf_sha256_hex(op->arena, sf_str_of(dir));
@@ -506,11 +507,15 @@ enum sf_code sf_postgres_start(struct sf_op *op, struct sf_postgres *pg, struct 
             pg->port++;
             continue;
         }
+        pg->log_end = sf_postgres_log_end(op, pg);
         rc = launch(op, pg, bin, &status, err);
-        if (rc || status == 0) {
+        bool is_half = !rc && status == 0 && sf_postgres_has_logged(op, pg, "Address already in use");
+        if (rc || (status == 0 && !is_half)) {
             break;
         }
-        if (is_port_free(addresses, pg->port)) {
+        if (is_half) { /* it is content with one of its addresses, while a client finds somebody else at the other */
+            rc = sf_postgres_stop(op, pg, SIGQUIT, err);
+        } else if (is_port_free(addresses, pg->port)) {
             return fail_start(op, pg, err);
         }
         pg->port++; /* somebody took it in between */

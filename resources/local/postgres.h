@@ -4,7 +4,8 @@
  * clusters/ID/server.json   what was chosen: {"port", "version", "pid", "start_time"}; derived, never compared
  * clusters/ID/data/         the data directory; made as data.new and renamed when initdb is through, so it is whole or absent
  * clusters/ID/log           the server's messages: no statement, no value, no password
- * clusters/ID/run/          the control socket, 0700. Where that path is longer than the 107 bytes that a socket's may have:
+ * clusters/ID/run/          the control socket, 0700. Where that path is longer than the 107 bytes that a socket's may have, or
+ *                           holds a comma or a quote:
  *                           /tmp/sfstack-<uid>-<hash>/, also 0700 and checked for its owner; made again at each start, and tmp
  *                           cleaners leave a directory alone whose socket the server touches (it does, every hour)
  *
@@ -35,7 +36,7 @@ struct sf_postgres {
     int declared_port;      /* what the stack asks for: rules of security groups speak of this one */
     int64_t recorded_pid;   /* of the last start; 0 when there was none */
     int64_t recorded_start; /* its start time, which tells it from a later process of that number */
-    int64_t log_end;        /* bytes in the server's log when this was loaded: what it said since is behind them */
+    int64_t log_end;        /* bytes in the server's log when this was loaded, or started since: what it says is behind them */
     bool is_being_removed;
 };
 
@@ -75,6 +76,7 @@ int64_t sf_postgres_log_end(struct sf_op *op, const struct sf_postgres *pg);
 struct sf_str sf_postgres_log_reason(struct sf_str text);
 /* The same of what the server wrote since `pg` was loaded. */
 struct sf_str sf_postgres_reason(struct sf_op *op, const struct sf_postgres *pg);
+bool sf_postgres_has_logged(struct sf_op *op, const struct sf_postgres *pg, const char *text);
 /* Where the reason is a full disk: that hint, and SF_E_IO in place of SF_E_UNAVAILABLE. Returns the code. */
 enum sf_code sf_postgres_full(const struct sf_postgres *pg, struct sf_str reason, enum sf_code rc,
                               struct sf_err *err) SF_MUST_CHECK;

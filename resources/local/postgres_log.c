@@ -49,7 +49,8 @@ struct sf_str sf_postgres_log_reason(struct sf_str text)
     return SF_STR_NONE;
 }
 
-struct sf_str sf_postgres_reason(struct sf_op *op, const struct sf_postgres *pg)
+/* The end of what was logged since. */
+static struct sf_str tail_of(struct sf_op *op, const struct sf_postgres *pg)
 {
     char *bytes = sf_arena_alloc(op->arena, LOG_TAIL_BYTES);
     int64_t tail = sf_postgres_log_end(op, pg) - LOG_TAIL_BYTES;
@@ -59,7 +60,17 @@ struct sf_str sf_postgres_reason(struct sf_op *op, const struct sf_postgres *pg)
     }
     ssize_t n = pread(fd, bytes, LOG_TAIL_BYTES, tail > pg->log_end ? tail : pg->log_end);
     close(fd);
-    return sf_postgres_log_reason((struct sf_str){bytes, n > 0 ? (size_t)n : 0});
+    return (struct sf_str){bytes, n > 0 ? (size_t)n : 0};
+}
+
+struct sf_str sf_postgres_reason(struct sf_op *op, const struct sf_postgres *pg)
+{
+    return sf_postgres_log_reason(tail_of(op, pg));
+}
+
+bool sf_postgres_has_logged(struct sf_op *op, const struct sf_postgres *pg, const char *text)
+{
+    return sf_str_find(tail_of(op, pg), sf_str_of(text)) != SIZE_MAX;
 }
 
 enum sf_code sf_postgres_full(const struct sf_postgres *pg, struct sf_str reason, enum sf_code rc, struct sf_err *err)
