@@ -61,6 +61,7 @@ static const struct {
     {"ServiceUnavailable", SF_AWS_SERVICES, NOT_DONE},
     {"ServiceUnavailableException", SF_AWS_SERVICES, NOT_DONE},
     {"Unavailable", SF_AWS_EC2, NOT_DONE},
+    {"TemporaryRedirect", SF_AWS_S3, NOT_DONE}, /* in the bucket's own region: its name is not known everywhere yet */
     {"InsufficientCapacityException", SF_AWS_SERVERLESS, REFUSED},
     {"ServiceFailure", SF_AWS_IAM, TRANSIENT},
     {"InternalFailure", SF_AWS_SERVICES, TRANSIENT},
@@ -265,7 +266,7 @@ static struct sf_str between(struct sf_str text, struct sf_str from, struct sf_s
     text = sf_str_slice(text, at + from.n, text.n);
     size_t end = to.n ? sf_str_find(text, to) : 0;
     if (!to.n)
-        while (end < text.n && !strchr(" ,;()", text.p[end]))
+        while (end < text.n && !strchr(" ,;()\"", text.p[end]))
             end++;
     return end == SIZE_MAX ? SF_STR_NONE : sf_str_slice(text, 0, end);
 }
@@ -275,14 +276,19 @@ static struct sf_str between(struct sf_str text, struct sf_str from, struct sf_s
 static enum sf_code fail_denied(struct sf_arena *arena, const struct sf_aws_sent *sent, struct sf_str text, struct sf_err *err)
 {
     const struct sf_aws_call *call = sent->call;
+    text = sf_str_slice(text, 0, sf_str_find(text, SF_STR(" Encoded authorization failure message"))); /* EC2: for machines */
     struct sf_str who = between(text, SF_STR("User: "), SF_STR(" is not authorized"));
     struct sf_str action = between(text, SF_STR("to perform: "), SF_STR_NONE);
-    struct sf_str resource = action.n ? between(text, SF_STR("on resource: "), SF_STR_NONE) : SF_STR_NONE;
+    struct sf_str resource = between(text, SF_STR("on resource: \""), SF_STR_NONE); /* S3 quotes it */
+    struct sf_str lacking = between(text, SF_STR("because no "), SF_STR(" allows"));
+    struct sf_str denying = between(text, SF_STR("explicit deny in "), SF_STR(" policy"));
     bool is_explicit = sf_str_find(text, SF_STR("explicit deny")) != SIZE_MAX;
     bool is_told = action.n > 0;
+    if (!resource.n)
+        resource = between(text, SF_STR("on resource: "), SF_STR_NONE);
     if (sf_str_ends(resource, SF_STR(".")))
         resource.n--;
-    if (!action.n)
+    if (!is_told)
         action = sf_aws_permission(arena, call);
     if (!resource.n || sf_str_is(resource, "*"))
         resource = call->resource;
@@ -293,8 +299,8 @@ static enum sf_code fail_denied(struct sf_arena *arena, const struct sf_aws_sent
     if (who.n)
         sf_buf_addf(&line, " as '%.*s'", SF_ARG(who));
     if (is_explicit)
-        sf_buf_addz(&line, ": a policy denies it in so many words");
-    if (!is_told && text.n)
+        sf_buf_addf(&line, ": %.*s policy denies it", SF_ARG(denying.n ? denying : SF_STR("a")));
+    else if (!is_told && text.n)
         sf_buf_addf(&line, ": %.*s", SF_ARG(text));
     sf_fail(err, SF_E_DENIED, "%s", line.p);
     sf_buf_clear(&line);
@@ -302,9 +308,9 @@ static enum sf_code fail_denied(struct sf_arena *arena, const struct sf_aws_sent
     sf_buf_addz(&line, ",\"Resource\":");
     sf_json_write_string(&line, resource.n ? resource : SF_STR("*"));
     if (is_explicit)
-        sf_hint(
-            err,
-            "no Allow outweighs a Deny: find the statement (of a service control policy, boundary or the resource) that denies it");
+        sf_hint(err, "no Allow outweighs a Deny: find the statement that denies it and have it changed");
+    else if (lacking.n && !sf_str_is(lacking, "identity-based policy"))
+        sf_hint(err, "the %.*s in force must allow it too: {\"Effect\":\"Allow\",\"Action\":%s}", SF_ARG(lacking), line.p);
     else
         sf_hint(err, "a policy of the caller needs {\"Effect\":\"Allow\",\"Action\":%s}", line.p);
     sf_buf_free(&line);

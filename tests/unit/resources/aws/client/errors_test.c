@@ -163,6 +163,7 @@ static void every_code_has_its_class(void **state)
         {SF_AWS_TRANSFER, SF_AWS_READ, 400, "ExpiredTokenException", SF_E_AUTH},
         {SF_AWS_S3, SF_AWS_MAKE, 503, "SlowDown", SF_E_THROTTLED},
         {SF_AWS_S3, SF_AWS_MAKE, 409, "OperationAborted", SF_E_THROTTLED},
+        {SF_AWS_S3, SF_AWS_PUT, 307, "TemporaryRedirect", SF_E_UNAVAILABLE},
         {SF_AWS_S3, SF_AWS_MAKE, 503, "ServiceUnavailable", SF_E_UNAVAILABLE}, /* not done, even of a create */
         {SF_AWS_S3, SF_AWS_MAKE, 500, "InternalError", SF_E_UNKNOWN},
         {SF_AWS_S3, SF_AWS_MAKE, 409, "BucketAlreadyExists", SF_E_CONFLICT},
@@ -262,6 +263,34 @@ static void what_aws_says_was_missing_counts_for_more_than_the_call(void **state
         "{\"Effect\":\"Allow\",\"Action\":\"iam:PassRole\",\"Resource\":\"arn:aws:iam::123456789012:role/sftp\"}");
 }
 
+static void the_policy_that_lacks_the_statement_is_named(void **state)
+{
+    (void)state;
+    fault((struct answer){
+        .service = SF_AWS_S3,
+        .effect = SF_AWS_READ,
+        .status = 403,
+        .method = "GET",
+        .body =
+            s3_error("AccessDenied", "User: arn:u is not authorized to perform: s3:GetBucketPolicy on resource: \"arn:aws:s3:::b\" "
+                                     "because no permissions boundary allows the s3:GetBucketPolicy action")});
+    assert_message("not allowed to do 's3:GetBucketPolicy' on 'arn:aws:s3:::b' as 'arn:u'",
+                   "the permissions boundary in force must allow it too: "
+                   "{\"Effect\":\"Allow\",\"Action\":\"s3:GetBucketPolicy\",\"Resource\":\"arn:aws:s3:::b\"}");
+}
+
+static void what_ec2_encodes_for_machines_is_left_out(void **state)
+{
+    (void)state;
+    fault((struct answer){.service = SF_AWS_EC2,
+                          .effect = SF_AWS_MAKE,
+                          .status = 403,
+                          .body = query_error("UnauthorizedOperation",
+                                              "You are not authorized to perform this operation. Encoded authorization failure "
+                                              "message: 4OIYt0c4Zs")});
+    assert_message("not allowed to do 'ec2:Do' on 'arn:aws:x': You are not authorized to perform this operation.", "ec2:Do");
+}
+
 static void an_explicit_deny_needs_another_remedy(void **state)
 {
     (void)state;
@@ -271,7 +300,7 @@ static void an_explicit_deny_needs_another_remedy(void **state)
                           .body = query_error("AccessDenied",
                                               "User: arn:u is not authorized to perform: iam:CreateRole on resource: arn:r with an "
                                               "explicit deny in a service control policy")});
-    assert_message("not allowed to do 'iam:CreateRole' on 'arn:r' as 'arn:u': a policy denies it in so many words",
+    assert_message("not allowed to do 'iam:CreateRole' on 'arn:r' as 'arn:u': a service control policy denies it",
                    "no Allow outweighs a Deny");
 }
 
@@ -496,6 +525,8 @@ int main(void)
         cmocka_unit_test(a_quota_is_told_with_what_to_do),
         cmocka_unit_test(a_denied_call_names_action_resource_and_the_statement_that_is_missing),
         cmocka_unit_test(what_aws_says_was_missing_counts_for_more_than_the_call),
+        cmocka_unit_test(the_policy_that_lacks_the_statement_is_named),
+        cmocka_unit_test(what_ec2_encodes_for_machines_is_left_out),
         cmocka_unit_test(an_explicit_deny_needs_another_remedy),
         cmocka_unit_test(wrong_credentials_say_where_they_came_from_and_repeat_nothing),
         cmocka_unit_test(a_head_without_a_body_is_told_by_its_status),
