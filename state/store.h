@@ -10,7 +10,8 @@
 struct sf_store;
 
 struct sf_store_identity {
-    struct sf_str stack, provider, account, region;
+    struct sf_str stack, provider;
+    struct sf_str account, region; /* empty in what is asked for: whichever it is */
 };
 
 enum sf_row_status { SF_ROW_CURRENT, SF_ROW_INCOMPLETE, SF_ROW_DEPOSED };
