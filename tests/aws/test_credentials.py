@@ -200,6 +200,7 @@ def chain(installed, tmp_path):
 
 
 ROLE = "[profile city]\nrole_arn = arn:aws:iam::1:role/city\n"
+MID = "[profile mid]\nrole_arn = arn:aws:iam::1:role/mid\n"
 SSO = f"[profile city]\nsso_account_id = 111122223333\nsso_role_name = reader\nsso_start_url = {SSO_URL}\nsso_region = us-west-2\n"
 SESSION = ("[profile city]\nsso_session = {0}\nsso_account_id = 111122223333\nsso_role_name = reader\n"
            f"[sso-session {{0}}]\nsso_start_url = {SSO_URL}\nsso_region = us-west-2\n")
@@ -225,7 +226,8 @@ CASES = {
     "environment that will expire": ({"env": {**env_keys("ENV"), "AWS_CREDENTIAL_EXPIRATION": "2090-01-01T00:00:00+02:00"}}, "ENV"),
     "environment before AWS_PROFILE": ({"env": {**env_keys("ENV"), **CITY}, "config": "[profile city]\n" + keys("CITY")}, "ENV"),
     "environment before a role": ({"env": {**env_keys("ENV"), **CITY}, "config": ROLE + "source_profile = city\n" + keys("CITY")}, "ENV"),
-    "the stack's profile before the environment": ({"env": env_keys("ENV"), "config": "[profile city]\n" + keys("CITY"), "profile": "city"}, "CITY"),
+    "the stack's profile before the environment": ({"env": env_keys("ENV"), "config": "[profile city]\n" + keys("CITY"),
+                                                   "profile": "city"}, "CITY"),
     "the stack's profile before AWS_PROFILE": ({"env": {"AWS_PROFILE": "other"}, "config": "[profile city]\n" + keys("CITY"),
                                                "credentials": "[other]\n" + keys("OTHER"), "profile": "city"}, "CITY"),
     "an empty profile of the stack": ({"env": env_keys("ENV"), "config": "[profile city]\n", "profile": "city"}, "INSTANCE"),
@@ -260,9 +262,10 @@ CASES = {
                                          "AssumeRole/arn:aws:iam::1:role/city/e=1&x/1200/None/me@city/by/BASE"),
     "a role before the keys beside it": ({"config": ROLE + "source_profile = city\n" + keys("SELF"), "env": CITY},
                                          "AssumeRole/arn:aws:iam::1:role/city/None/None/None/auto/by/SELF"),
-    "a role of a role": ({"config": ROLE + "source_profile = mid\n[profile mid]\nrole_arn = arn:aws:iam::1:role/mid\nsource_profile = base\n[profile base]\n"
+    "a role of a role": ({"config": ROLE + "source_profile = mid\n" + MID + "source_profile = base\n[profile base]\n"
                           + keys("BASE"), "env": CITY},
-                         "AssumeRole/arn:aws:iam::1:role/city/None/None/None/auto/by/AssumeRole/arn:aws:iam::1:role/mid/None/None/None/auto/by/BASE"),
+                         "AssumeRole/arn:aws:iam::1:role/city/None/None/None/auto/by/"
+                         "AssumeRole/arn:aws:iam::1:role/mid/None/None/None/auto/by/BASE"),
     "a role whose source has a role and keys": ({"config": ROLE + "source_profile = mid\n[profile mid]\nrole_arn = arn:aws:iam::1:role/mid\n"
                                                  "source_profile = base\n" + keys("MID") + "[profile base]\n" + keys("BASE"), "env": CITY},
                                                 "AssumeRole/arn:aws:iam::1:role/city/None/None/None/auto/by/MID"),
@@ -283,7 +286,7 @@ CASES = {
     "a role by a source of another name": ({"config": ROLE + "credential_source = environment\n", "env": env_keys("ENV"), "profile": "city"}, "?"),
     "a role by an environment without keys": ({"config": ROLE + "credential_source = Environment\n", "env": CITY}, "?"),
     "a role by itself": ({"config": ROLE + "source_profile = city\n", "env": CITY}, "?"),
-    "a role in a circle": ({"config": ROLE + "source_profile = b\n[profile b]\nrole_arn = arn:aws:iam::1:role/b\nsource_profile = city\n", "env": CITY}, "?"),
+    "a role in a circle": ({"config": ROLE + "source_profile = mid\n" + MID + "source_profile = city\n", "env": CITY}, "?"),
     "a role by a profile that is nowhere": ({"config": ROLE + "source_profile = nowhere\n", "env": CITY}, "?"),
     "a role by a profile without keys": ({"config": ROLE + "source_profile = base\n[profile base]\nregion = x\n", "env": CITY}, "?"),
     "a role by two": ({"config": ROLE + "source_profile = base\ncredential_source = Environment\n[profile base]\n" + keys("B"), "env": CITY}, "?"),
@@ -308,7 +311,8 @@ CASES = {
     "SSO that is revoked": ({"config": SESSION.format("revoked"), "env": CITY}, "?"),
     "SSO never signed in": ({"config": SESSION.format("new"), "env": CITY}, "?"),
     "SSO without an account": ({"config": SSO.replace("sso_account_id", "x"), "env": CITY}, "?"),
-    "SSO with a session that is nowhere": ({"config": "[profile city]\nsso_session = no\nsso_account_id = 1\nsso_role_name = r\n", "env": CITY}, "?"),
+    "SSO with a session that is nowhere": ({"config": "[profile city]\nsso_session = no\nsso_account_id = 1\nsso_role_name = r\n",
+                                            "env": CITY}, "?"),
     "SSO whose session says another region": ({"config": SESSION.format("city").replace("[sso", "sso_region = eu-west-1\n[sso"), "env": CITY}, "?"),
     "container": ({"env": CONTAINER}, "CONTAINER"),
     "container with a token": ({"env": {**CONTAINER, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "container-token"}}, "CONTAINER+token"),
