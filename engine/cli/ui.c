@@ -158,7 +158,7 @@ static void print_error(const struct sf_ui *ui, const struct sf_err *err)
 {
     fprintf(stderr, "%serror: %s%s", ui->err_color ? "\033[31m" : "", ui->err_color ? "\033[0m" : "", err->message);
     if (err->remote_code[0])
-        fprintf(stderr, " [%s]", err->remote_code);
+        fprintf(stderr, err->request_id[0] ? " [%s, request %s]" : " [%s]", err->remote_code, err->request_id);
     fputc('\n', stderr);
     if (err->hint[0])
         fprintf(stderr, "hint: %s\n", err->hint);

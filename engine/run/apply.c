@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { SAID_FROM_ATTEMPT = 3, DEFAULT_SECONDS = 600, USUAL_POLL_MS = 1000 };
+enum { SAID_FROM_ATTEMPT = 3, DEFAULT_SECONDS = 600, USUAL_POLL_MS = 1000, UNSEEN_MS = 30000 };
 
 struct applying {
     struct sf_run *run;
@@ -317,20 +317,55 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     return SF_STEP_FAILED;
 }
 
+/* Whether two of a name cannot be: then what find() does not see can be made again at once, and at worst the name is taken. */
+static bool is_named_by_people(const struct sf_schema *schema)
+{
+    int index = sf_schema_attr(schema, sf_str_of(schema->identity));
+    return index >= 0 && !schema->attrs[index].is_computed;
+}
+
+/* A create was not answered. Found: it is finished as an update. Not found: it is tried again, where the service gives the name
+ * only after a while, for lists of new things lag behind. */
+static enum sf_code resolve_doubt(struct sf_step *step)
+{
+    const struct sf_driver *driver = step->node->driver;
+    struct sf_outcome found = {0};
+    struct sf_err err = {.code = SF_OK};
+    enum sf_code rc = driver->find(&step->op, step->want, &found, &err);
+    if (rc == SF_OK) {
+        step->lost = NULL;
+        rc = sf_op_made(&step->op, found.id, step->err);
+        return rc ? rc : driver->update(&step->op, found.id, step->want, step->want, &step->outcome, step->err);
+    }
+    if (rc != SF_E_ABSENT) {
+        *step->err = err;
+        return rc;
+    }
+    bool is_sure = is_named_by_people(step->node->schema) || sf_clock_ms() - step->lost_ms >= UNSEEN_MS;
+    *step->err = *step->lost;
+    step->err->retry_after_ms = is_sure ? 0 : UNSEEN_MS / 4;
+    step->is_to_be_made_again = is_sure;
+    return SF_E_UNAVAILABLE;
+}
+
 static enum sf_code call_create(struct sf_step *step)
 {
     const struct sf_driver *driver = step->node->driver;
     if (step->has_intent && step->id.n && driver->update) /* once more, after it got its identity */
         return driver->update(&step->op, step->id, step->want, step->want, &step->outcome, step->err);
+    if (step->lost && !step->is_to_be_made_again)
+        return resolve_doubt(step);
+    step->is_to_be_made_again = false;
     enum sf_code rc = driver->create(&step->op, step->want, &step->outcome, step->err);
-    if (rc != SF_E_UNKNOWN || !driver->find || !driver->update)
+    bool is_in_doubt = rc == SF_E_UNKNOWN || (rc == SF_E_CONFLICT && step->lost); /* the name is taken: by the lost one? */
+    if (!is_in_doubt || !driver->find || !driver->update)
         return rc;
-    struct sf_outcome found = {0};
-    struct sf_err ignored;
-    if (driver->find(&step->op, step->want, &found, &ignored) != SF_OK)
-        return rc;
-    enum sf_code noted = sf_op_made(&step->op, found.id, step->err);
-    return noted ? noted : driver->update(&step->op, found.id, found.attrs, step->want, &step->outcome, step->err);
+    if (!step->lost) {
+        step->lost = SF_NEW(step->arena, struct sf_err);
+        step->lost_ms = sf_clock_ms();
+    }
+    *step->lost = *step->err;
+    return resolve_doubt(step);
 }
 
 static void work(void *ctx, struct sf_task *task)
@@ -399,6 +434,8 @@ static enum sf_step_result finish(void *ctx, struct sf_task *task)
             events->step_retries(events->ctx, step);
         return SF_STEP_PARK;
     }
+    if (step->rc == SF_E_UNAVAILABLE && step->lost) /* nobody has said yet whether it was made */
+        step->rc = step->err->code = SF_E_UNKNOWN;
     if (step->rc) {
         sf_context(step->err, "%s '%.*s'", sf_verb_name(step->verb), SF_ARG(step->node->address));
         return not_done(applying, step);

@@ -31,6 +31,9 @@ struct sf_step {
     bool is_resuming; /* the driver asked to be called for the rest of the work */
     bool is_polling;  /* read() is asked whether it is ready */
     struct sf_retry retry;
+    struct sf_err *lost; /* the create whose answer was lost; NULL: none */
+    int64_t lost_ms;
+    bool is_to_be_made_again; /* it did not come true */
     bool has_intent;
     bool carries_intent; /* it is one that an earlier run left open */
     struct sf_str intent;
