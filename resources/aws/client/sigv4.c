@@ -56,9 +56,10 @@ static struct sf_str stamp_of(struct sf_arena *arena, int64_t time_ms)
 {
     time_t seconds = (time_t)(time_ms / 1000);
     struct tm utc;
-    char text[32];
+    char text[32] = "";
     gmtime_r(&seconds, &utc);
-    return sf_str_dup(arena, (struct sf_str){text, strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &utc)});
+    strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &utc);
+    return sf_str_dup(arena, sf_str_of(text));
 }
 
 /* --- headers --- */
