@@ -10,6 +10,7 @@ Use it with `from wire import aws, wire  # noqa: F401`. What a fault does:
 
     throttle      the call is not done; 503 SlowDown or 400 Throttling
     deny          the call is not done; 403
+    conflict      the call is not done; 409 DeleteConflict, which moto never says of a policy
     500-after     the call is done, and an error is answered
     reset-after   the call is done, and the connection is cut
 """
@@ -28,11 +29,10 @@ import pytest
 from conftest import Workspace, wait_until
 
 REGION = "us-west-2"
-ERRORS = {"throttle": (400, "Throttling"), "deny": (403, "AccessDenied"), "500-after": (500, "InternalError")}
-
-
-PARTS = ("versioning", "encryption", "publicAccessBlock", "policy", "lifecycle", "tagging", "versions", "uploads", "delete", "list-type",
-         "uploadId", "versionId")
+ERRORS = {"conflict": (409, "DeleteConflict"), "throttle": (400, "Throttling"), "deny": (403, "AccessDenied"),
+          "500-after": (500, "InternalError")}
+PARTS = ("versioning", "encryption", "publicAccessBlock", "policy", "lifecycle", "tagging", "versions", "uploads", "delete",
+         "list-type", "uploadId", "versionId")
 
 
 def name_of(method, path, body):
@@ -180,7 +180,8 @@ class AwsWorkspace(Workspace):
         super().__init__(installed, None)
         self.wire = wire
         self.env |= {"AWS_ENDPOINT_URL": wire.url, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-                     "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true"}
+                     "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+                     "AWS_EC2_METADATA_DISABLED": "true"}
         wire.reset()
 
     def resources(self, text, more=""):
