@@ -179,3 +179,89 @@ def aws(installed, aws_server):
     ws = AwsWorkspace(installed, aws_server)
     yield ws
     ws.close()
+
+
+# --- the server of ours: states over time, validation by AWS's own models, faults of its own ---
+
+SERVER = os.path.join(os.path.dirname(__file__), "server.py")
+
+
+@pytest.fixture(scope="session")
+def world_server():
+    """Environment of tests/aws/server.py, which lives as long as the tests."""
+    if not shutil.which("moto_server"):
+        pytest.skip("moto is not installed: pip install 'moto[server]'")
+    with open(shutil.which("moto_server")) as file:
+        python = file.readline().removeprefix("#!").split()
+    python = python if python and "python" in python[0] else ["python3"]
+    process = subprocess.Popen([*python, SERVER, "--print-env"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    env = {}
+    for line in process.stdout:
+        name, _, value = line.strip().partition("=")
+        if value:
+            env[name] = value
+        if name == "AWS_EC2_METADATA_DISABLED":
+            break
+    assert env, "the server did not start"
+    yield env
+    process.terminate()
+    process.wait()
+
+
+class WorldWorkspace(Workspace):
+    """A workspace on the server of ours, which is empty at first."""
+
+    def __init__(self, installed, env):
+        super().__init__(installed, None)
+        self.env.update(env)
+        self.server = env["AWS_ENDPOINT_URL"].rpartition(":")[2]
+        self.control("POST", "reset")
+        self.control("POST", "settings", {"seconds_per_wall_ms": 1})
+
+    def state(self, stack=None):
+        return self.path(f".sf/{stack or self.stack()}/aws/state.db")
+
+    def control(self, method, what, value=None):
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.server), timeout=60)
+        body = json.dumps(value or {}) if method == "POST" else None
+        connection.request(method, f"/_test/{what}", body, {"Content-Type": "application/json"})
+        reply = connection.getresponse()
+        data = reply.read()
+        connection.close()
+        assert reply.status == 200, data
+        return json.loads(data) if data.strip() else None
+
+    def fault(self, action, fault, **more):
+        self.control("POST", "faults", [{"action": action, "fault": fault, **more}])
+
+    def log(self, since=0):
+        """Calls in order: [{n, service, action, status, code, params, ...}]."""
+        return self.control("GET", f"log?since={since}")
+
+    def calls_of(self, *argv, code=0):
+        """The calls that a program made, in order."""
+        entries = self.log()
+        result = self.run(*argv)
+        assert result.code == code, result
+        return self.log(entries[-1]["n"] + 1 if entries else 0)
+
+    def inventory(self):
+        return self.control("GET", "inventory")
+
+    def aws(self, *argv):
+        """What the aws command line answers."""
+        env = {**os.environ, **self.env, "PATH": os.environ["PATH"], "AWS_PAGER": ""}
+        done = subprocess.run(["aws", "--output", "json", *argv], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, f"{argv}: {done.stderr}"
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+@pytest.fixture
+def world(installed, world_server):
+    if not shutil.which("aws"):
+        pytest.skip("the aws command line is not installed: pip install awscli")
+    ws = WorldWorkspace(installed, world_server)
+    yield ws
+    problems = ws.control("GET", "problems")
+    ws.close()
+    assert not problems, problems
