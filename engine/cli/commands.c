@@ -372,7 +372,8 @@ static enum sf_code prove_destroyed(struct command *command)
         return SF_E_CONFLICT;
     }
     if (!command->options.json)
-        puts("Nothing of this stack is left: no object, process or port.");
+        puts(left ? "Nothing of this stack is left: no object, process or port."
+                  : "State knows of nothing of this stack any more.");
     return SF_OK;
 }
 

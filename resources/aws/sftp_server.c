@@ -40,6 +40,13 @@ static bool is_moving(enum state state)
     return state == STARTING || state == STOPPING;
 }
 
+/* Without `host_keys` the service makes a key of its own, which is its business. */
+static const struct sf_value *host_keys_of(const struct sf_value *attrs)
+{
+    const struct sf_value *keys = sf_map_getz(attrs, SFTP_SERVER_HOST_KEYS);
+    return keys && keys->type == SF_V_LIST ? keys : NULL;
+}
+
 static bool shall_run(const struct sf_value *want)
 {
     return sf_map_bool(want, SFTP_SERVER_RUNNING, true);
@@ -81,7 +88,7 @@ static void report_where(struct sf_op *op, const struct where *where, struct sf_
 {
     size_t n;
     const struct sf_str *keys = sf_host_keys_public(op, &n);
-    bool is_known = sf_known_hosts_has(op, where->host, where->port, keys, n);
+    bool is_known = n && sf_known_hosts_has(op, where->host, where->port, keys, n);
     sf_map_set_str(op->arena, attrs, SFTP_SERVER_HOST, where->host);
     sf_map_set_int(op->arena, attrs, SFTP_SERVER_PORT, where->port);
     sf_map_set_str(op->arena, attrs, SFTP_SERVER_ENDPOINT, sf_str_fmt(op->arena, "%.*s:%d", SF_ARG(where->host), where->port));
@@ -147,7 +154,8 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
     struct sf_str network = sf_map_str(vpc, SFTP_SERVER_VPC_ID);
     if (network.n || !sf_value_has_unknown(vpc ? vpc : &sf_null_value, NULL))
         sf_map_set(op->arena, want, SF_STR(SFTP_SERVER_NETWORK), network.n ? sf_value_str(op->arena, network) : &sf_null_value);
-    sf_map_set_str(op->arena, want, SFTP_SERVER_KNOWN_HOSTS_FILE, sf_str_of(sf_known_hosts_path(op)));
+    sf_map_set(op->arena, want, SF_STR(SFTP_SERVER_KNOWN_HOSTS_FILE),
+               host_keys_of(want) ? sf_value_str(op->arena, sf_str_of(sf_known_hosts_path(op))) : &sf_null_value);
     enum sf_code rc = check_port(want, err);
     if (rc == SF_OK)
         rc = check_security_policy(want, err);
@@ -176,20 +184,38 @@ static const struct sf_value *tags_of(struct sf_op *op, const struct sf_value *s
     return sf_aws_tag_map(op->arena, sf_aws_items(op->arena, server, "Tags"), &sf_aws_tags_upper);
 }
 
+/* Of the keys that the stack names each is looked at; of the service's own the one that DescribeServer shows. */
+static enum sf_code read_fingerprints(struct sf_op *op, struct sf_str id, const struct sf_value *server,
+                                      const struct sf_value *attrs, const struct sf_value **fingerprints, struct sf_err *err)
+{
+    struct sf_str shown = sf_aws_text(server, "HostKeyFingerprint");
+    const struct sf_value *keys;
+    if (!host_keys_of(attrs)) {
+        const struct sf_value **items = SF_NEW_ARRAY(op->arena, 1, const struct sf_value *);
+        items[0] = sf_value_str(op->arena, sf_host_keys_fingerprint(op->arena, shown));
+        *fingerprints = sf_value_list(op->arena, items, shown.n > 0);
+        return SF_OK;
+    }
+    enum sf_code rc = sf_host_keys_list(op, id, &keys, err);
+    if (rc == SF_OK)
+        *fingerprints = sf_host_keys_fingerprints(op, keys);
+    return rc;
+}
+
 static enum sf_code report(struct sf_op *op, struct sf_str id, const struct sf_value *server, struct sf_outcome *out,
                            struct sf_err *err)
 {
     struct sf_value *attrs = sf_value_map(op->arena);
-    const struct sf_value *keys, *vpc, *recorded = op->self->attrs;
+    const struct sf_value *vpc, *fingerprints = NULL, *recorded = op->self->attrs;
     struct where where = where_of(op, id, recorded);
     enum state state = state_of(server);
-    enum sf_code rc = sf_host_keys_list(op, id, &keys, err);
+    enum sf_code rc = read_fingerprints(op, id, server, recorded, &fingerprints, err);
     if (rc == SF_OK)
         rc = sf_sftp_vpc_read(op, server, sf_map_getz(recorded, SFTP_SERVER_VPC), &vpc, err);
     if (rc)
         return rc;
-    const struct sf_value *fingerprints = sf_host_keys_fingerprints(op, keys);
-    sf_map_set(op->arena, attrs, SF_STR(SFTP_SERVER_HOST_KEYS), fingerprints);
+    if (host_keys_of(recorded))
+        sf_map_set(op->arena, attrs, SF_STR(SFTP_SERVER_HOST_KEYS), fingerprints);
     sf_map_set(op->arena, attrs, SF_STR(SFTP_SERVER_HOST_KEY_FINGERPRINTS), fingerprints);
     sf_map_set_bool(op->arena, attrs, SFTP_SERVER_RUNNING, state == ONLINE || state == STARTING || state == STOP_FAILED);
     sf_map_set_str(op->arena, attrs, SFTP_SERVER_SECURITY_POLICY, sf_aws_text(server, "SecurityPolicyName"));
@@ -275,9 +301,9 @@ static enum sf_code creation(struct sf_op *op, const struct sf_value *want, stru
 {
     static const struct sf_value sftp = {.type = SF_V_STRING, .s = {"SFTP", 4}};
     static const struct sf_value *protocols[] = {&sftp};
-    struct sf_str secret, role = sf_map_str(want, SFTP_SERVER_LOGGING_ROLE);
-    const struct sf_value *keys = sf_map_getz(want, SFTP_SERVER_HOST_KEYS);
-    enum sf_code rc = sf_host_keys_private(op, keys->list.items[0]->s, &secret, err);
+    struct sf_str secret = SF_STR_NONE, role = sf_map_str(want, SFTP_SERVER_LOGGING_ROLE);
+    const struct sf_value *keys = host_keys_of(want);
+    enum sf_code rc = keys ? sf_host_keys_private(op, keys->list.items[0]->s, &secret, err) : SF_OK;
     if (rc)
         return rc;
     sf_map_add(op->arena, params, SF_STR("Protocols"), sf_value_list(op->arena, protocols, 1));
@@ -288,7 +314,8 @@ static enum sf_code creation(struct sf_op *op, const struct sf_value *want, stru
     if (role.n)
         sf_map_set_str(op->arena, params, "LoggingRole", role);
     sf_map_add(op->arena, params, SF_STR("ProtocolDetails"), set_stat_of(op, want));
-    sf_map_add(op->arena, params, SF_STR("HostKey"), sf_value_secret(op->arena, secret));
+    if (keys)
+        sf_map_add(op->arena, params, SF_STR("HostKey"), sf_value_secret(op->arena, secret));
     sf_map_add(op->arena, params, SF_STR("Tags"), sf_aws_tags_of(op, want, &sf_aws_tags_upper));
     return SF_OK;
 }
@@ -296,7 +323,7 @@ static enum sf_code creation(struct sf_op *op, const struct sf_value *want, stru
 static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err)
 {
     struct sf_value *params = sf_value_map(op->arena), *first = sf_value_map(op->arena);
-    const struct sf_value *reply = NULL, *keys = sf_map_getz(want, SFTP_SERVER_HOST_KEYS), *given = first;
+    const struct sf_value *reply = NULL, *keys = host_keys_of(want), *given = first;
     enum sf_code rc = creation(op, want, params, err);
     if (rc == SF_OK)
         rc = sf_transfer_call(op, SF_AWS_MAKE, "CreateServer", params, SF_STR_NONE, &reply, err);
@@ -304,9 +331,10 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
         return sf_transfer_await_role(op, rc, sf_map_getz(want, SFTP_SERVER_LOGGING_ROLE), out, err);
     struct sf_str id = out->id = sf_aws_text(reply, "ServerId");
     rc = sf_op_made(op, id, err);
-    sf_map_set(op->arena, first, SF_STR("Fingerprint"), keys->list.items[0]);
-    if (rc == SF_OK)
+    if (rc == SF_OK && keys) {
+        sf_map_set(op->arena, first, SF_STR("Fingerprint"), keys->list.items[0]);
         rc = sf_host_keys_converge(op, id, sf_value_list(op->arena, &given, 1), keys, err);
+    }
     struct where where = where_of(op, id, want);
     if (rc == SF_OK)
         rc = put_known_hosts(op, &where, err);
@@ -377,9 +405,11 @@ static enum sf_code put_endpoint(struct sf_op *op, struct sf_str id, const struc
 static void report_wanted(struct sf_op *op, struct sf_str id, const struct sf_value *want, struct sf_outcome *out)
 {
     struct sf_value *attrs = sf_value_map(op->arena);
+    const struct sf_value *keys = host_keys_of(want);
     const struct sf_value *network = sf_map_getz(sf_map_getz(want, SFTP_SERVER_VPC), SFTP_SERVER_VPC_ID);
     struct where where = where_of(op, id, want);
-    sf_map_set(op->arena, attrs, SF_STR(SFTP_SERVER_HOST_KEY_FINGERPRINTS), sf_map_getz(want, SFTP_SERVER_HOST_KEYS));
+    if (keys)
+        sf_map_set(op->arena, attrs, SF_STR(SFTP_SERVER_HOST_KEY_FINGERPRINTS), keys);
     sf_map_set(op->arena, attrs, SF_STR(SFTP_SERVER_NETWORK), network ? network : &sf_null_value);
     report_where(op, &where, attrs);
     out->attrs = attrs;
@@ -388,7 +418,7 @@ static void report_wanted(struct sf_op *op, struct sf_str id, const struct sf_va
 static enum sf_code update(struct sf_op *op, struct sf_str id, const struct sf_value *have, const struct sf_value *want,
                            struct sf_outcome *out, struct sf_err *err)
 {
-    const struct sf_value *server, *keys;
+    const struct sf_value *server, *keys, *wanted_keys = host_keys_of(want);
     struct where where = where_of(op, id, want),
                  earlier = {sf_map_str(have, SFTP_SERVER_HOST), (int)sf_map_int(have, SFTP_SERVER_PORT, 0)};
     enum sf_code rc = SF_OK;
@@ -403,11 +433,11 @@ static enum sf_code update(struct sf_op *op, struct sf_str id, const struct sf_v
         sf_transfer_wait(op, true, state_of(server) == STARTING ? "the server to start" : "the server to stop", out);
         return SF_OK;
     }
-    rc = sf_host_keys_list(op, id, &keys, err);
-    if (rc == SF_OK)
-        rc = sf_transfer_put_tags(op, sf_transfer_server_arn(op, id), sf_aws_items(op->arena, server, "Tags"), want, err);
-    if (rc == SF_OK)
-        rc = sf_host_keys_converge(op, id, keys, sf_map_getz(want, SFTP_SERVER_HOST_KEYS), err);
+    rc = sf_transfer_put_tags(op, sf_transfer_server_arn(op, id), sf_aws_items(op->arena, server, "Tags"), want, err);
+    if (rc == SF_OK && wanted_keys)
+        rc = sf_host_keys_list(op, id, &keys, err);
+    if (rc == SF_OK && wanted_keys)
+        rc = sf_host_keys_converge(op, id, keys, wanted_keys, err);
     if (rc == SF_OK)
         rc = put_known_hosts(op, &where, err);
     if (rc == SF_OK)

@@ -67,7 +67,13 @@ static const struct sf_str *public_keys(struct sf_op *op, const struct sf_proftp
 static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
 {
     const struct sf_value *address = sf_map_getz(want, SFTP_SERVER_ADDRESS);
+    const struct sf_value *keys = sf_map_getz(want, SFTP_SERVER_HOST_KEYS);
     struct in_addr ignored;
+    if (!keys || (keys->type == SF_V_LIST && !keys->list.n)) {
+        sf_fail(err, SF_E_CONFIG, "a local SFTP server needs a host key");
+        sf_hint(err, "make one, `host_key: {kind: ssh_key}`, and name it: `host_keys: [host_key]`");
+        return SF_E_CONFIG;
+    }
     if (address && address->type == SF_V_STRING && inet_pton(AF_INET, sf_str_dup(op->arena, address->s).p, &ignored) != 1) {
         sf_fail(err, SF_E_CONFIG, "'%.*s' is not an IPv4 address", SF_ARG(address->s));
         sf_hint(err, "write 127.0.0.1 for this machine only, 0.0.0.0 for every network it is in");

@@ -47,8 +47,15 @@ static struct sf_str ssh_path(struct sf_op *op, struct sf_str path, bool is_opti
     return text;
 }
 
+static const struct sf_value *known(const struct sf_object *object, const char *attr, enum sf_value_type type)
+{
+    const struct sf_value *v = object ? sf_map_getz(object->attrs, attr) : NULL;
+    return v && v->type == type ? v : NULL;
+}
+
 /* sftp takes options before the host only; so that more may be written at the end, a shell puts them there. */
-static struct sf_str command_text(struct sf_op *op, struct sf_str key_file, int64_t port, struct sf_str user, struct sf_str host)
+static struct sf_str command_text(struct sf_op *op, const struct sf_object *server, struct sf_str key_file, int64_t port,
+                                  struct sf_str user, struct sf_str host)
 {
     enum { MAX_COMMAND_BYTES = 16384 };
     struct sf_buf script = SF_BUF(MAX_COMMAND_BYTES), line = SF_BUF(MAX_COMMAND_BYTES);
@@ -57,7 +64,10 @@ static struct sf_str command_text(struct sf_op *op, struct sf_str key_file, int6
     sf_buf_addf(&script, " -P %lld -o ", (long long)port);
     add_quoted(&script,
                sf_str_fmt(op->arena, "UserKnownHostsFile=%.*s", SF_ARG(ssh_path(op, sf_str_of(sf_known_hosts_path(op)), true))));
-    sf_buf_addz(&script, " -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes -o BatchMode=yes \"$@\" ");
+    /* a key that the service made itself is known by its fingerprint only: the first connection writes it down */
+    bool is_pinned = known(server, SFTP_SERVER_HOST_KEYS, SF_V_LIST) != NULL;
+    sf_buf_addf(&script, " -o StrictHostKeyChecking=%s -o IdentitiesOnly=yes -o BatchMode=yes \"$@\" ",
+                is_pinned ? "yes" : "accept-new");
     add_quoted(&script, sf_str_fmt(op->arena, "%.*s@%.*s", SF_ARG(user), SF_ARG(host)));
     sf_buf_addz(&line, "sh -c ");
     add_quoted(&line, sf_buf_str(&script));
@@ -66,12 +76,6 @@ static struct sf_str command_text(struct sf_op *op, struct sf_str key_file, int6
     sf_buf_free(&script);
     sf_buf_free(&line);
     return text;
-}
-
-static const struct sf_value *known(const struct sf_object *object, const char *attr, enum sf_value_type type)
-{
-    const struct sf_value *v = object ? sf_map_getz(object->attrs, attr) : NULL;
-    return v && v->type == type ? v : NULL;
 }
 
 void sf_sftp_command_derive(struct sf_op *op, struct sf_value *want)
@@ -86,7 +90,7 @@ void sf_sftp_command_derive(struct sf_op *op, struct sf_value *want)
     if (!file || !name || name->type != SF_V_STRING)
         return;
     if (port && host)
-        sf_map_set_str(op->arena, want, SFTP_USER_SFTP_COMMAND, command_text(op, file->s, port->i, name->s, host->s));
+        sf_map_set_str(op->arena, want, SFTP_USER_SFTP_COMMAND, command_text(op, server, file->s, port->i, name->s, host->s));
     else if (later) /* a server that moves takes the command with it */
         sf_map_set(op->arena, want, sf_str_of(SFTP_USER_SFTP_COMMAND), later);
 }
