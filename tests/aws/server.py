@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""An AWS for tests: S3, IAM, STS, EC2 networks, Redshift, Redshift Serverless, Transfer Family and Secrets Manager in one process.
+
+Usage: server.py [--port N] [--no-auth] [--sftp] [--print-env]
+
+Needs the Python that has moto (the interpreter in the first line of `moto_server`). Prints `listening on http://127.0.0.1:PORT` when it
+answers, and ends at SIGTERM or at the end of its standard input. `--print-env` prints the environment that clients need, as
+NAME=value lines, after the first line. `--no-auth` takes any signature, or none. `--sftp` starts a real SSH server for each ONLINE Transfer
+server (see server_sftp.py).
+
+moto carries the state and formats of S3, IAM, STS, EC2 and Secrets Manager. What it lacks or lets pass is in server_*.py.
+Every request is checked against AWS's own service models and for its signature, every reply against the same models: what a reply
+breaks is listed under `problems`.
+
+Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
+
+  POST /_test/reset          nothing exists, defaults everywhere
+  GET|POST /_test/settings   {delays: {name: virtual seconds} (server_time.py lists them), seconds_per_look, seconds_per_wall_ms,
+                              latency_ms, quotas: {name: count} (server_world.py), foreign_buckets: [name],
+                              denied: ["service:Action", ...] with * as wildcard,
+                              is_iam_strict: IAM must be signed for us-east-1, as on AWS; SDKs that are given an endpoint
+                              by its URL sign for their own region}
+  GET|POST /_test/faults     a list of rules {fault, service, action, nth, every, times, ms, offset, code, message, status}; GET adds
+                              `matched` and `fired`. Faults: throttle, deny, 500, 500-after, reset-before, reset-after, truncate, html,
+                              wrong-json, slow (ms), expired-token, clock (offset seconds), error (code, message, status).
+                              -after, truncate, html and wrong-json do the work first.
+  GET /_test/log             [{n, at_ms, service, action, account, region, status, code, faults, params}] in order; ?since=N
+  GET /_test/counts          {"service.Action": count}
+  DELETE /_test/log          empties log and counts
+  GET /_test/inventory       {kind: [names]} of everything that exists; kinds without any are left out
+  GET /_test/problems        replies that the models do not allow; a request that made the server fail, with its traceback
+  GET /_test/sftp            {server id: {"port": N}}
+"""
+
+import argparse
+import collections
+import http.server
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+import urllib.parse
+
+import server_auth
+import server_ec2  # noqa: F401  importing a service registers its operations
+import server_faults
+import server_iam
+import server_inventory
+import server_model
+import server_redshift  # noqa: F401
+import server_s3
+import server_serverless  # noqa: F401
+import server_transfer  # noqa: F401
+from server_wire import AwsError, Reply, Request
+from server_world import Call, World
+
+RESET = object()  # what arrives instead of a reply when the connection is cut
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, port, is_auth_on, sftp):
+        super().__init__(("127.0.0.1", port), Handler)
+        self.world, self.is_auth_on, self.sftp = World(), is_auth_on, sftp
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def server_bind(self):
+        # without the look-up of the host's name that the base class makes
+        socket.socket.bind(self.socket, self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address
+
+    def handle_error(self, request, client_address):
+        pass  # clients may leave at any time
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def handle_any(self):
+        request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, self.read_body())
+        if self.path.startswith("/_test/"):
+            self.send(control(self.server, request))
+            return
+        answer, rules = answer_to(self.server, request)
+        if answer is RESET:
+            self.cut()
+        else:
+            self.send(answer, is_cut_short=any(rule.fault == "truncate" for rule in rules))
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = handle_any
+
+    def read_body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def send(self, answer, is_cut_short=False):
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        has_body = answer.status not in (204, 304) and self.command != "HEAD"
+        if self.command == "HEAD" and "content-length" in answer.headers:
+            pass
+        elif answer.status != 204:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if has_body:
+            self.wfile.write(answer.body[: len(answer.body) // 2] if is_cut_short else answer.body)
+        self.wfile.flush()
+        if is_cut_short:
+            self.cut()
+
+    def cut(self):
+        """Resets the connection."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def version_string(self):
+        return "AmazonS3"
+
+    def log_message(self, *_args):
+        pass
+
+
+# --- one request ---
+
+
+def answer_to(server, request):
+    """(Reply or RESET, the fault rules that hit it); writes the log."""
+    world, began = server.world, time.monotonic()
+    entry = {"service": "?", "action": "?", "account": "", "region": "", "code": None, "params": None}
+    rules = []
+    try:
+        answer, rules = work(server, request, entry)
+    except AwsError as error:
+        entry["code"] = error.code
+        answer = server_model.error_reply(entry.get("protocol", "rest-xml"), error)
+    except Exception:
+        world.problems.append(f"{entry['service']}.{entry['action']}: " + traceback.format_exc())
+        error = server_faults.internal(entry["service"])
+        entry["code"] = error.code
+        answer = server_model.error_reply(entry.get("protocol", "rest-xml"), error)
+    if answer is not RESET:
+        answer.headers.setdefault("x-amzn-requestid" if entry["service"] != "s3" else "x-amz-request-id", server_model.REQUEST_ID)
+        if answer.status >= 300 and entry["code"] is None:
+            entry["code"] = server_model.error_code(answer)
+    with world.lock:
+        entry |= {"n": world.requests, "at_ms": round((began - world.began) * 1000, 3), "faults": [rule.fault for rule in rules],
+                  "status": answer.status if answer is not RESET else 0}
+        world.requests += 1
+        world.log.append(entry)
+    return answer, rules
+
+
+def work(server, request, entry):
+    """Checks a request and does what it asks for, with the faults that are due. (Reply or RESET, rules); raises AwsError."""
+    world = server.world
+    scope = server_auth.scope_of(request)
+    service = entry["service"] = server_model.service_of(request, scope)
+    entry["protocol"] = server_model.protocol_of(service)
+    action = entry["action"] = server_model.action_of(request, service)
+    with world.lock:
+        rules = world.faults.of(service, action)
+    wait_ms = world.latency_ms + sum(rule.ms for rule in rules if rule.fault == "slow")
+    if wait_ms:
+        time.sleep(wait_ms / 1000)
+    if any(rule.fault == "reset-before" for rule in rules):
+        return RESET, rules
+    key = server_auth.ANYBODY
+    if server.is_auth_on:
+        skew = sum(rule.offset for rule in rules if rule.fault == "clock")
+        key = server_auth.check(request, scope, service, action, time.time() + skew, world.is_iam_strict)
+    elif scope:
+        key = server_auth.find_key(scope.access_key) or key
+    region = scope.region if scope else server_auth.REGION
+    entry |= {"account": key.account, "region": region}
+    for rule in rules:
+        refusal = server_faults.refusal(service, action, rule, key.arn)
+        if refusal:
+            raise refusal
+    params = server_model.parse(request, service, action)
+    entry["params"] = params
+    if server_iam.is_denied(world, service, action):
+        raise server_faults.denial(service, action, key.arn)
+    with world.lock:
+        answer = Call(world, request, service, action, key.account, key.arn, region, params).run()
+        world.problems += [f"{service}.{problem}" for problem in server_model.reply_problems(service, action, answer)]
+        if server.sftp:
+            server.sftp.follow(world)
+    for rule in rules:
+        if rule.fault == "reset-after":
+            return RESET, rules
+        if rule.fault == "500-after":
+            raise server_faults.internal(service)
+        answer = server_faults.spoil(rule, answer)
+    return answer, rules
+
+
+# --- control ---
+
+
+def control(server, request):
+    world = server.world
+    what = request.path.removeprefix("/_test/")
+    query = dict(request.query_pairs())
+    try:
+        with world.lock:
+            shown = controls(server, world, request, what, query)
+    except (KeyError, TypeError, ValueError) as error:
+        return Reply(400, {"content-type": "application/json"}, json.dumps({"error": str(error)}).encode())
+    return Reply(200, {"content-type": "application/json"}, json.dumps(shown, default=str).encode())
+
+
+def controls(server, world, request, what, query):
+    body = json.loads(request.body) if request.body else None
+    if what == "reset":
+        world.reset()
+    elif what == "settings" and request.method == "POST":
+        world.set(body)
+    elif what == "settings":
+        return world.settings()
+    elif what == "faults" and request.method == "POST":
+        world.faults.set(body)
+    elif what == "faults":
+        return [vars(rule) for rule in world.faults.rules]
+    elif what == "log" and request.method == "DELETE":
+        world.log.clear()
+    elif what == "log":
+        return [entry for entry in world.log if entry["n"] >= int(query.get("since", 0))]
+    elif what == "counts":
+        return collections.Counter(f"{entry['service']}.{entry['action']}" for entry in world.log)
+    elif what == "inventory":
+        return server_inventory.of(world)
+    elif what == "problems":
+        return world.problems
+    elif what == "sftp":
+        return server.sftp.endpoints() if server.sftp else {}
+    else:
+        raise ValueError(f"unknown control '{what}'")
+    return {}
+
+
+# --- program ---
+
+
+def print_env(url):
+    access_key, key = next(iter(server_auth.KEYS.items()))
+    for name, value in (("AWS_ENDPOINT_URL", url), ("AWS_ACCESS_KEY_ID", access_key), ("AWS_SECRET_ACCESS_KEY", key.secret),
+                        ("AWS_REGION", server_auth.REGION), ("AWS_DEFAULT_REGION", server_auth.REGION),
+                        ("AWS_EC2_METADATA_DISABLED", "true")):
+        print(f"{name}={value}")
+
+
+def end_with_input(server):
+    """Ends the program when whoever started it is gone: its standard input ends."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    server.shutdown()
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--port", type=int, default=0)
+    options.add_argument("--no-auth", action="store_true")
+    options.add_argument("--sftp", action="store_true")
+    options.add_argument("--print-env", action="store_true")
+    chosen = options.parse_args()
+    sftp = None
+    if chosen.sftp:
+        import server_sftp
+
+        sftp = server_sftp.Endpoints()
+    server_s3.register_all()
+    server = Server(chosen.port, not chosen.no_auth, sftp)
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    threading.Thread(target=end_with_input, args=(server,), daemon=True).start()
+    print(f"listening on {server.url}", flush=True)
+    if chosen.print_env:
+        print_env(server.url)
+    sys.stdout.flush()
+    try:
+        server.serve_forever(poll_interval=0.05)
+    finally:
+        if sftp:
+            sftp.stop()
+    os._exit(0)  # threads that still answer are not waited for
+
+
+if __name__ == "__main__":
+    main()
