@@ -10,7 +10,8 @@
 #include "resources/aws/transfer.h"
 #include "resources/site/sftp_command.h"
 
-enum { MAX_KEY_BYTES = 2048, MAX_POLICY_BYTES = 2048 }; /* SshPublicKeyBody, Policy */
+/* SshPublicKeyBody, Policy; and what is sure to fit into the first before the key is made */
+enum { MAX_KEY_BYTES = 2048, MAX_POLICY_BYTES = 2048, MAX_RSA_BITS = 8192 };
 
 static const char body_name[] = "SshPublicKeyBody", key_id_name[] = "SshPublicKeyId";
 static const char policy_name[] = "Policy", role_name[] = "Role", home_name[] = "HomeDirectory", type_name[] = "HomeDirectoryType",
@@ -139,11 +140,12 @@ static enum sf_code check_keys(struct sf_op *op, struct sf_err *err)
 {
     const struct sf_object *key;
     for (size_t i = 0; (key = sf_op_ref(op, NULL, SFTP_USER_KEYS, i)) != NULL; i++) {
-        if (sf_map_str(key->attrs, SSH_KEY_PUBLIC_KEY).n <= MAX_KEY_BYTES)
+        struct sf_str line = sf_map_str(key->attrs, SSH_KEY_PUBLIC_KEY);
+        if (line.n ? line.n <= MAX_KEY_BYTES : sf_map_int(key->attrs, SSH_KEY_BITS, 0) <= MAX_RSA_BITS)
             continue;
         sf_fail(err, SF_E_CONFIG, "'%.*s' is too long: Transfer Family takes public keys of %d characters", SF_ARG(key->address),
                 MAX_KEY_BYTES);
-        sf_hint(err, "use an ed25519 key, or rsa with 8192 bits or less");
+        sf_hint(err, "use an ed25519 key, or rsa with %d bits or less", MAX_RSA_BITS);
         return SF_E_CONFIG;
     }
     return SF_OK;
