@@ -7,7 +7,14 @@
 
 #include <stdlib.h>
 
-enum { SAID_FROM_ATTEMPT = 3, DEFAULT_SECONDS = 600, USUAL_POLL_MS = 1000, UNSEEN_MS = 30000 };
+enum {
+    SAID_FROM_ATTEMPT = 3,
+    DEFAULT_SECONDS = 600,
+    USUAL_POLL_MS = 1000,
+    QUICK_POLLS = 10,
+    SLOWEST_POLL_MS = 10000,
+    UNSEEN_MS = 30000
+};
 
 struct applying {
     struct sf_run *run;
@@ -139,6 +146,8 @@ static enum sf_step_result not_done(struct applying *applying, struct sf_step *s
 static int seconds_of(const struct sf_run *run, const struct sf_step *step)
 {
     const struct sf_resource *resource = step->node->resource;
+    if (!resource) /* sfdestroy plans without the file, whose timeouts hold all the same */
+        resource = sf_map_find(run->stack->by_name, step->node->name);
     const struct sf_timeouts *schema = sf_schema_timeouts(step->node->schema, run->site.provider);
     int own = 0, usual = 0;
     switch (step->verb) {
@@ -406,6 +415,16 @@ static void work(void *ctx, struct sf_task *task)
     }
 }
 
+/* As the driver says, but what takes long is asked for less and less often. */
+static int64_t poll_ms(struct sf_step *step, const struct sf_outcome *outcome)
+{
+    int64_t wait = outcome->poll_after_ms ? outcome->poll_after_ms : USUAL_POLL_MS;
+    for (int i = QUICK_POLLS; i < step->polls && wait < SLOWEST_POLL_MS; i++)
+        wait += wait / 4;
+    step->polls++;
+    return wait < SLOWEST_POLL_MS || wait == outcome->poll_after_ms ? wait : SLOWEST_POLL_MS;
+}
+
 /* Accepted, and more is to come: parked until read(), or the rest of the work, is to be asked for. */
 static enum sf_step_result wait_for(struct applying *applying, struct sf_step *step)
 {
@@ -419,7 +438,7 @@ static enum sf_step_result wait_for(struct applying *applying, struct sf_step *s
     }
     step->is_resuming = outcome->again;
     step->is_polling = !outcome->again;
-    step->task.park_ms = outcome->poll_after_ms ? outcome->poll_after_ms : USUAL_POLL_MS;
+    step->task.park_ms = poll_ms(step, outcome);
     return SF_STEP_PARK;
 }
 

@@ -30,6 +30,7 @@ struct sf_step {
     /* the call under way */
     bool is_resuming; /* the driver asked to be called for the rest of the work */
     bool is_polling;  /* read() is asked whether it is ready */
+    int polls;        /* how often it was waited for */
     struct sf_retry retry;
     struct sf_err *lost; /* the create whose answer was lost; NULL: none */
     int64_t lost_ms;
