@@ -20,10 +20,11 @@ Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
                               denied: ["service:Action", ...] with * as wildcard,
                               is_iam_strict: IAM must be signed for us-east-1, as on AWS; SDKs that are given an endpoint
                               by its URL sign for their own region}
-  GET|POST /_test/faults     a list of rules {fault, service, action, nth, every, times, ms, offset, code, message, status}; GET adds
-                              `matched` and `fired`. Faults: throttle, deny, 500, 500-after, reset-before, reset-after, truncate, html,
-                              wrong-json, slow (ms), expired-token, clock (offset seconds), error (code, message, status).
-                              -after, truncate, html and wrong-json do the work first.
+  GET|POST /_test/faults     a list of rules {fault, service, action, is_change, nth, every, times, ms, offset, code, message, status};
+                              GET adds `matched` and `fired`. is_change: only calls that change something. Faults: throttle, deny, 500,
+                              500-after, reset-before, reset-after, hang-before, hang-after (no reply until the client leaves),
+                              truncate, html, wrong-json, slow (ms), expired-token, clock (offset seconds), error (code, message,
+                              status). -after, truncate, html and wrong-json do the work first.
   GET /_test/log             [{n, at_ms, service, action, account, region, status, code, faults, params}] in order; ?since=N
   GET /_test/counts          {"service.Action": count}
   DELETE /_test/log          empties log and counts
@@ -60,6 +61,7 @@ from server_wire import AwsError, Reply, Request
 from server_world import Call, World
 
 RESET = object()  # what arrives instead of a reply when the connection is cut
+SILENCE = object()  # and when none ever comes
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -94,6 +96,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         answer, rules = answer_to(self.server, request)
         if answer is RESET:
             self.cut()
+        elif answer is SILENCE:
+            self.rfile.read(1)  # ends when the client leaves
+            self.close_connection = True
         else:
             self.send(answer, is_cut_short=any(rule.fault == "truncate" for rule in rules))
 
@@ -142,7 +147,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def answer_to(server, request):
-    """(Reply or RESET, the fault rules that hit it); writes the log."""
+    """(Reply, RESET or SILENCE, the fault rules that hit it); writes the log."""
     world, began = server.world, time.monotonic()
     entry = {"service": "?", "action": "?", "account": "", "region": "", "code": None, "params": None}
     rules = []
@@ -156,20 +161,21 @@ def answer_to(server, request):
         error = server_faults.internal(entry["service"])
         entry["code"] = error.code
         answer = server_model.error_reply(entry.get("protocol", "rest-xml"), error)
-    if answer is not RESET:
+    is_reply = answer not in (RESET, SILENCE)
+    if is_reply:
         answer.headers.setdefault("x-amzn-requestid" if entry["service"] != "s3" else "x-amz-request-id", server_model.REQUEST_ID)
         if answer.status >= 300 and entry["code"] is None:
             entry["code"] = server_model.error_code(answer)
     with world.lock:
         entry |= {"n": world.requests, "at_ms": round((began - world.began) * 1000, 3), "faults": [rule.fault for rule in rules],
-                  "status": answer.status if answer is not RESET else 0}
+                  "status": answer.status if is_reply else 0}
         world.requests += 1
         world.log.append(entry)
     return answer, rules
 
 
 def work(server, request, entry):
-    """Checks a request and does what it asks for, with the faults that are due. (Reply or RESET, rules); raises AwsError."""
+    """Checks a request and does what it asks for, with the faults that are due. (Reply, RESET or SILENCE; rules); or AwsError."""
     world = server.world
     scope = server_auth.scope_of(request)
     service = entry["service"] = server_model.service_of(request, scope)
@@ -182,6 +188,8 @@ def work(server, request, entry):
         time.sleep(wait_ms / 1000)
     if any(rule.fault == "reset-before" for rule in rules):
         return RESET, rules
+    if any(rule.fault == "hang-before" for rule in rules):
+        return SILENCE, rules
     key = server_auth.ANYBODY
     if server.is_auth_on:
         skew = sum(rule.offset for rule in rules if rule.fault == "clock")
@@ -206,6 +214,8 @@ def work(server, request, entry):
     for rule in rules:
         if rule.fault == "reset-after":
             return RESET, rules
+        if rule.fault == "hang-after":
+            return SILENCE, rules
         if rule.fault == "500-after":
             raise server_faults.internal(service)
         answer = server_faults.spoil(rule, answer)

@@ -5,7 +5,8 @@ import dataclasses
 from server_wire import AwsError, Reply
 
 AFTER = {"500-after", "reset-after", "truncate", "html", "wrong-json"}  # the work is done, the answer is lost or spoilt
-KNOWN = AFTER | {"throttle", "deny", "500", "reset-before", "slow", "expired-token", "clock", "error"}
+KNOWN = AFTER | {"throttle", "deny", "500", "reset-before", "slow", "expired-token", "clock", "error", "hang-before", "hang-after"}
+READS = ("Get", "List", "Describe", "Head", "Simulate")  # operations so named change nothing
 
 THROTTLES = {"ec2": ("RequestLimitExceeded", 503), "s3": ("SlowDown", 503), "iam": ("Throttling", 400), "sts": ("Throttling", 400),
              "redshift": ("Throttling", 400)}
@@ -22,6 +23,7 @@ class Rule:
     fault: str
     service: str = "*"
     action: str = "*"
+    is_change: bool = False  # only calls that change something
     nth: int = 0  # only the nth matching call, from 1
     every: int = 0  # each so-manieth matching call
     times: int = 0  # at most so many times; 0: no limit
@@ -34,7 +36,7 @@ class Rule:
     fired: int = 0
 
     def fires(self, service, action):
-        if self.service not in ("*", service) or self.action not in ("*", action):
+        if self.service not in ("*", service) or self.action not in ("*", action) or self.is_change and action.startswith(READS):
             return False
         self.matched += 1
         if self.nth and self.matched != self.nth or self.every and self.matched % self.every:
