@@ -174,9 +174,11 @@ def test_the_bucket_of_another_address_is_not_taken_over(aws):
 
 def test_an_adopted_bucket_only_gets_marks(aws):
     body = f"<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+    blocks = "".join(f"<{b}>true</{b}>" for b in ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"))
     aws.wire.s3("PUT", f"/{NAME}", body.encode())
-    aws.resources(f"  landing: {{kind: bucket, name: {NAME}, adopt: {NAME},"
-                  " aws: {tls_only: false, lifecycle: [], public: true}}\n")
+    aws.wire.s3("PUT", f"/{NAME}?publicAccessBlock",
+                f'<PublicAccessBlockConfiguration xmlns="{S3}">{blocks}</PublicAccessBlockConfiguration>'.encode())
+    aws.resources(f"  landing: {{kind: bucket, name: {NAME}, adopt: {NAME}, aws: {{tls_only: false, lifecycle: []}}}}\n")
     made = [c for c in aws.calls_of("sfapply", "-auto-approve") if not c.startswith("GET")]
     assert made == ["PUT tagging"]
     assert aws.changes() == {}
