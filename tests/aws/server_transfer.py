@@ -186,7 +186,9 @@ def vpc_endpoint(call, server, settings):
     if not server.endpoint:
         made = call.moto("ec2").create_vpc_endpoint(
             vpc_id=details["VpcId"], service_name=f"com.amazonaws.{call.region}.transfer.server.c-0001",
-            endpoint_type="Interface", subnet_ids=details["SubnetIds"], security_group_ids=details.get("SecurityGroupIds", []))
+            endpoint_type="Interface", policy_document=None, route_table_ids=[], subnet_ids=details["SubnetIds"],
+            security_group_ids=details.get("SecurityGroupIds", []))
+        made.state = "Available"  # as the model spells it
         details["VpcEndpointId"] = made.id
     return details
 
