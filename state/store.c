@@ -42,8 +42,8 @@ static bool fits(struct sf_str have, struct sf_str want)
 static enum sf_code check_identity(const struct sf_store *store, const struct sf_store_identity *want, struct sf_err *err)
 {
     const struct sf_store_identity *have = &store->identity;
-    if (sf_str_eq(have->stack, want->stack) && sf_str_eq(have->provider, want->provider) &&
-        fits(have->account, want->account) && fits(have->region, want->region))
+    if (sf_str_eq(have->stack, want->stack) && sf_str_eq(have->provider, want->provider) && fits(have->account, want->account) &&
+        fits(have->region, want->region))
         return SF_OK;
     sf_fail(err, SF_E_STALE,
             "state '%s' belongs to stack '%.*s' (provider %.*s, account %.*s, region %.*s), not to stack '%.*s' (provider %.*s, "
