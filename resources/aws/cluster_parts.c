@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-enum { FIRST_POLL_MS = 200, LAST_POLL_MS = 15000, POLLS_PER_AGE = 10 };
+enum { FIRST_POLL_MS = 50, LAST_POLL_MS = 15000, POLLS_PER_AGE = 10 };
 
 static const char password_seal[] = "master_password_set";
 

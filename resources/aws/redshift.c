@@ -10,7 +10,7 @@
 #include "resources/aws/cluster_parts.h"
 #include "resources/aws/params.h"
 
-enum { AGAIN_MS = 1000, SETTLED_MS = 200 };
+enum { AGAIN_MS = 1000, SETTLED_MS = 50 };
 
 const char sf_redshift_usual_node_type[] = "ra3.large";
 

@@ -10,7 +10,7 @@
 #include "resources/aws/cluster_parts.h"
 #include "resources/aws/params.h"
 
-enum { AGAIN_MS = 1000, SETTLED_MS = 200, NO_MAXIMUM = -1 };
+enum { AGAIN_MS = 1000, SETTLED_MS = 50, NO_MAXIMUM = -1 };
 
 static const char namespace_name[] = "namespaceName", workgroup_name[] = "workgroupName";
 

@@ -5,7 +5,7 @@
 #include "engine/core/clock.h"
 #include "resources/aws/ownership.h"
 
-enum { WHOLE_WAIT_MS = 1200 * 1000, FIRST_POLL_MS = 200, LAST_POLL_MS = 5000 };
+enum { WHOLE_WAIT_MS = 1200 * 1000, FIRST_POLL_MS = 50, LAST_POLL_MS = 5000 };
 
 static const char principal[] = "transfer.amazonaws.com";
 

@@ -32,9 +32,24 @@ static bool is_imported(const struct sf_value *want)
     return sf_map_getz(want, SSH_KEY_PUBLIC_KEY) != NULL;
 }
 
+/* The line as every later read reports it: a file of a key ends with a newline, which is no part of it. */
+static void trim_public_key(struct sf_op *op, struct sf_value *want)
+{
+    const struct sf_value *line = sf_map_getz(want, SSH_KEY_PUBLIC_KEY);
+    struct sf_sshkey key;
+    struct sf_err ignored;
+    if (!line || line->type != SF_V_STRING || sf_sshkey_parse_public(op->arena, line->s, &key, &ignored) != SF_OK)
+        return; /* preflight says what is wrong */
+    struct sf_value *trimmed = SF_NEW(op->arena, struct sf_value);
+    *trimmed = *line;
+    trimmed->s = key.public_key;
+    sf_map_set(op->arena, want, SF_STR(SSH_KEY_PUBLIC_KEY), trimmed);
+}
+
 enum sf_code sf_key_pair_derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
 {
     (void)err;
+    trim_public_key(op, want);
     sf_map_set(op->arena, want, sf_str_of(SSH_KEY_PRIVATE_KEY_FILE),
                is_imported(want) ? &sf_null_value : sf_value_str(op->arena, sf_str_of(private_path(op))));
     return SF_OK;
