@@ -4,7 +4,7 @@ ifeq ($(origin CC),default)
 CC = gcc
 endif
 Q := $(if $(V),,@)
-PKGS = openssl yaml-0.1 sqlite3 libpq libssh2 libcurl expat zlib
+PKGS = openssl yaml-0.1 sqlite3 libpq libssh2 libcurl expat zlib libzstd
 WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 \
        -Wvla -Wundef -fno-common -Werror
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -18,7 +18,7 @@ LANG_SRC := $(wildcard engine/lang/*.c)
 LIB_SRC := $(CORE_SRC) $(LANG_SRC) $(wildcard engine/plan/*.c engine/run/*.c state/*.c) \
            $(filter-out engine/cli/sf%.c,$(wildcard engine/cli/*.c)) \
            $(wildcard resources/*.c resources/net/*.c resources/site/*.c resources/iam/*.c resources/aws/*.c resources/aws/client/*.c resources/local/*.c \
-             resources/data/*.c resources/data/conform/*.c resources/review/*.c) \
+             resources/data/*.c resources/data/conform/*.c resources/data/source/*.c resources/review/*.c) \
            $(filter-out resources/data/sample/main.c,$(wildcard resources/data/sample/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/schemas.o $(BUILD)/obj/gen/drivers.o
 PROGRAMS := $(patsubst engine/cli/%.c,$(BUILD)/%,$(wildcard engine/cli/sf*.c))

@@ -6,7 +6,7 @@
 set -eu
 
 demo="gcc make pkg-config libc6-dev libssl-dev libyaml-dev libsqlite3-dev libpq-dev libssh2-1-dev libcurl4-openssl-dev libexpat1-dev zlib1g-dev
-      postgresql proftpd-core proftpd-mod-crypto proftpd-mod-vroot openssh-client"
+      libzstd-dev postgresql proftpd-core proftpd-mod-crypto proftpd-mod-vroot openssh-client"
 dev="libcmocka-dev python3 python3-pytest python3-pytest-xdist clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck"
 
 case "${1:-}" in

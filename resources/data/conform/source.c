@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 enum { PACKED_BYTES = 64 * 1024, SAMPLE_ROWS = 1024, GZIP_WINDOW = 15 + 16 };
 
@@ -16,9 +17,11 @@ struct sf_source {
     struct sf_csv_splitter splitter;
     int fd;
     const char *name;
-    /* gzip */
-    bool is_packed, is_between_members;
+    /* gzip, zstd */
+    bool is_gzip, is_between_members;
     z_stream z;
+    ZSTD_DStream *zstd;
+    ZSTD_inBuffer zstd_in;
     unsigned char packed[PACKED_BYTES];
     /* bytes */
     struct sf_str bytes;
@@ -43,8 +46,9 @@ void sf_source_close(struct sf_source *s)
 {
     if (!s)
         return;
-    if (s->is_packed)
+    if (s->is_gzip)
         inflateEnd(&s->z);
+    ZSTD_freeDStream(s->zstd);
     if (s->fd >= 0)
         close(s->fd);
     sf_csv_splitter_close(&s->splitter);
@@ -72,8 +76,9 @@ static enum sf_code read_plain(void *ctx, char *bytes, size_t n, size_t *got, st
 
 static enum sf_code fail_packed(const struct sf_source *s, const char *what, struct sf_err *err)
 {
-    sf_fail(err, SF_E_DATA, "'%s': %s", s->name, what);
-    sf_hint(err, "fetch the file again; gzip -t FILE shows whether it is whole");
+    const char *program = s->is_gzip ? "gzip" : "zstd";
+    sf_fail(err, SF_E_DATA, "'%s': the %s file %s", s->name, program, what);
+    sf_hint(err, "fetch the file again; %s -t FILE shows whether it is whole", program);
     return SF_E_DATA;
 }
 
@@ -90,7 +95,7 @@ static enum sf_code read_gzip(void *ctx, char *bytes, size_t n, size_t *got, str
             if (rc)
                 return rc;
             if (more == 0 && !s->is_between_members)
-                return fail_packed(s, "the gzip file ends too early: it is cut off", err);
+                return fail_packed(s, "ends too early: it is cut off", err);
             if (more == 0)
                 break;
             s->z.next_in = s->packed;
@@ -104,9 +109,35 @@ static enum sf_code read_gzip(void *ctx, char *bytes, size_t n, size_t *got, str
         if (state == Z_STREAM_END)
             s->is_between_members = true;
         else if (state != Z_OK && state != Z_BUF_ERROR)
-            return fail_packed(s, "the gzip file is damaged", err);
+            return fail_packed(s, "is damaged", err);
     }
     *got = n - s->z.avail_out;
+    return SF_OK;
+}
+
+/* zstd files may hold several frames in a row (RFC 8878); only the end of a frame is a good place for the file to end. */
+static enum sf_code read_zstd(void *ctx, char *bytes, size_t n, size_t *got, struct sf_err *err)
+{
+    struct sf_source *s = ctx;
+    ZSTD_outBuffer out = {bytes, n, 0};
+    while (out.pos == 0) {
+        if (s->zstd_in.pos == s->zstd_in.size) {
+            size_t more = 0;
+            enum sf_code rc = read_fd(s, s->packed, PACKED_BYTES, &more, err);
+            if (rc)
+                return rc;
+            if (more == 0 && !s->is_between_members)
+                return fail_packed(s, "ends too early: it is cut off", err);
+            if (more == 0)
+                break;
+            s->zstd_in = (ZSTD_inBuffer){s->packed, more, 0};
+        }
+        size_t left = ZSTD_decompressStream(s->zstd, &out, &s->zstd_in);
+        if (ZSTD_isError(left))
+            return fail_packed(s, "is damaged", err);
+        s->is_between_members = left == 0;
+    }
+    *got = out.pos;
     return SF_OK;
 }
 
@@ -121,24 +152,27 @@ static enum sf_code read_bytes(void *ctx, char *bytes, size_t n, size_t *got, st
     return SF_OK;
 }
 
-static enum sf_code detect_packing(struct sf_source *s, struct sf_err *err)
+/* Sets how the file is read; SF_E_DATA when that is known not to be CSV. */
+static enum sf_code detect_packing(struct sf_source *s, sf_csv_read_fn **how, struct sf_err *err)
 {
     unsigned char magic[4] = {0};
     ssize_t n = pread(s->fd, magic, sizeof magic, 0);
+    *how = read_plain;
     if (n >= 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
         if (inflateInit2(&s->z, GZIP_WINDOW) != Z_OK)
             sf_out_of_memory();
-        s->is_packed = true;
-        return SF_OK;
+        s->is_gzip = true;
+        *how = read_gzip;
+    } else if (n >= 4 && memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0) {
+        if (!(s->zstd = ZSTD_createDStream()))
+            sf_out_of_memory();
+        *how = read_zstd;
+    } else if (n >= 4 && memcmp(magic, "PK\3\4", 4) == 0) {
+        sf_fail(err, SF_E_DATA, "'%s' is a ZIP archive or an Excel workbook, not CSV", s->name);
+        sf_hint(err, "give the plain CSV file, or one packed with gzip or zstd");
+        return SF_E_DATA;
     }
-    const char *kind = n >= 4 && memcmp(magic, "PK\3\4", 4) == 0             ? "a ZIP archive or an Excel workbook"
-                       : n >= 4 && memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0 ? "packed with zstd"
-                                                                             : NULL;
-    if (!kind)
-        return SF_OK;
-    sf_fail(err, SF_E_DATA, "'%s' is %s, not CSV", s->name, kind);
-    sf_hint(err, "give the plain CSV file, or one packed with gzip");
-    return SF_E_DATA;
+    return SF_OK;
 }
 
 enum sf_code sf_source_open_file(const char *path, bool needs_final_newline, struct sf_source **out, struct sf_err *err)
@@ -147,6 +181,7 @@ enum sf_code sf_source_open_file(const char *path, bool needs_final_newline, str
     struct sf_source *s = make(path);
     s->fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
+    sf_csv_read_fn *how = NULL;
     enum sf_code rc = SF_OK;
     if (s->fd < 0 || fstat(s->fd, &st) != 0)
         rc = sf_fail_errno(err, SF_E_IO, "cannot read source file '%s'", path);
@@ -155,12 +190,12 @@ enum sf_code sf_source_open_file(const char *path, bool needs_final_newline, str
         sf_hint(err, "a source is read more than once: name a CSV file, not a directory or a pipe");
     }
     if (!rc)
-        rc = detect_packing(s, err);
+        rc = detect_packing(s, &how, err);
     if (rc) {
         sf_source_close(s);
         return rc;
     }
-    sf_csv_splitter_open(&s->splitter, s->is_packed ? read_gzip : read_plain, s, s->name);
+    sf_csv_splitter_open(&s->splitter, how, s, s->name);
     s->splitter.needs_final_newline = needs_final_newline;
     *out = s;
     return SF_OK;

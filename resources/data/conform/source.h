@@ -1,4 +1,4 @@
-/* Where chunks of CSV come from: a file (plain or gzip), the sample generator, or bytes in memory.
+/* Where chunks of CSV come from: a file (plain, gzip or zstd), the sample generator, or bytes in memory.
  *
  * sf_source_next() may be called by many threads: chunks are handed out in order, each once. Errors point at the name that was
  * given at open, so it must outlive them. */
