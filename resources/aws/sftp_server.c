@@ -155,7 +155,8 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
     if (network.n || !sf_value_has_unknown(vpc ? vpc : &sf_null_value, NULL))
         sf_map_set(op->arena, want, SF_STR(SFTP_SERVER_NETWORK), network.n ? sf_value_str(op->arena, network) : &sf_null_value);
     sf_map_set(op->arena, want, SF_STR(SFTP_SERVER_KNOWN_HOSTS_FILE),
-               host_keys_of(want) ? sf_value_str(op->arena, sf_str_of(sf_known_hosts_path(op))) : &sf_null_value);
+               sf_op_ref(op, NULL, SFTP_SERVER_HOST_KEYS, 0) ? sf_value_str(op->arena, sf_str_of(sf_known_hosts_path(op)))
+                                                             : &sf_null_value);
     enum sf_code rc = check_port(want, err);
     if (rc == SF_OK)
         rc = check_security_policy(want, err);

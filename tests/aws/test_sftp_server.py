@@ -186,6 +186,18 @@ def test_every_change_outside_is_seen_and_put_back(city):
     assert city.changes() == {} and city.drift() == {}
 
 
+@pytest.mark.parametrize("harm", [os.unlink, lambda path: open(path, "a").write("s-1.server.transfer.us-west-2.amazonaws.com ssh-rsa AAAA\n")])
+def test_a_host_key_that_clients_cannot_check_any_more_is_written_again(city, harm):
+    city.apply()
+    before = city.read(KNOWN_HOSTS)
+    harm(city.path(KNOWN_HOSTS))
+    is_lost = not os.path.exists(city.path(KNOWN_HOSTS))
+    assert city.changes() == ({SERVER: "update"} if is_lost else {})  # lines of other hosts are somebody else's
+    city.apply()
+    assert city.read(KNOWN_HOSTS).startswith(before)
+    assert city.changes() == {}
+
+
 def test_a_server_deleted_outside_is_made_again(city):
     city.apply()
     before = server(city)["ServerId"]
