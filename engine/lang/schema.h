@@ -48,6 +48,8 @@ struct sf_attr {
     bool is_assigned;  /* optional, and the world may choose: omitted means what is recorded is right */
     bool is_preferred; /* assigned; the wish counts at create only (ports) */
     bool is_inside;    /* a ref: the object lives in the referenced one */
+    bool
+        is_severed; /* a ref that does not outlive what it points at: made again after that is replaced, though it reads the same */
     bool is_secret;
     bool is_write_only;
 };

@@ -433,6 +433,26 @@ void sf_node_adopt(struct sf_graph *graph, struct sf_node *node, struct sf_str i
     sf_node_prepare_now(graph, node);
 }
 
+static bool names(const struct sf_value *refs, struct sf_str address)
+{
+    for (size_t i = 0; refs && refs->type == SF_V_LIST && i < refs->list.n; i++)
+        if (names(refs->list.items[i], address))
+            return true;
+    return refs && refs->type == SF_V_STRING && sf_str_eq(refs->s, address);
+}
+
+/* The object whose replacement takes a reference of this one along: a policy that is deleted is detached from its roles. */
+static const struct sf_node *severed_by(const struct sf_node *node)
+{
+    for (size_t i = 0; i < node->schema->n_attrs; i++) {
+        const struct sf_attr *attr = &node->schema->attrs[i];
+        for (size_t k = 0; attr->is_severed && k < node->n_deps; k++)
+            if (node->deps[k]->action == SF_REPLACE && names(sf_map_getz(node->refs, attr->name), node->deps[k]->address))
+                return node->deps[k];
+    }
+    return NULL;
+}
+
 static void decide_existing(struct sf_graph *graph, struct sf_node *node)
 {
     struct sf_value *attrs = sf_value_map(graph->arena);
@@ -453,6 +473,8 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
     node->planned.attrs = attrs;
     node->planned.id = node->recorded->id;
     bool can_update = node->driver->update || !node->driver->create;
+    const struct sf_node *severing = severed_by(node);
+    node->is_severed = severing != NULL;
     if (is_replace_requested(graph, node)) {
         node->action = SF_REPLACE;
         node->reason = SF_REASON_REQUESTED;
@@ -475,6 +497,10 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
     } else if (node->recorded->is_incomplete) {
         node->action = can_update ? SF_UPDATE : SF_REPLACE;
         node->reason = SF_REASON_INCOMPLETE;
+    } else if (severing && node->driver->update) {
+        node->action = SF_UPDATE;
+        node->reason = SF_REASON_SEVERED;
+        node->reason_detail = severing->address;
     } else {
         node->action = SF_NOOP;
         node->needs_record = node->n_drift || record_differs(node);

@@ -33,6 +33,7 @@ const char *sf_reason_text(enum sf_reason reason)
         [SF_REASON_DESTROY] = "everything is being destroyed",
         [SF_REASON_WITH_CONTAINER] = "it goes with what it lives in",
         [SF_REASON_ADOPTED] = "an existing object is taken over",
+        [SF_REASON_SEVERED] = "what it refers to is replaced",
     };
     return texts[reason];
 }

@@ -57,6 +57,7 @@ enum sf_reason {
     SF_REASON_DESTROY,        /* sfdestroy, -destroy */
     SF_REASON_WITH_CONTAINER, /* goes with what it lives in */
     SF_REASON_ADOPTED,        /* adopt: */
+    SF_REASON_SEVERED,        /* what it refers to is replaced, and takes the reference with it */
 };
 
 enum sf_seen {
@@ -96,6 +97,7 @@ struct sf_node {
 
     /* filled while walking */
     bool is_targeted;
+    bool is_severed;       /* a reference of it has to be made again */
     bool is_adopted;       /* `recorded` is what was found for adopt:, not a row of state */
     struct sf_value *want; /* map; NULL: not wanted */
     struct sf_value *refs; /* map: ref attribute -> address(es) */

@@ -195,7 +195,7 @@ static bool is_unchanged(struct applying *applying, const struct sf_step *step)
 {
     struct sf_graph *graph = &applying->run->graph;
     const struct sf_node *node = step->node;
-    if (node->reason != SF_REASON_CHANGED)
+    if (node->reason != SF_REASON_CHANGED || node->is_severed)
         return false;
     for (size_t i = 0; i < node->n_changes; i++) {
         const struct sf_change *change = &node->changes[i];
@@ -408,9 +408,9 @@ static void work(void *ctx, struct sf_task *task)
     } else {
         /* what was read while planning is not what is there any more, once a part of the work is done; what is adopted lacks marks
          * that no attribute shows */
-        const struct sf_value *have = step->is_resuming || node->is_adopted ? step->want
-                                      : node->seen == SF_SEEN_PRESENT       ? node->actual
-                                                                            : node->recorded->attrs;
+        const struct sf_value *have = step->is_resuming || node->is_adopted || node->is_severed ? step->want
+                                      : node->seen == SF_SEEN_PRESENT                           ? node->actual
+                                                                                                : node->recorded->attrs;
         step->rc = driver->update(&step->op, step->id, have, step->want, &step->outcome, step->err);
     }
 }

@@ -36,10 +36,10 @@ static const char *const world_names[] = {"local", "aws"};
 
 static const char *const kind_keys[] = {"kind",     "summary", "identity", "replace_order", "with_container",
                                         "timeouts", "pool",    "pool_max", "cost",          "attributes"};
-static const char *const attr_keys[] = {"type",  "of",       "fields",     "enum",        "min",     "max",    "max_items",
-                                        "check", "required", "default",    "unset",       "summary", "world",  "on_change",
-                                        "equal", "computed", "derive",     "assigned",    "prefer",  "inside", "secret",
-                                        "to",    "ref_attr", "write_only", "changes_with"};
+static const char *const attr_keys[] = {"type",   "of",       "fields",   "enum",       "min",         "max",    "max_items",
+                                        "check",  "required", "default",  "unset",      "summary",     "world",  "on_change",
+                                        "equal",  "computed", "derive",   "assigned",   "prefer",      "inside", "severed",
+                                        "secret", "to",       "ref_attr", "write_only", "changes_with"};
 /* what a resource may hold beside its attributes */
 static const char *const reserved_names[] = {
     "kind", "after", "protect", "on_remove", "ignore_changes", "timeouts", "adopt", "for_each", "skip", "local", "aws", "id"};
@@ -293,6 +293,7 @@ static void read_attr(struct compiler *c, struct sf_str name, const struct sf_va
     attr->is_preferred = get_bool(c, spec, "prefer");
     attr->is_assigned = get_bool(c, spec, "assigned") || attr->is_preferred;
     attr->is_inside = get_bool(c, spec, "inside");
+    attr->is_severed = get_bool(c, spec, "severed");
     attr->is_secret = get_bool(c, spec, "secret");
     attr->is_write_only = get_bool(c, spec, "write_only");
     attr->default_json = get_json(c, attr, spec, "default");
@@ -482,9 +483,11 @@ static void put_attr(struct sf_buf *out, const char *prefix, const struct sf_att
     const struct {
         const char *member;
         bool is_set;
-    } flags[] = {{"has_min", attr->has_min},         {"has_max", attr->has_max},         {"is_required", attr->is_required},
-                 {"is_computed", attr->is_computed}, {"is_assigned", attr->is_assigned}, {"is_preferred", attr->is_preferred},
-                 {"is_inside", attr->is_inside},     {"is_secret", attr->is_secret},     {"is_write_only", attr->is_write_only}};
+    } flags[] = {{"has_min", attr->has_min},         {"has_max", attr->has_max},
+                 {"is_required", attr->is_required}, {"is_computed", attr->is_computed},
+                 {"is_assigned", attr->is_assigned}, {"is_preferred", attr->is_preferred},
+                 {"is_inside", attr->is_inside},     {"is_severed", attr->is_severed},
+                 {"is_secret", attr->is_secret},     {"is_write_only", attr->is_write_only}};
     sf_buf_addz(out, "{.name = ");
     put_string(out, attr->name);
     sf_buf_addf(out, ", .type = %s", type_symbols[attr->type]);

@@ -341,11 +341,14 @@ static enum sf_code put_tags(struct sf_op *op, struct sf_str name, const struct 
     return sf_s3_put(op, name, &sf_s3_tagging, xml_text(op, &xml), err);
 }
 
-/* Public access first: S3 takes a policy that lets everybody in only when it is not blocked. */
+/* Tags first: where the create call's were dropped, whose it is must be said before anything can go wrong. Public access before the
+ * policy: S3 takes one that lets everybody in only when that is not blocked. */
 static enum sf_code converge(struct sf_op *op, struct sf_str name, const struct bucket *have, const struct sf_value *want,
                              struct sf_err *err)
 {
-    enum sf_code rc = put_public_access(op, name, have->attrs, want, err);
+    enum sf_code rc = put_tags(op, name, have, want, err);
+    if (!rc)
+        rc = put_public_access(op, name, have->attrs, want, err);
     if (!rc)
         rc = put_policy(op, name, have->attrs, want, err);
     if (!rc)
@@ -354,7 +357,7 @@ static enum sf_code converge(struct sf_op *op, struct sf_str name, const struct 
         rc = put_versioning(op, name, have->attrs, want, err);
     if (!rc)
         rc = put_lifecycle(op, name, have->attrs, want, err);
-    return rc ? rc : put_tags(op, name, have, want, err);
+    return rc;
 }
 
 static enum sf_code wait_and_go_on(struct sf_outcome *out, const char *waiting_for)
