@@ -118,17 +118,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        has_body = answer.status not in (204, 304) and self.command != "HEAD"
-        if self.command == "HEAD" and "content-length" in answer.headers:
-            pass
-        elif answer.status != 204:
+        if answer.status != 204 and "content-length" not in answer.headers:
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        if has_body:
+        if answer.status not in (204, 304) and self.command != "HEAD":
             self.wfile.write(answer.body[: len(answer.body) // 2] if is_cut_short else answer.body)
-        self.wfile.flush()
-        if is_cut_short:
-            self.cut()
+        self.close_connection = self.close_connection or is_cut_short
 
     def cut(self):
         """Resets the connection."""

@@ -108,7 +108,7 @@ def check(request, scope, service, action, now, is_iam_strict):
         raise AwsError(codes["missing"], "Request is missing Authentication Token", 403)
     key = find_key(scope.access_key)
     if key is None:
-        raise AwsError(codes["unknown"], codes["unknown_text"], 403)
+        raise AwsError(codes["unknown"], codes["unknown_text"], codes.get("status", 403))
     token = request.headers.get("x-amz-security-token") or dict(request.query_pairs()).get("X-Amz-Security-Token")
     if token != key.token:
         raise AwsError(codes["token"], "The security token included in the request is invalid", codes["token_status"])
@@ -119,7 +119,7 @@ def check(request, scope, service, action, now, is_iam_strict):
     check_headers(request, scope, codes)
     if not hmac.compare_digest(signature(request, scope, key), scope.signature):
         raise AwsError(codes["mismatch"], "The request signature we calculated does not match the signature you provided. Check your"
-                       " AWS Secret Access Key and signing method. Consult the service documentation for details.", 403)
+                       " AWS Secret Access Key and signing method. Consult the service documentation for details.", codes.get("status", 403))
     check_payload(request, service, action)
     return key
 
@@ -132,7 +132,7 @@ ERROR_CODES = {
     "ec2": {"missing": "MissingParameter", "unknown": "AuthFailure", "token": "AuthFailure", "token_status": 401,
             "unknown_text": "AWS was not able to validate the provided access credentials", "expired": "RequestExpired",
             "expired_status": 400, "skew": "RequestExpired", "skew_status": 400, "mismatch": "AuthFailure", "scope": "AuthFailure",
-            "scope_status": 401},
+            "scope_status": 401, "status": 401},
     "query": {"missing": "MissingAuthenticationToken", "unknown": "InvalidClientTokenId", "token": "InvalidClientTokenId",
               "token_status": 403, "unknown_text": "The security token included in the request is invalid.", "expired": "ExpiredToken",
               "expired_status": 403, "skew": "SignatureDoesNotMatch", "skew_status": 403, "mismatch": "SignatureDoesNotMatch",
@@ -141,7 +141,7 @@ ERROR_CODES = {
           "token": "UnrecognizedClientException", "token_status": 400,
           "unknown_text": "The security token included in the request is invalid.", "expired": "ExpiredTokenException",
           "expired_status": 400, "skew": "InvalidSignatureException", "skew_status": 400, "mismatch": "InvalidSignatureException",
-          "scope": "InvalidSignatureException", "scope_status": 400},
+          "scope": "InvalidSignatureException", "scope_status": 400, "status": 400},
 }
 for _service in ("iam", "sts", "redshift"):
     ERROR_CODES[_service] = ERROR_CODES["query"]

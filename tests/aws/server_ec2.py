@@ -52,9 +52,14 @@ def groups_in_use(call):
     used = {group for groups, _ in interfaces.kept for group in groups}
     used |= {group for cluster in call.state(Redshift).clusters.values() for group in cluster.groups}
     used |= {group for workgroup in call.state(Serverless).workgroups.values() for group in workgroup.groups}
-    for endpoint in call.moto("ec2").vpc_end_points.values():
+    for endpoint in live_endpoints(call.moto("ec2")):
         used |= set(endpoint.security_group_ids or [])
     return used
+
+
+def live_endpoints(backend):
+    """VPC endpoints; moto keeps those that were deleted as well."""
+    return [endpoint for endpoint in backend.vpc_end_points.values() if endpoint.state != "deleted"]
 
 
 @handles("ec2", "DeleteSecurityGroup")

@@ -94,9 +94,36 @@ def create_policy(call):
     return call.pass_on()
 
 
+@handles("iam", "DeletePolicy")
+def delete_policy(call):
+    policy = call.moto(region="aws").managed_policies.get(call.params["PolicyArn"])
+    if policy and policy.attachment_count:
+        raise AwsError("DeleteConflict", "Cannot delete a policy attached to entities.", 409)
+    if policy and len(policy.versions) > 1:
+        raise AwsError("DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the"
+                       " policy's versions. The default version is deleted with the policy.", 409)
+    return call.pass_on()
+
+
+def role_named(call):
+    """moto's role that the call is about, or None."""
+    return next((role for role in call.moto(region="aws").roles.values() if role.name == call.params["RoleName"]), None)
+
+
+@handles("iam", "UpdateRole")
+def update_role(call):
+    """What is not given stays as it is; moto forgets it."""
+    role = role_named(call)
+    if role is None:
+        return call.pass_on()
+    role.description = call.params.get("Description", role.description)
+    role.max_session_duration = call.params.get("MaxSessionDuration", role.max_session_duration)
+    return {}
+
+
 @handles("iam", "AttachRolePolicy")
 def attach_role_policy(call):
-    role = next((role for role in call.moto(region="aws").roles.values() if role.name == call.params["RoleName"]), None)
+    role = role_named(call)
     if role and call.params["PolicyArn"] not in role.managed_policies:
         call.check_quota("attachments", len(role.managed_policies), "LimitExceeded", 409)
     return call.pass_on()
@@ -116,6 +143,13 @@ def simulate_principal_policy(call):
     end = start + call.params.get("MaxItems", 100)
     following = {"Marker": str(end)} if end < len(results) else {}
     return {"EvaluationResults": results[start:end], "IsTruncated": bool(following), **following}
+
+
+@handles("sts", "AssumeRole")
+def assume_role(call):
+    arn = call.params["RoleArn"]
+    call.check_role(arn, AwsError("AccessDenied", f"User: {call.caller} is not authorized to perform: sts:AssumeRole on resource: {arn}", 403))
+    return call.pass_on()
 
 
 @handles("sts", "GetCallerIdentity")

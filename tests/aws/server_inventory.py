@@ -1,5 +1,6 @@
 """Everything that exists on the test server, for tests that say: destroy leaves nothing."""
 
+from server_ec2 import live_endpoints
 from server_redshift import Redshift
 from server_serverless import Serverless
 from server_transfer import Transfer
@@ -40,7 +41,7 @@ MOTO_KINDS = {
     "ec2": {
         "security group": lambda backend: [group.id for group in backend.describe_security_groups() if group.name != "default"],
         "vpc": lambda backend: [vpc.id for vpc in backend.vpcs.values() if str(vpc.is_default).lower() != "true"],
-        "vpc endpoint": lambda backend: list(backend.vpc_end_points),
+        "vpc endpoint": lambda backend: [endpoint.id for endpoint in live_endpoints(backend)],
     },
     "redshift": {"redshift subnet group": lambda backend: list(backend.subnet_groups)},
     "secretsmanager": {"secret": lambda backend: [secret.name for secret in backend.secrets.values()]},

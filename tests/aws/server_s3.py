@@ -6,8 +6,8 @@ import re
 
 import server_model
 from server_iam import as_list
-from server_wire import AwsError, Reply
-from server_world import HANDLERS, handles
+from server_wire import AwsError
+from server_world import HANDLERS, handles, tag_dict
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 PREFIXES, SUFFIXES = ("xn--", "sthree-", "amzn-s3-demo-"), ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -74,6 +74,7 @@ def create_bucket(call):
     if answer.status == 200 and not owner:
         # what every new bucket has since April 2023
         backend.put_public_access_block(name, dict.fromkeys(BLOCKS, "true"))
+        backend.put_bucket_tagging(name, tag_dict((call.params.get("CreateBucketConfiguration") or {}).get("Tags")))
     return answer
 
 
@@ -94,6 +95,15 @@ def head_bucket(call):
     answer = pass_on_owned(call)
     if answer.status == 200:
         answer.headers["x-amz-bucket-region"] = call.moto(region="aws").buckets[call.params["Bucket"]].region_name
+    return answer
+
+
+@handles("s3", "DeleteObjects")
+def delete_objects(call):
+    """A quiet one tells of errors only."""
+    answer = pass_on_owned(call)
+    if (call.params.get("Delete") or {}).get("Quiet"):
+        answer.body = re.sub(rb"<Deleted>.*?</Deleted>", b"", answer.body, flags=re.DOTALL)
     return answer
 
 

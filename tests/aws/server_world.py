@@ -182,7 +182,7 @@ class Call:
         chunks = self.world.moto_app(self.service)(environ, lambda status, headers, _info=None: begun.append((status, headers)))
         status, headers = begun[0]
         answer = Reply(int(status.split()[0]), {name.lower(): value for name, value in headers}, b"".join(chunks))
-        for name in ("connection", "server", "date", "content-length", "transfer-encoding"):
+        for name in ("connection", "server", "date", "transfer-encoding", *(["content-length"] if self.request.method != "HEAD" else [])):
             answer.headers.pop(name, None)
         return answer
 

@@ -1,5 +1,5 @@
 # What the stack's kinds are on AWS, as Terraform's own provider makes them: a second opinion on the test server.
-# `changed` turns many attributes at once; nothing but a replaced host key is replaced by it.
+# `changed` turns many attributes at once; only an SSH key is replaced by it.
 
 terraform {
   required_providers {
@@ -11,9 +11,17 @@ variable "changed" {
   type    = bool
   default = false
 }
+variable "lifecycle_rules" {
+  type    = bool
+  default = false
+}
 variable "public_key" { type = string }
 variable "other_public_key" { type = string }
 variable "host_key" {
+  type      = string
+  sensitive = true
+}
+variable "other_host_key" {
   type      = string
   sensitive = true
 }
@@ -76,7 +84,9 @@ resource "aws_s3_bucket_policy" "landing" {
   })
 }
 
+# the provider looks at it ten times, five seconds apart, before it believes that it is there
 resource "aws_s3_bucket_lifecycle_configuration" "landing" {
+  count  = var.lifecycle_rules ? 1 : 0
   bucket = aws_s3_bucket.landing.id
   rule {
     id     = "uploads"
@@ -136,10 +146,11 @@ resource "aws_iam_role_policy" "inline" {
 # --- transfer ---
 
 resource "aws_transfer_server" "sftp" {
-  logging_role           = aws_iam_role.sf["transfer"].arn
-  security_policy_name   = var.changed ? "TransferSecurityPolicy-2025-03" : "TransferSecurityPolicy-2024-01"
+  host_key                        = var.changed ? var.other_host_key : var.host_key
+  logging_role                    = aws_iam_role.sf["transfer"].arn
+  security_policy_name            = var.changed ? "TransferSecurityPolicy-2025-03" : "TransferSecurityPolicy-2024-01"
   pre_authentication_login_banner = var.changed ? "changed" : "for the Controller's staff"
-  tags                   = local.tags
+  tags                            = local.tags
 }
 
 resource "aws_transfer_user" "uploader" {
@@ -239,5 +250,3 @@ resource "aws_redshiftserverless_workgroup" "dw" {
   security_group_ids   = [aws_security_group.sql.id]
   tags                 = local.tags
 }
-
-output "host_key_fingerprint" { value = aws_transfer_server.sftp.host_key_fingerprint }
