@@ -14,7 +14,9 @@ enum {
     MAX_REPLY_BYTES = 64 * 1024 * 1024,
     MAX_HEADERS = 256,
     MAX_HEADER_BYTES = 256 * 1024,
+    MAX_REFUSAL_BYTES = 64 * 1024, /* of a reply that should have been streamed */
     CONNECT_MS = 5000,
+    STALL_S = 60,
     MAX_IDLE_S = 8,      /* servers close idle connections after ten seconds and more: stay below, to meet none that is closed */
     MAX_IDLE_ONCE_S = 1, /* and well below, where a request could not be sent again */
     CONNECTIONS_PER_HANDLE = 8,
@@ -43,6 +45,10 @@ struct exchange {
     struct handle *handle;
     struct curl_slist *headers;
     struct sf_buf body;
+    const struct sf_http_stream *stream; /* NULL: the body is kept */
+    struct sf_err *err;                  /* of the stream's callbacks */
+    enum sf_code stream_rc;
+    bool has_begun;
     size_t sent; /* bytes of the body handed out, when it may be sent only once */
     size_t header_bytes, header_cap;
     bool has_too_many_headers;
@@ -189,11 +195,53 @@ static enum sf_code read_address(struct exchange *x, struct sf_err *err)
 
 /* --- callbacks --- */
 
+/* Where a 206 says that its body begins: "bytes 100-199/200"; false when it does not say. */
+static bool read_range(struct sf_str text, uint64_t *at)
+{
+    struct sf_str unit = SF_STR("bytes ");
+    int64_t first = 0;
+    size_t dash = sf_str_find(text, SF_STR("-"));
+    bool is_range = dash != SIZE_MAX && sf_str_starts(text, unit) && sf_str_int64(sf_str_slice(text, unit.n, dash), &first);
+    *at = (uint64_t)first;
+    return is_range && first >= 0;
+}
+
+static enum sf_code begin_stream(struct exchange *x, long status)
+{
+    uint64_t at = 0;
+    x->has_begun = true;
+    x->reply->status = (int)status;
+    if (status == 206 && (!read_range(sf_http_header_of(x->reply, "content-range"), &at) || at != x->stream->from))
+        return sf_fail(x->err, SF_E_UNKNOWN, "'%s' goes on at another byte than it was asked for", x->host);
+    return x->stream->begin(x->stream->ctx, x->reply, at, x->err);
+}
+
+static long status_of(const struct exchange *x)
+{
+    long status = 0;
+    curl_easy_getinfo(x->handle->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+static bool is_streamed(const struct exchange *x, long status)
+{
+    return x->stream && (status == 200 || status == 206);
+}
+
 static size_t take_body(char *bytes, size_t size, size_t n, void *ctx)
 {
     struct exchange *x = ctx;
-    sf_buf_add(&x->body, (struct sf_str){bytes, size * n});
-    return x->body.overflow ? 0 : size * n;
+    struct sf_str more = {bytes, size * n};
+    long status = x->stream ? status_of(x) : 0;
+    if (is_streamed(x, status)) {
+        if (!x->has_begun)
+            x->stream_rc = begin_stream(x, status);
+        if (!x->stream_rc)
+            x->stream_rc = x->stream->take(x->stream->ctx, more, x->err);
+        return x->stream_rc ? 0 : more.n;
+    }
+    sf_buf_add(&x->body, x->stream ? sf_str_slice(more, 0, x->body.max - x->body.n) : more);
+    return x->body.overflow ? 0 : more.n;
 }
 
 static size_t take_header(char *bytes, size_t size, size_t n, void *ctx)
@@ -285,6 +333,10 @@ static void set_headers(struct exchange *x)
                         sf_str_fmt(x->arena, "%.*s%s%.*s", SF_ARG(header->name), is_empty ? ";" : ": ", SF_ARG(header->value)).p);
         has_type |= header->name.n == 12 && strncasecmp(header->name.p, "content-type", 12) == 0;
     }
+    if (x->stream && x->stream->from) {
+        add_header_line(x, sf_str_fmt(x->arena, "Range: bytes=%llu-", (unsigned long long)x->stream->from).p);
+        add_header_line(x, sf_str_fmt(x->arena, "If-Range: %.*s", SF_ARG(x->stream->validator)).p);
+    }
     static const char *const unwanted[] = {"Accept:", "Expect:", "Content-Type:"};
     for (size_t i = 0; i < SF_COUNT(unwanted) - (has_type ? 1 : 0); i++)
         add_header_line(x, unwanted[i]);
@@ -338,8 +390,16 @@ static void set_options(struct sf_http *http, struct exchange *x, int64_t left_m
         curl_easy_setopt(curl, CURLOPT_CAINFO, http->ca_bundle);
     if (x->is_plain || x->is_loopback)
         curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)left_ms);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms < left_ms ? connect_ms : left_ms));
+    if (x->stream) {
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)(x->stream->stall_s ? x->stream->stall_s : STALL_S));
+        curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+        if (x->stream->accepts_gzip)
+            curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip");
+    } else {
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)left_ms);
+        curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms < left_ms ? connect_ms : left_ms));
+    }
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, x->cause);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
@@ -412,6 +472,36 @@ static enum sf_code fail(struct exchange *x, CURLcode result, struct sf_err *err
     return rc;
 }
 
+static enum sf_code exchange(struct sf_http *http, struct exchange *x, struct sf_err *err)
+{
+    *x->reply = (struct sf_http_reply){0};
+    enum sf_code rc = read_address(x, err);
+    if (rc == SF_OK)
+        rc = check_headers(x->request, err);
+    if (rc)
+        return rc;
+    int64_t left_ms = x->request->deadline_ms - sf_clock_ms();
+    if (left_ms <= 0 && !x->stream)
+        return sf_fail(err, SF_E_UNAVAILABLE, "no time was left to ask '%s'", x->host);
+    x->handle = borrow(http, x->origin);
+    set_options(http, x, left_ms);
+    CURLcode result = curl_easy_perform(x->handle->curl);
+    long status = status_of(x);
+    if (result == CURLE_OK && !x->has_head)
+        result = CURLE_PARTIAL_FILE;
+    if (result == CURLE_OK && is_streamed(x, status) && !x->has_begun)
+        x->stream_rc = begin_stream(x, status); /* a body without a byte */
+    rc = x->stream_rc;
+    if (!rc && result != CURLE_OK)
+        rc = fail(x, result, err);
+    x->reply->status = (int)status;
+    x->reply->body = sf_str_dup(x->arena, sf_buf_str(&x->body));
+    give_back(http, x->handle, x->origin);
+    curl_slist_free_all(x->headers);
+    sf_buf_free(&x->body);
+    return rc;
+}
+
 enum sf_code sf_http_send(struct sf_http *http, struct sf_arena *arena, const struct sf_http_request *request,
                           struct sf_http_reply *reply, struct sf_err *err)
 {
@@ -419,30 +509,33 @@ enum sf_code sf_http_send(struct sf_http *http, struct sf_arena *arena, const st
                          .request = request,
                          .reply = reply,
                          .body = SF_BUF(request->max_reply_bytes ? request->max_reply_bytes : MAX_REPLY_BYTES)};
-    *reply = (struct sf_http_reply){0};
-    enum sf_code rc = read_address(&x, err);
-    if (rc == SF_OK)
-        rc = check_headers(request, err);
-    if (rc)
-        return rc;
-    int64_t left_ms = request->deadline_ms - sf_clock_ms();
-    if (left_ms <= 0)
-        return sf_fail(err, SF_E_UNAVAILABLE, "no time was left to ask '%s'", x.host);
-    x.handle = borrow(http, x.origin);
-    set_options(http, &x, left_ms);
-    CURLcode result = curl_easy_perform(x.handle->curl);
-    long status = 0;
-    curl_easy_getinfo(x.handle->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (result == CURLE_OK && !x.has_head)
-        result = CURLE_PARTIAL_FILE;
-    if (result != CURLE_OK)
-        rc = fail(&x, result, err);
-    reply->status = (int)status;
-    reply->body = sf_str_dup(arena, sf_buf_str(&x.body));
-    give_back(http, x.handle, x.origin);
-    curl_slist_free_all(x.headers);
-    sf_buf_free(&x.body);
-    return rc;
+    return exchange(http, &x, err);
+}
+
+enum sf_code sf_http_stream(struct sf_http *http, struct sf_arena *arena, const struct sf_http_request *request,
+                            const struct sf_http_stream *stream, struct sf_http_reply *reply, struct sf_err *err)
+{
+    struct exchange x = {
+        .arena = arena, .request = request, .reply = reply, .stream = stream, .err = err, .body = SF_BUF(MAX_REFUSAL_BYTES)};
+    return exchange(http, &x, err);
+}
+
+bool sf_http_resolve(struct sf_arena *arena, struct sf_str base, struct sf_str location, struct sf_str *url)
+{
+    CURLU *address = curl_url();
+    char *whole = NULL;
+    if (!address)
+        sf_out_of_memory();
+    bool is_address = !memchr(base.p, 0, base.n) && location.n && !memchr(location.p, 0, location.n) &&
+                      curl_url_set(address, CURLUPART_URL, sf_str_dup(arena, base).p, 0) == CURLUE_OK &&
+                      curl_url_set(address, CURLUPART_URL, sf_str_dup(arena, location).p, 0) == CURLUE_OK &&
+                      curl_url_set(address, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK &&
+                      curl_url_get(address, CURLUPART_URL, &whole, 0) == CURLUE_OK;
+    if (is_address)
+        *url = sf_str_dup(arena, sf_str_of(whole));
+    curl_free(whole);
+    curl_url_cleanup(address);
+    return is_address;
 }
 
 struct sf_str sf_http_header_of(const struct sf_http_reply *reply, const char *name)

@@ -49,6 +49,27 @@ void sf_http_free(struct sf_http *http);
 enum sf_code sf_http_send(struct sf_http *http, struct sf_arena *arena, const struct sf_http_request *request,
                           struct sf_http_reply *reply, struct sf_err *err) SF_MUST_CHECK;
 
+/* A body that goes to disk as it comes. The callbacks' errors end the transfer and are what sf_http_stream() returns. */
+struct sf_http_stream {
+    uint64_t from;           /* bytes that are there already: asks for the rest of the body (RFC 9110, section 14); 0: all of it */
+    struct sf_str validator; /* strong ETag that they came with, sent as If-Range: a changed body comes whole instead */
+    int stall_s;             /* gives up after so long without a byte, in place of request->deadline_ms; 0: 60 */
+    bool accepts_gzip;       /* asks for a packed transfer, unpacked here; then `from` must be 0 */
+    /* The head of a 200 or 206 is there, its body begins at byte `at`: 0 or `from`. */
+    enum sf_code (*begin)(void *ctx, const struct sf_http_reply *head, uint64_t at, struct sf_err *err);
+    enum sf_code (*take)(void *ctx, struct sf_str bytes, struct sf_err *err);
+    void *ctx;
+};
+
+/* As sf_http_send(), but the body of a 200 or 206 goes to the callbacks and is never in memory whole; of any other status
+ * reply->body is the first 64 KiB. However long it takes, as long as bytes come. SF_E_UNKNOWN too: the server goes on at another
+ * byte than it was asked for. */
+enum sf_code sf_http_stream(struct sf_http *http, struct sf_arena *arena, const struct sf_http_request *request,
+                            const struct sf_http_stream *stream, struct sf_http_reply *reply, struct sf_err *err) SF_MUST_CHECK;
+
+/* Address that a Location header means, seen from `base` (RFC 3986, section 5). False when it is none. */
+bool sf_http_resolve(struct sf_arena *arena, struct sf_str base, struct sf_str location, struct sf_str *url) SF_MUST_CHECK;
+
 /* Value of the header (name in lower case), or an empty view. */
 struct sf_str sf_http_header_of(const struct sf_http_reply *reply, const char *name);
 

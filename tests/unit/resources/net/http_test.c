@@ -372,6 +372,117 @@ static void dates_of_headers_are_read(void **state)
     assert_false(sf_http_date(SF_STR_NONE, &ms));
 }
 
+/* --- bodies that go to disk --- */
+
+struct taken {
+    char bytes[256];
+    size_t n;
+    uint64_t at;
+    int begun;
+    enum sf_code answer;
+};
+
+static enum sf_code begin_taking(void *ctx, const struct sf_http_reply *head, uint64_t at, struct sf_err *err)
+{
+    struct taken *taken = ctx;
+    (void)err;
+    assert_true(head->status == 200 || head->status == 206);
+    taken->at = at;
+    taken->begun++;
+    return SF_OK;
+}
+
+static enum sf_code take(void *ctx, struct sf_str bytes, struct sf_err *err)
+{
+    struct taken *taken = ctx;
+    assert_true(taken->n + bytes.n < sizeof(taken->bytes));
+    memcpy(taken->bytes + taken->n, bytes.p, bytes.n);
+    taken->n += bytes.n;
+    taken->bytes[taken->n] = 0;
+    return taken->answer ? sf_fail(err, taken->answer, "no room") : SF_OK;
+}
+
+static enum sf_code stream_one(struct fixture *f, uint64_t from, int stall_s, struct taken *taken)
+{
+    struct sf_http_request request = request_to(f, "GET", "/", "");
+    request.deadline_ms = 0; /* not asked for */
+    struct sf_http_stream stream = {
+        .from = from, .validator = SF_STR("\"v1\""), .stall_s = stall_s, .begin = begin_taking, .take = take, .ctx = taken};
+    return sf_http_stream(f->http, f->arena, &request, &stream, &f->reply, &f->err);
+}
+
+static void a_streamed_body_goes_to_the_callbacks_and_a_refusal_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct taken taken = {0}, none = {0}, empty = {0};
+    server_will_reply(f->server, 200, "", "all of it");
+    assert_int_equal(stream_one(f, 0, 0, &taken), SF_OK);
+    assert_string_equal(taken.bytes, "all of it");
+    assert_int_equal(f->reply.body.n, 0);
+    assert_null(strstr(server_request(f->server, 0), "Range"));
+    server_will_reply(f->server, 202, "Retry-After: 3\r\n", "later");
+    assert_int_equal(stream_one(f, 0, 0, &none), SF_OK);
+    assert_int_equal(none.begun, 0);
+    assert_string_equal(f->reply.body.p, "later");
+    server_will_reply(f->server, 200, "", "");
+    assert_int_equal(stream_one(f, 0, 0, &empty), SF_OK);
+    assert_int_equal(empty.begun, 1);
+}
+
+static void a_streamed_body_goes_on_where_it_broke_off_or_begins_again(void **state)
+{
+    struct fixture *f = *state;
+    struct taken rest = {0}, whole = {0}, other = {0};
+    server_will_reply(f->server, 206, "Content-Range: bytes 4-8/9\r\n", "of it");
+    assert_int_equal(stream_one(f, 4, 0, &rest), SF_OK);
+    assert_int_equal(rest.at, 4);
+    assert_string_equal(rest.bytes, "of it");
+    assert_sent(f, 0, "\r\nRange: bytes=4-\r\nIf-Range: \"v1\"\r\n");
+    server_will_reply(f->server, 200, "", "new text");
+    assert_int_equal(stream_one(f, 4, 0, &whole), SF_OK);
+    assert_int_equal(whole.at, 0);
+    static const char *const wrong[] = {"Content-Range: bytes 3-8/9\r\n", "Content-Range: bytes */9\r\n", ""};
+    for (size_t i = 0; i < SF_COUNT(wrong); i++) {
+        server_will_reply(f->server, 206, wrong[i], "l of it");
+        assert_int_equal(stream_one(f, 4, 0, &other), SF_E_UNKNOWN);
+        assert_int_equal(other.begun, 0);
+    }
+}
+
+static void a_stream_ends_where_it_is_cut_stalls_or_cannot_be_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct taken cut = {0}, stalled = {0}, full = {.answer = SF_E_IO};
+    server_will_send(f->server, "HTTP/1.1 200 X\r\nContent-Length: 100\r\n\r\nhalf of it", SERVER_CLOSE);
+    assert_int_equal(stream_one(f, 0, 0, &cut), SF_E_UNKNOWN);
+    assert_string_equal(cut.bytes, "half of it");
+    server_will_send(f->server, "HTTP/1.1 200 X\r\nContent-Length: 100\r\n\r\nhalf of it", SERVER_HANG);
+    assert_int_equal(stream_one(f, 0, 1, &stalled), SF_E_UNKNOWN);
+    assert_string_equal(stalled.bytes, "half of it");
+    server_will_reply(f->server, 200, "", "all of it");
+    assert_int_equal(stream_one(f, 0, 0, &full), SF_E_IO);
+    assert_string_equal(f->err.message, "no room");
+}
+
+static void what_a_location_means_depends_on_where_it_was_found(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const cases[][3] = {
+        {"https://a.example/x/y?q=1", "/z", "https://a.example/z"},
+        {"https://a.example/x/y", "z?b=%20", "https://a.example/x/z?b=%20"},
+        {"https://a.example/x", "//b.example/y#part", "https://b.example/y"},
+        {"https://a.example/x", "https://c.example/d", "https://c.example/d"},
+    };
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        struct sf_str url;
+        assert_true(sf_http_resolve(f->arena, sf_str_of(cases[i][0]), sf_str_of(cases[i][1]), &url));
+        assert_string_equal(url.p, cases[i][2]);
+    }
+    struct sf_str url;
+    assert_false(sf_http_resolve(f->arena, SF_STR("https://a.example/"), SF_STR_NONE, &url));
+    assert_false(sf_http_resolve(f->arena, SF_STR("https://a.example/"), SF_STR("http://["), &url));
+}
+
 int main(void)
 {
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -398,6 +509,10 @@ int main(void)
         EACH(a_header_with_a_line_end_is_refused),
         EACH(a_call_under_way_can_be_stopped),
         EACH(threads_share_the_pool),
+        EACH(a_streamed_body_goes_to_the_callbacks_and_a_refusal_is_kept),
+        EACH(a_streamed_body_goes_on_where_it_broke_off_or_begins_again),
+        EACH(a_stream_ends_where_it_is_cut_stalls_or_cannot_be_kept),
+        EACH(what_a_location_means_depends_on_where_it_was_found),
         cmocka_unit_test(dates_of_headers_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
