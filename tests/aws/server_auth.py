@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import urllib.parse
+import zlib
 
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -20,10 +21,15 @@ from server_world import ACCOUNT, OTHER_ACCOUNT
 
 REGION = "us-west-2"
 SKEW_SECONDS = 15 * 60
-REGION_FORM = re.compile(r"(us|eu|ap|ca|sa|af|me|il|mx)-(gov-)?(north|south|east|west|central|northeast|northwest|southeast|southwest)-[1-9]")
+REGION_FORM = re.compile(r"(us|eu|ap|ca|sa|af|me|il|mx)-(gov-)?(north|south|east|west|central)(east|west)?-[1-9]")
 UNSIGNED_ACTIONS = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})")
-CHECKSUMS = {"x-amz-checksum-sha256": "sha256", "x-amz-checksum-sha1": "sha1"}
+CHECKSUMS = {
+    "x-amz-checksum-sha256": lambda body: hashlib.sha256(body).digest(),
+    "x-amz-checksum-sha1": lambda body: hashlib.sha1(body).digest(),
+    "x-amz-checksum-crc32": lambda body: zlib.crc32(body).to_bytes(4, "big"),
+    "content-md5": lambda body: hashlib.md5(body).digest(),
+}
 # S3 refuses these without a checksum of the body
 CHECKSUM_REQUIRED = {"DeleteObjects", "PutBucketPolicy", "PutBucketTagging", "PutBucketVersioning", "PutBucketEncryption",
                      "PutBucketLifecycleConfiguration", "PutPublicAccessBlock", "PutBucketCors", "PutBucketReplication",
@@ -155,7 +161,8 @@ def check_date(request, scope, now, codes):
     except (TypeError, ValueError) as error:
         raise AwsError("IncompleteSignature", "X-Amz-Date must be in ISO8601 basic format", 400) from error
     if not text.startswith(scope.day):
-        raise AwsError(codes["scope"], f"Date in Credential scope does not match the date of the request: {scope.day}", codes["scope_status"])
+        message = f"Date in Credential scope does not match the date of the request: {scope.day}"
+        raise AwsError(codes["scope"], message, codes["scope_status"])
     if scope.is_query and sent <= now <= sent + int(query.get("X-Amz-Expires", 0)):
         return
     if abs(now - sent) > SKEW_SECONDS:
@@ -185,7 +192,7 @@ def signature(request, scope, key):
     """Signature as botocore makes it for this request, of which it gets to see the signed headers only."""
     path = urllib.parse.quote(urllib.parse.unquote_to_bytes(request.path), safe="/-_.~")
     pairs = [(name, value) for name, value in request.query_pairs() if name != "X-Amz-Signature"]
-    query = "&".join(f"{urllib.parse.quote(name, safe='-_.~')}={urllib.parse.quote(value, safe='-_.~')}" for name, value in pairs)
+    query = urllib.parse.urlencode(pairs, safe="-_.~", quote_via=urllib.parse.quote)
     headers = {name: request.headers[name] for name in scope.signed_headers if name in request.headers}
     again = AWSRequest(request.method, f"http://{headers['host']}{path}" + (f"?{query}" if query else ""), headers, request.body)
     again.context["timestamp"] = dict(pairs)["X-Amz-Date"] if scope.is_query else request.headers["x-amz-date"]
@@ -204,19 +211,8 @@ def check_payload(request, service, action):
         return
     if not claimed and "X-Amz-Credential" not in request.query:
         raise AwsError("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
-    checked = check_md5(request)
-    for header, name in CHECKSUMS.items():
-        if header in request.headers:
-            checked = True
-            if request.headers[header] != base64.b64encode(hashlib.new(name, request.body).digest()).decode():
-                raise AwsError("BadDigest", f"The {name.upper()} you specified did not match the calculated checksum.")
-    checked = checked or any(name.startswith("x-amz-checksum-") for name in request.headers)
-    if action in CHECKSUM_REQUIRED and not checked:
+    for name, checksum in CHECKSUMS.items():
+        if name in request.headers and request.headers[name] != base64.b64encode(checksum(request.body)).decode():
+            raise AwsError("BadDigest", f"The {name} you specified did not match what we received.")
+    if action in CHECKSUM_REQUIRED and not any(name == "content-md5" or name.startswith("x-amz-checksum-") for name in request.headers):
         raise AwsError("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
-
-
-def check_md5(request):
-    given = request.headers.get("content-md5")
-    if given and given != base64.b64encode(hashlib.md5(request.body).digest()).decode():
-        raise AwsError("BadDigest", "The Content-MD5 you specified did not match what we received.")
-    return bool(given)

@@ -148,7 +148,8 @@ def simulate_principal_policy(call):
 @handles("sts", "AssumeRole")
 def assume_role(call):
     arn = call.params["RoleArn"]
-    call.check_role(arn, AwsError("AccessDenied", f"User: {call.caller} is not authorized to perform: sts:AssumeRole on resource: {arn}", 403))
+    message = f"User: {call.caller} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+    call.check_role(arn, AwsError("AccessDenied", message, 403))
     return call.pass_on()
 
 

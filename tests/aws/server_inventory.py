@@ -15,6 +15,7 @@ def of(world):
                           for server in state.servers.values() for name in server.users],
         "redshift cluster": [name for _, _, state in world.all_states(Redshift) for name in state.clusters],
         "redshift snapshot": [name for _, _, state in world.all_states(Redshift) for name in state.snapshots],
+        "serverless snapshot": [name for _, _, state in world.all_states(Serverless) for name in state.snapshots],
         "redshift namespace": [name for _, _, state in world.all_states(Serverless) for name in state.namespaces],
         "redshift workgroup": [name for _, _, state in world.all_states(Serverless) for name in state.workgroups],
     }

@@ -7,6 +7,7 @@ security groups and take any password, node type and role.
 import datetime
 import json
 import re
+import uuid
 
 from server_ec2 import check_groups, default_group, default_vpc, keep_interface, vpc_of_subnets
 from server_time import Changing
@@ -221,7 +222,7 @@ def create_cluster(call):
     set_password(call, cluster)
     cluster.roles = {arn: "in-sync" for arn in roles}
     cluster.address = f"{identifier}.{call.world.hex_id('c', 11)}.{call.region}.redshift.amazonaws.com"
-    cluster.namespace_arn = call.arn(f"namespace:{call.world.hex_id('', 8)}-0000-4000-8000-{call.world.hex_id('', 12)}")
+    cluster.namespace_arn = call.arn(f"namespace:{uuid.UUID(call.world.hex_id('', 32), version=4)}")
     state.clusters[identifier] = cluster
     cluster.move(call.clock, "cluster_create", "creating", lambda: cluster.become("available"))
     return {"Cluster": cluster.describe()}

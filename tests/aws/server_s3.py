@@ -16,18 +16,18 @@ DEFAULT_ENCRYPTION = {"ServerSideEncryptionConfiguration": {"Rules": [
     {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]}}
 
 
-def denied(bucket):
-    return AwsError("AccessDenied", "Access Denied", 403, BucketName=bucket)
+def denied(bucket, region):
+    return AwsError("AccessDenied", "Access Denied", 403, {"x-amz-bucket-region": region}, BucketName=bucket)
 
 
 def owned_bucket(call):
     """moto's bucket, or None; raises for one that another account owns or that lies in another region."""
     name = call.params.get("Bucket")
     if name in call.world.foreign_buckets:
-        raise denied(name)
+        raise denied(name, call.region)
     bucket = call.moto(region="aws").buckets.get(name)
     if bucket is None and owner_of(call, name):
-        raise denied(name)
+        raise denied(name, call.region)
     if bucket is not None and bucket.region_name != call.region and call.action != "GetBucketLocation":
         raise AwsError("PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint.",
                        301, {"x-amz-bucket-region": bucket.region_name}, Bucket=name,

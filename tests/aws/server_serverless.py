@@ -1,6 +1,7 @@
 """Amazon Redshift Serverless: namespaces and workgroups, of which moto has none."""
 
 import datetime
+import uuid
 
 import server_redshift
 from server_ec2 import check_groups, default_group, default_vpc, keep_interface, vpc_of_subnets
@@ -26,7 +27,7 @@ class Serverless:
     """Everything of one account in one region."""
 
     def __init__(self):
-        self.namespaces, self.workgroups, self.tags = {}, {}, {}
+        self.namespaces, self.workgroups, self.snapshots, self.tags = {}, {}, {}, {}
 
 
 class Namespace(Changing):
@@ -77,7 +78,7 @@ class Workgroup(Changing):
 
 
 def new_uuid(call):
-    return f"{call.world.hex_id('', 8)}-{call.world.hex_id('', 4)}-4{call.world.hex_id('', 3)}-8{call.world.hex_id('', 3)}-{call.world.hex_id('', 12)}"
+    return str(uuid.UUID(call.world.hex_id("", 32), version=4))
 
 
 def invalid(message):
@@ -210,6 +211,8 @@ def delete_namespace(call):
     namespace = find_idle(call, "namespace", call.params["namespaceName"])
     if any(workgroup.namespace == namespace.name for workgroup in state.workgroups.values()):
         raise conflict(f"There is a workgroup associated with the namespace {namespace.name}")
+    if call.params.get("finalSnapshotName"):
+        add_snapshot(call, namespace)
 
     def vanish():
         del state.namespaces[namespace.name]
@@ -219,6 +222,34 @@ def delete_namespace(call):
     namespace.status = "DELETING"
     namespace.change(call.clock.wait("namespace_delete"), vanish)
     return {"namespace": namespace.describe()}
+
+
+# --- snapshots ---
+
+
+def add_snapshot(call, namespace):
+    snapshots, name = call.state(Serverless).snapshots, call.params["finalSnapshotName"]
+    if name in snapshots:
+        raise conflict(f"The snapshot {name} already exists")
+    snapshots[name] = {"snapshotName": name, "namespaceName": namespace.name, "namespaceArn": namespace.arn, "status": "AVAILABLE",
+                       "snapshotArn": call.arn(f"snapshot/{new_uuid(call)}"), "adminUsername": namespace.settings["adminUsername"],
+                       "snapshotCreateTime": datetime.datetime.now(datetime.timezone.utc),
+                       "snapshotRetentionPeriod": call.params.get("finalSnapshotRetentionPeriod", -1)}
+
+
+@handles("redshift-serverless", "ListSnapshots")
+def list_snapshots(call):
+    wanted = call.params.get("namespaceName")
+    snapshots = call.state(Serverless).snapshots.values()
+    return {"snapshots": [snapshot for snapshot in snapshots if wanted in (None, snapshot["namespaceName"])]}
+
+
+@handles("redshift-serverless", "DeleteSnapshot")
+def delete_snapshot(call):
+    snapshot = call.state(Serverless).snapshots.pop(call.params["snapshotName"], None)
+    if snapshot is None:
+        raise not_found("snapshot", call.params["snapshotName"])
+    return {"snapshot": snapshot | {"status": "DELETED"}}
 
 
 # --- workgroups ---

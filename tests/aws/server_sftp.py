@@ -67,7 +67,8 @@ class Endpoints:
 
     def endpoints(self):
         """{server id: {host, port}} of endpoints that answer."""
-        return {server_id: {"host": "127.0.0.1", "port": endpoint.port} for server_id, endpoint in self.running.items() if endpoint.answers()}
+        answering = {server_id: endpoint for server_id, endpoint in self.running.items() if endpoint.answers()}
+        return {server_id: {"host": "127.0.0.1", "port": endpoint.port} for server_id, endpoint in answering.items()}
 
     def stop(self):
         for endpoint in self.running.values():
