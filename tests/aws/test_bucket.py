@@ -48,8 +48,8 @@ def test_no_call_is_made_that_is_not_needed(aws):
     bucket(aws, "versioning: true")
     assert aws.calls_of("sfplan") == ["GET tagging"]
     made = aws.calls_of("sfapply", "-auto-approve")
-    assert made == ["GET tagging", "PUT bucket", "PUT publicAccessBlock", "PUT policy", "PUT versioning", "PUT lifecycle",
-                    "PUT tagging"]
+    assert made == ["GET tagging", "PUT bucket", "PUT tagging", "PUT publicAccessBlock", "PUT policy", "PUT versioning",
+                    "PUT lifecycle"]
     parts = ("tagging", "versioning", "encryption", "publicAccessBlock", "policy", "lifecycle")
     read = sorted(f"GET {part}" for part in parts)
     assert sorted(aws.calls_of("sfplan")) == read
