@@ -3,7 +3,7 @@
 
 Usage: server.py [--port N] [--no-auth] [--sftp] [--print-env]
 
-Needs the Python that has moto (the interpreter in the first line of `moto_server`). Prints `listening on http://127.0.0.1:PORT` when it
+Needs a Python that has moto. Prints `listening on http://127.0.0.1:PORT` when it
 answers, and ends at SIGTERM or at the end of its standard input. `--print-env` prints the environment that clients need, as
 NAME=value lines, after the first line. `--no-auth` takes any signature, or none. `--sftp` starts a real SSH server for each ONLINE Transfer
 server (see server_sftp.py).

@@ -124,8 +124,9 @@ def check(request, scope, service, action, now, is_iam_strict):
     check_scope(scope, "us-east-1" if service == "iam" and is_iam_strict else None, codes)
     check_headers(request, scope, codes)
     if not hmac.compare_digest(signature(request, scope, key), scope.signature):
-        raise AwsError(codes["mismatch"], "The request signature we calculated does not match the signature you provided. Check your"
-                       " AWS Secret Access Key and signing method. Consult the service documentation for details.", codes.get("status", 403))
+        message = ("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key"
+                   " and signing method. Consult the service documentation for details.")
+        raise AwsError(codes["mismatch"], message, codes.get("status", 403))
     check_payload(request, service, action)
     return key
 
