@@ -153,6 +153,8 @@ static enum sf_code look(struct sf_op *op, struct sf_str name, struct bucket *ou
     sf_map_set(op->arena, attrs, SF_STR(BUCKET_LIFECYCLE), sf_bucket_lifecycle_of(op->arena, lifecycle));
     sf_map_set(op->arena, attrs, SF_STR(BUCKET_TAGS), sf_aws_user_tags(op->arena, out->tags));
     sf_map_set_str(op->arena, attrs, BUCKET_ARN, sf_s3_bucket_arn(op, name));
+    if (op->is_adopting) /* S3 knows nothing of it: what the stack says is a change only when it is true */
+        sf_map_set_bool(op->arena, attrs, BUCKET_FORCE_DESTROY, false);
     out->attrs = attrs;
     return SF_OK;
 }

@@ -53,7 +53,7 @@ const struct sf_value *sf_aws_roles_named(struct sf_arena *arena, const struct s
 const struct sf_value *sf_aws_text_or_unset(const struct sf_op *op, const char *attr, struct sf_str text)
 {
     const struct sf_value *has = sf_map_getz(op->self->attrs, attr);
-    return text.n || (has && has->type == SF_V_STRING) ? sf_value_str(op->arena, text) : &sf_null_value;
+    return text.n || op->is_adopting || (has && has->type == SF_V_STRING) ? sf_value_str(op->arena, text) : &sf_null_value;
 }
 
 struct sf_value *sf_aws_iam_params(struct sf_op *op, const char *name, struct sf_str value)

@@ -14,8 +14,8 @@ size_t sf_aws_document_size(struct sf_arena *arena, const struct sf_value *docum
 /* The roles that a document names, as a list for sf_aws_awaits_role(). */
 const struct sf_value *sf_aws_roles_named(struct sf_arena *arena, const struct sf_value *document);
 
-/* What an optional text reports: null where there is none, but "" if the resource (in state, or in the stack file when adopting)
- * has the attribute. */
+/* What an optional text reports: null where there is none, but "" if state has the attribute, and of what is adopted: that nothing
+ * was said of it in a stack is then no change. */
 const struct sf_value *sf_aws_text_or_unset(const struct sf_op *op, const char *attr, struct sf_str text);
 
 /* One idempotent IAM call on `arn`. SF_E_ABSENT is left to the caller. */

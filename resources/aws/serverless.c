@@ -203,6 +203,8 @@ static enum sf_code report(struct sf_op *op, const struct pair *pair, struct sf_
     sf_map_set_bool(op->arena, attrs, CLUSTER_ENCRYPTED, true);
     if (sf_str_starts(kms_key, SF_STR("arn:")))
         sf_map_set_str(op->arena, attrs, CLUSTER_KMS_KEY, kms_key);
+    if (op->is_adopting) /* of provisioned clusters; its default says nothing here */
+        sf_map_set_int(op->arena, attrs, CLUSTER_SNAPSHOT_DAYS, sf_map_int(op->self->attrs, CLUSTER_SNAPSHOT_DAYS, 0));
     report_group(op, pair->group, attrs);
     const struct sf_value *tags = sf_aws_user_tags(op->arena, pair->space_tags),
                           *group_tags = sf_aws_user_tags(op->arena, pair->group_tags);
