@@ -3,14 +3,13 @@
 
 Usage: server.py [--port N] [--no-auth] [--sftp] [--print-env]
 
-Needs a Python that has moto. Prints `listening on http://127.0.0.1:PORT` when it
-answers, and ends at SIGTERM or at the end of its standard input. `--print-env` prints the environment that clients need, as
-NAME=value lines, after the first line. `--no-auth` takes any signature, or none. `--sftp` starts a real SSH server for each ONLINE Transfer
-server (see server_sftp.py).
+Needs a Python that has moto. Prints `listening on http://127.0.0.1:PORT` when it answers, and ends at SIGTERM or at the end of its
+standard input. `--print-env` prints the environment that clients need, as NAME=value lines, after the first line. `--no-auth` takes any
+signature, or none. `--sftp` starts a real SSH server for each ONLINE Transfer server (see server_sftp.py).
 
-moto carries the state and formats of S3, IAM, STS, EC2 and Secrets Manager. What it lacks or lets pass is in server_*.py.
-Every request is checked against AWS's own service models and for its signature, every reply against the same models: what a reply
-breaks is listed under `problems`.
+moto carries the state and formats of S3, IAM, STS, EC2 and Secrets Manager. What it lacks or lets pass is in server_*.py. Every request
+is checked against AWS's own service models and for its signature, every reply against the same models: what a reply breaks is listed
+under `problems`.
 
 Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
 
@@ -89,7 +88,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     wbufsize = -1
 
     def handle_any(self):
-        request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, self.read_body())
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, self.read_body())
         if self.path.startswith("/_test/"):
             self.send(control(self.server, request))
             return
@@ -144,7 +144,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def answer_to(server, request):
     """(Reply, RESET or SILENCE, the fault rules that hit it); writes the log."""
     world, began = server.world, time.monotonic()
-    entry = {"service": "?", "action": "?", "account": "", "region": "", "code": None, "params": None}
+    entry = {"service": "?", "action": "?", "account": "", "region": "", "code": None, "params": None, "faults": []}
     rules = []
     try:
         answer, rules = work(server, request, entry)
@@ -162,7 +162,7 @@ def answer_to(server, request):
         if answer.status >= 300 and entry["code"] is None:
             entry["code"] = server_model.error_code(answer)
     with world.lock:
-        entry |= {"n": world.requests, "at_ms": round((began - world.began) * 1000, 3), "faults": [rule.fault for rule in rules],
+        entry |= {"n": world.requests, "at_ms": round((began - world.began) * 1000, 3),
                   "status": answer.status if is_reply else 0}
         world.requests += 1
         world.log.append(entry)
@@ -178,6 +178,7 @@ def work(server, request, entry):
     action = entry["action"] = server_model.action_of(request, service)
     with world.lock:
         rules = world.faults.of(service, action)
+    entry["faults"] = [rule.fault for rule in rules]
     wait_ms = world.latency_ms + sum(rule.ms for rule in rules if rule.fault == "slow")
     if wait_ms:
         time.sleep(wait_ms / 1000)

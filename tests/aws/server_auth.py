@@ -51,7 +51,8 @@ KEYS = {
     "ASIASFSTACKSESSION01": Key("sfstack/test/secret/of/a/session/0000001", ACCOUNT,
                                 f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/session", token="sfstack-session-token"),
     "ASIASFSTACKEXPIRED01": Key("sfstack/test/secret/of/the/expired/00001", ACCOUNT,
-                                f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/expired", token="sfstack-expired-token", is_expired=True),
+                                f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/expired",
+                                token="sfstack-expired-token", is_expired=True),
 }
 ANYBODY = KEYS["AKIASFSTACKADMIN0001"]
 
@@ -73,7 +74,7 @@ def scope_of(request):
     """Scope, or None for a request without a signature. Raises AwsError for one that cannot be read."""
     query = dict(request.query_pairs())
     if "X-Amz-Credential" in query:
-        credential, signed, signature = (query.get(name, "") for name in ("X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature"))
+        credential, signed, signature = (query.get("X-Amz-" + name, "") for name in ("Credential", "SignedHeaders", "Signature"))
     elif "authorization" in request.headers:
         found = CREDENTIAL.fullmatch(request.headers["authorization"])
         if not found:
@@ -215,5 +216,6 @@ def check_payload(request, service, action):
     for name, checksum in CHECKSUMS.items():
         if name in request.headers and request.headers[name] != base64.b64encode(checksum(request.body)).decode():
             raise AwsError("BadDigest", f"The {name} you specified did not match what we received.")
-    if action in CHECKSUM_REQUIRED and not any(name == "content-md5" or name.startswith("x-amz-checksum-") for name in request.headers):
+    has_checksum = any(name == "content-md5" or name.startswith("x-amz-checksum-") for name in request.headers)
+    if action in CHECKSUM_REQUIRED and not has_checksum:
         raise AwsError("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")

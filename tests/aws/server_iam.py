@@ -7,8 +7,8 @@ from server_wire import AwsError
 from server_world import handles
 
 TRUST_SIZE, POLICY_SIZE = 2048, 6144  # characters that are not white space
-TRUST_ACTIONS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "sts:TagSession", "sts:SetSourceIdentity",
-                 "sts:SetContext", "sts:*")
+TRUST_ACTIONS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "sts:TagSession",
+                 "sts:SetSourceIdentity", "sts:SetContext", "sts:*")
 
 
 def malformed(message):

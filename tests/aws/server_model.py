@@ -93,7 +93,7 @@ def action_of(request, service):
 
 @functools.cache
 def s3_routes():
-    """(method, has bucket, has key) -> [(names and values the query must have, headers it must have, operation)], most demanding first."""
+    """(method, has bucket, has key) -> [(names and values that the query must have, headers, operation)], most demanding first."""
     routes = collections.defaultdict(list)
     model = service_model("s3")
     for name in model.operation_names:

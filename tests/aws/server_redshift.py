@@ -440,8 +440,9 @@ def delete_tags(call):
 @handles("redshift", "DescribeTags")
 def describe_tags(call):
     arn = call.params.get("ResourceName")
-    clusters = [cluster for cluster in call.state(Redshift).clusters.values() if arn in (None, cluster.arn) and has_tags(call, cluster)]
     if arn and ":cluster:" not in arn:
         return call.pass_on()
+    clusters = [cluster for cluster in call.state(Redshift).clusters.values()
+                if arn in (None, cluster.arn) and has_tags(call, cluster)]
     return {"TaggedResources": [{"ResourceName": cluster.arn, "ResourceType": "cluster", "Tag": tag}
                                 for cluster in clusters for tag in tag_list(cluster.tags)]}

@@ -253,19 +253,19 @@ FAULTS = {  # what arrives, whether the work was done
     "throttle": ("400 ThrottlingException", False), "deny": ("400 AccessDeniedException", False),
     "500": ("500 InternalServiceError", False), "500-after": ("500 InternalServiceError", True),
     "reset-before": ("ConnectionResetError", False), "reset-after": ("ConnectionResetError", True), "truncate": ("IncompleteRead", True),
-    "html": ("502 <html>", True), "wrong-json": ("200 hello", True), "expired-token": ("400 ExpiredTokenException", False),
+    "hang-before": ("TimeoutError", False), "hang-after": ("TimeoutError", True), "html": ("502 <html>", True), "wrong-json": ("200 hello", True), "expired-token": ("400 ExpiredTokenException", False),
 }
 
 
 def ask(server, action):
     """Status and beginning of the reply to an unsigned call of Transfer, or the name of what went wrong on the way."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=1)
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TransferService." + action}
     try:
         connection.request("POST", "/", "{}", headers)
         reply = connection.getresponse()
         return reply.status, reply.read().decode()
-    except (ConnectionResetError, http.client.IncompleteRead) as error:
+    except (ConnectionResetError, TimeoutError, http.client.IncompleteRead) as error:
         return type(error).__name__, ""
     finally:
         connection.close()
@@ -277,6 +277,7 @@ def test_faults_hit_the_call_that_they_name_and_only_that(lax_server, fault):
     ask(lax_server, "ListServers")
     status, body = ask(lax_server, "CreateServer")
     wanted, is_done = FAULTS[fault]
+    assert lax_server.control("GET", "log")[1]["faults"] == [fault]
     assert str(status) == wanted.partition(" ")[0] and wanted.partition(" ")[2] in body
     assert ask(lax_server, "CreateServer")[0] == 200
     assert len(json.loads(ask(lax_server, "ListServers")[1])["Servers"]) == 1 + is_done
