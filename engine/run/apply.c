@@ -367,7 +367,7 @@ static enum sf_code call_create(struct sf_step *step)
     step->is_to_be_made_again = false;
     enum sf_code rc = driver->create(&step->op, step->want, &step->outcome, step->err);
     bool is_in_doubt = rc == SF_E_UNKNOWN || (rc == SF_E_CONFLICT && step->lost); /* the name is taken: by the lost one? */
-    if (!is_in_doubt || !driver->find || !driver->update)
+    if (!is_in_doubt || !driver->update)
         return rc;
     if (!step->lost) {
         step->lost = SF_NEW(step->arena, struct sf_err);

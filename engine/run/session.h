@@ -50,7 +50,7 @@ struct sf_run {
     const struct sf_value *unstored_world; /* world record to store once writing starts */
     int parallelism;
     struct sf_retry_budget retries; /* the scheduler's thread only */
-    struct sf_step **steps; /* of the apply under way */
+    struct sf_step **steps;         /* of the apply under way */
     size_t n_steps;
     int64_t started_ms;
     struct sf_arena **kept; /* arenas of what was read while planning; freed at the end */
