@@ -86,6 +86,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+    ahead = 0  # seconds, of the reply's Date
 
     def handle_any(self):
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -94,6 +95,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(control(self.server, request))
             return
         answer, rules = answer_to(self.server, request)
+        self.ahead = sum(rule.offset for rule in rules if rule.fault == "clock")
         if answer is RESET:
             self.cut()
         elif answer is SILENCE:
@@ -131,6 +133,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.close()
 
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() + self.ahead)
+
     def version_string(self):
         return "AmazonS3"
 
@@ -147,7 +152,7 @@ def answer_to(server, request):
     entry = {"service": "?", "action": "?", "account": "", "region": "", "code": None, "params": None, "faults": []}
     rules = []
     try:
-        answer, rules = work(server, request, entry)
+        answer = work(server, request, entry, rules)
     except AwsError as error:
         entry["code"] = error.code
         answer = server_model.error_reply(entry.get("protocol", "rest-xml"), error)
@@ -169,23 +174,23 @@ def answer_to(server, request):
     return answer, rules
 
 
-def work(server, request, entry):
-    """Checks a request and does what it asks for, with the faults that are due. (Reply, RESET or SILENCE; rules); or AwsError."""
+def work(server, request, entry, rules):
+    """Checks a request and does what it asks for, with the faults that are due; adds these to `rules`. Reply, RESET, SILENCE or AwsError."""
     world = server.world
     scope = server_auth.scope_of(request)
     service = entry["service"] = server_model.service_of(request, scope)
     entry["protocol"] = server_model.protocol_of(service)
     action = entry["action"] = server_model.action_of(request, service)
     with world.lock:
-        rules = world.faults.of(service, action)
+        rules += world.faults.of(service, action)
     entry["faults"] = [rule.fault for rule in rules]
     wait_ms = world.latency_ms + sum(rule.ms for rule in rules if rule.fault == "slow")
     if wait_ms:
         time.sleep(wait_ms / 1000)
     if any(rule.fault == "reset-before" for rule in rules):
-        return RESET, rules
+        return RESET
     if any(rule.fault == "hang-before" for rule in rules):
-        return SILENCE, rules
+        return SILENCE
     key = server_auth.ANYBODY
     if server.is_auth_on:
         skew = sum(rule.offset for rule in rules if rule.fault == "clock")
@@ -209,13 +214,13 @@ def work(server, request, entry):
             server.sftp.follow(world)
     for rule in rules:
         if rule.fault == "reset-after":
-            return RESET, rules
+            return RESET
         if rule.fault == "hang-after":
-            return SILENCE, rules
+            return SILENCE
         if rule.fault == "500-after":
             raise server_faults.internal(service)
         answer = server_faults.spoil(rule, answer)
-    return answer, rules
+    return answer
 
 
 # --- control ---
