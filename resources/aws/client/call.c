@@ -6,12 +6,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     CALL_MS = 60 * 1000,     /* as botocore's read timeout */
     BODY_BYTES_PER_MS = 64,  /* and what a slow line takes for the body */
     SKEW_MS = 4 * 60 * 1000, /* AWS takes five minutes (S3: 15): what is nearer is not why it said no */
     TOLD_SKEW_MS = 5 * 60 * 1000,
+    MORE_TRIES = 2, /* of a throttled call, at once */
+    FIRST_PAUSE_MS = 100,
     MAX_HEADERS = 32,
     MAX_BODY_BYTES = 64 * 1024 * 1024,
 };
@@ -184,6 +187,25 @@ static void tell_skew(struct sf_op *op)
                (long long)minutes, skew_ms > 0 ? "behind" : "ahead of");
 }
 
+/* --- too many calls --- */
+
+/* A look at a bucket is six calls, and one that was turned away would have all of them made again: when each fifth is, hardly any
+ * look would come to its end. So a throttled call is repeated here at first, after a pause that a worker can afford; the engine
+ * parks what is turned away even then. A create is the first call of its operation and needs none of this. */
+static bool is_repeated_at_once(const struct sf_op *op, const struct sf_aws_call *call, const struct sf_err *err, enum sf_code rc,
+                                int tries)
+{
+    int64_t pause_ms = (int64_t)FIRST_PAUSE_MS << tries;
+    uint32_t random;
+    sf_random_bytes(&random, sizeof(random));
+    pause_ms = pause_ms / 2 + random % (pause_ms / 2 + 1);
+    if (rc != SF_E_THROTTLED || call->effect == SF_AWS_MAKE || tries >= MORE_TRIES || err->retry_after_ms > pause_ms ||
+        (op->deadline_ms && sf_clock_ms() + pause_ms >= op->deadline_ms))
+        return false;
+    nanosleep(&(struct timespec){.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000}, NULL);
+    return !sf_op_is_cancelled(op);
+}
+
 /* --- one call --- */
 
 static enum sf_code announce(struct sf_op *op, const struct sf_aws_call *call, struct sf_err *err)
@@ -222,14 +244,17 @@ enum sf_code sf_aws_call(struct sf_op *op, const struct sf_aws_call *call, const
         rc = announce(op, call, err);
     if (rc)
         return rc;
-    for (bool is_repeated = false;; is_repeated = true) {
+    bool has_set_clock = false;
+    for (int tries = 0;;) {
         rc = send_signed(op, &sent, &out, err);
         if (rc)
             return rc;
         if (!sf_aws_is_fault(&sent))
             break;
         rc = sf_aws_fault(op, &sent, err);
-        if (is_repeated || !has_corrected_clock(aws, &sent, err))
+        if (!has_set_clock && has_corrected_clock(aws, &sent, err))
+            has_set_clock = true;
+        else if (!is_repeated_at_once(op, call, err, rc, tries++))
             return rc;
     }
     tell_skew(op);

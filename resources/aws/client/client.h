@@ -5,9 +5,9 @@
  * {"TagSpecification": [{"Tag": [..]}]}; JSON services take the same values as JSON. Numbers and bools may be typed; all text is
  * text. S3 calls name method, bucket, key, query and body instead.
  *
- * Each call is signed, sent once and decoded; nothing here sleeps. What may be tried again comes back as SF_E_THROTTLED or
- * SF_E_UNAVAILABLE, with err->retry_after_ms if the service said when, and the engine parks. A wrong clock is corrected from the
- * reply's Date header and the call repeated once. */
+ * Each call is signed, sent and decoded. What may be tried again comes back as SF_E_THROTTLED or SF_E_UNAVAILABLE, with
+ * err->retry_after_ms if the service said when, and the engine parks. Repeated here is only a call that met a wrong clock, once, after
+ * the reply's Date header, and a throttled READ or PUT, twice, within a third of a second. */
 #ifndef SF_AWS_CLIENT_H
 #define SF_AWS_CLIENT_H
 
