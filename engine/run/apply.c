@@ -338,13 +338,16 @@ static bool is_named_by_people(const struct sf_schema *schema)
 static enum sf_code resolve_doubt(struct sf_step *step)
 {
     const struct sf_driver *driver = step->node->driver;
+    sf_driver_update_fn *update = driver->update;
     struct sf_outcome found = {0};
     struct sf_err err = {.code = SF_OK};
+    if (!update) /* what cannot be finished later is for the next run to look for */
+        return SF_E_UNKNOWN;
     enum sf_code rc = driver->find(&step->op, step->want, &found, &err);
     if (rc == SF_OK) {
         step->lost = NULL;
         rc = sf_op_made(&step->op, found.id, step->err);
-        return rc ? rc : driver->update(&step->op, found.id, step->want, step->want, &step->outcome, step->err);
+        return rc ? rc : update(&step->op, found.id, step->want, step->want, &step->outcome, step->err);
     }
     if (rc != SF_E_ABSENT) {
         *step->err = err;
@@ -367,7 +370,7 @@ static enum sf_code call_create(struct sf_step *step)
     step->is_to_be_made_again = false;
     enum sf_code rc = driver->create(&step->op, step->want, &step->outcome, step->err);
     bool is_in_doubt = rc == SF_E_UNKNOWN || (rc == SF_E_CONFLICT && step->lost); /* the name is taken: by the lost one? */
-    if (!is_in_doubt || !driver->update)
+    if (!is_in_doubt)
         return rc;
     if (!step->lost) {
         step->lost = SF_NEW(step->arena, struct sf_err);
