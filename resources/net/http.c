@@ -435,6 +435,13 @@ static bool is_tls(CURLcode result)
            result == CURLE_SSL_CERTPROBLEM || result == CURLE_SSL_ISSUER_ERROR;
 }
 
+/* libcurl names whom it could not connect to: if that is not the host it was a proxy. */
+static bool is_about_proxy(const struct exchange *x, CURLcode result)
+{
+    return result == CURLE_COULDNT_RESOLVE_PROXY || strstr(x->cause, "CONNECT tunnel") ||
+           (result == CURLE_COULDNT_CONNECT && !strstr(x->cause, x->host));
+}
+
 /* What happened cannot have arrived as long as libcurl was not about to send: CURLINFO_PRETRANSFER_TIME is zero till then. */
 static enum sf_code explain(struct exchange *x, CURLcode result, struct sf_err *err)
 {
@@ -453,6 +460,8 @@ static enum sf_code explain(struct exchange *x, CURLcode result, struct sf_err *
         sf_fail(err, SF_E_UNAVAILABLE, "cannot reach '%s': %s", x->host, cause);
         if (result == CURLE_COULDNT_RESOLVE_HOST)
             sf_hint(err, "check the network and the name: a region that does not exist has no such host either");
+        else if (is_about_proxy(x, result))
+            sf_hint(err, "the way there leads through a proxy: see HTTPS_PROXY and NO_PROXY");
         else if (is_tls(result))
             sf_hint(err, "if a proxy of yours opens TLS, put its certificate into the file that AWS_CA_BUNDLE names");
         return SF_E_UNAVAILABLE;

@@ -159,6 +159,8 @@ static enum sf_code send_signed(struct sf_op *op, struct sf_aws_sent *sent, cons
         .ctx = op,
     };
     enum sf_code rc = sf_http_send(aws->http, op->arena, &request, &sent->reply, err);
+    if (rc == SF_E_UNAVAILABLE && sent->endpoint->is_custom && !err->hint[0])
+        sf_aws_doubt_endpoint(sent, err);
     return rc ? lost(sent->call, sent->wire, rc, err) : SF_OK;
 }
 

@@ -6,8 +6,8 @@
  * text. S3 calls name method, bucket, key, query and body instead.
  *
  * Each call is signed, sent and decoded. What may be tried again comes back as SF_E_THROTTLED or SF_E_UNAVAILABLE, with
- * err->retry_after_ms if the service said when, and the engine parks. Repeated here is only a call that met a wrong clock, once, after
- * the reply's Date header, and a throttled READ or PUT, twice, within a third of a second. */
+ * err->retry_after_ms if the service said when, and the engine parks. Repeated here is only a call that met a wrong clock, once,
+ * after the reply's Date header, and a throttled READ or PUT, twice, within a third of a second. */
 #ifndef SF_AWS_CLIENT_H
 #define SF_AWS_CLIENT_H
 
@@ -92,7 +92,7 @@ const struct sf_value *sf_aws_items(struct sf_arena *arena, const struct sf_valu
 /* Whether err->remote_code is `code` (and, if given, the message contains `text`). */
 bool sf_aws_is_error(const struct sf_err *err, const char *code, const char *text);
 
-/* --- roles that this run made or changed: others take a while to see them --- */
+/* --- roles and policies that this run made or changed: others take a while to see them --- */
 void sf_aws_note_role(struct sf_op *op, struct sf_str arn);
 /* True when `err` is one of the documented not-yet answers of a service about a role and one of `arns` was noted less than two
  * minutes ago: then the driver answers `is_pending` and `again`. Source: reference of each service's error; the list is in

@@ -414,6 +414,11 @@ enum sf_code sf_aws_fault(struct sf_op *op, const struct sf_aws_sent *sent, stru
     return rc;
 }
 
+void sf_aws_doubt_endpoint(const struct sf_aws_sent *sent, struct sf_err *err)
+{
+    sf_hint(err, "is AWS_ENDPOINT_URL (or the profile's endpoint_url) right? that is why '%.*s' was asked", SF_ARG(sent->host));
+}
+
 /* A page instead of an answer: what is between here and AWS said it, or the address is not AWS's. A gateway's own 502 to 504 is the
  * one sort of page that AWS's front ends send as well. */
 enum sf_code sf_aws_foreign(struct sf_op *op, const struct sf_aws_sent *sent, struct sf_err *err)
@@ -436,7 +441,7 @@ enum sf_code sf_aws_foreign(struct sf_op *op, const struct sf_aws_sent *sent, st
     sf_fail(err, rc, "'%.*s' did not answer '%s' as AWS's %s would: it sent %.*s with status %d", SF_ARG(sent->host),
             sent->call->action, sent->wire->name, SF_ARG(what), status);
     if (sent->endpoint->is_custom)
-        sf_hint(err, "is AWS_ENDPOINT_URL (or the profile's endpoint_url) right? that is why '%.*s' was asked", SF_ARG(sent->host));
+        sf_aws_doubt_endpoint(sent, err);
     else
         sf_hint(err, "is there a proxy or a login page between this machine and AWS? see HTTPS_PROXY and NO_PROXY");
     snprintf(err->remote_code, sizeof(err->remote_code), "HTTP %d", status);

@@ -17,6 +17,9 @@ enum sf_code sf_aws_fault(struct sf_op *op, const struct sf_aws_sent *sent, stru
 /* Fills err for a reply that is not the service's: a web page, another server, half a document. */
 enum sf_code sf_aws_foreign(struct sf_op *op, const struct sf_aws_sent *sent, struct sf_err *err) SF_MUST_CHECK;
 
+/* The hint when an endpoint that a person named does not answer as the service would. */
+void sf_aws_doubt_endpoint(const struct sf_aws_sent *sent, struct sf_err *err);
+
 /* Whether the error says that the clock is off, as far as the code tells; the reply's Date then says by how much. */
 bool sf_aws_is_about_time(const struct sf_err *err);
 
