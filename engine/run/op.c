@@ -106,6 +106,8 @@ enum sf_code sf_op_made(struct sf_op *op, struct sf_str id, struct sf_err *err)
 {
     if (!op->run->step)
         return sf_fail(err, SF_E_INTERNAL, "'%.*s' reported an identity while planning", SF_ARG(op->self->address));
+    if (!id.n) /* of an answer that was none: find() tells what was made */
+        return sf_fail(err, SF_E_UNKNOWN, "'%.*s' may have been made: the answer does not name it", SF_ARG(op->self->address));
     struct journal_request request = {.op = op, .value = id, .err = err};
     return on_scheduler(op, do_made, &request);
 }
