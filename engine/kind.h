@@ -89,6 +89,7 @@ typedef enum sf_code sf_driver_create_fn(struct sf_op *op, const struct sf_value
 typedef enum sf_code sf_driver_update_fn(struct sf_op *op, struct sf_str id, const struct sf_value *have,
                                          const struct sf_value *want, struct sf_outcome *out, struct sf_err *err);
 typedef enum sf_code sf_driver_destroy_fn(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err);
+typedef enum sf_code sf_driver_foresee_fn(struct sf_op *op, struct sf_str id, struct sf_err *err);
 typedef enum sf_code sf_driver_preflight_fn(struct sf_op *op, const struct sf_value *want, struct sf_err *err);
 
 /* What the person who runs sfstack must be allowed to do for one kind: `sfplan -caller-policy`, and the check before an apply. */
@@ -109,6 +110,7 @@ struct sf_driver {
     /* optional */
     sf_driver_update_fn *update;       /* absent: every change replaces */
     sf_driver_preflight_fn *preflight; /* plan time, before a create: name taken, quota, grammar, port */
+    sf_driver_foresee_fn *foresee;     /* plan time, before a destroy: what would block it, said by sf_op_warn() or refused */
     /* Sets the attributes that the schema marks `derive`, from known values: called while planning and again at apply, after
      * the attributes are evaluated. What depends on an unknown stays unknown (leave it out). Pure, save that a kind that reads
      * a source (dataset) may write the cache. Runs on a worker when is_slow_derive, else inline. */

@@ -15,7 +15,7 @@ struct visit {
     struct sf_node *node;
     struct sf_arena *arena; /* of the worker's calls; lives until the run ends: what was read is kept in it */
     struct sf_run_ctx ctx;
-    bool wants_derive, wants_read, wants_find, wants_adopt, wants_preflight;
+    bool wants_derive, wants_read, wants_find, wants_adopt, wants_preflight, wants_foresight;
     enum sf_code rc;
     struct sf_err *err; /* of the worker's calls, or the planning's scratch for calls made inline */
     struct sf_outcome outcome;
@@ -79,6 +79,12 @@ static enum sf_step_result decide(struct planning *planning, struct visit *visit
     if (node->action == SF_CREATE && node->driver->preflight && !visit->wants_preflight && node->is_targeted &&
         !run->graph.options.no_preflight) {
         visit->wants_preflight = true;
+        return SF_STEP_WORK;
+    }
+    bool goes = node->action == SF_DELETE || node->action == SF_REPLACE;
+    if (goes && node->driver->foresee && !visit->wants_foresight && node->is_targeted && !run->graph.options.no_preflight &&
+        !run->graph.options.no_refresh) {
+        visit->wants_foresight = true;
         return SF_STEP_WORK;
     }
     return SF_STEP_DONE;
@@ -153,6 +159,11 @@ static void work(void *ctx, struct sf_task *task)
         visit->rc = driver->preflight(&op, node->want, visit->err);
         return;
     }
+    if (visit->wants_foresight) {
+        struct sf_op op = read_op(visit, &node->now);
+        visit->rc = driver->foresee(&op, node->recorded->id, visit->err);
+        return;
+    }
     if (visit->wants_derive) {
         struct sf_op op = read_op(visit, &node->planned);
         visit->rc = driver->derive(&op, node->want, visit->err);
@@ -224,12 +235,13 @@ static enum sf_step_result finish(void *ctx, struct sf_task *task)
     sf_retry_done(&planning->run->retries, &visit->retry);
     if (visit->rc) {
         fail_visit(planning, visit,
-                   visit->wants_preflight ? "before creating"
-                   : visit->wants_adopt   ? "to adopt"
-                                          : "while evaluating");
+                   visit->wants_preflight   ? "before creating"
+                   : visit->wants_foresight ? "before destroying"
+                   : visit->wants_adopt     ? "to adopt"
+                                            : "while evaluating");
         return SF_STEP_FAILED;
     }
-    if (visit->wants_preflight)
+    if (visit->wants_preflight || visit->wants_foresight)
         return SF_STEP_DONE;
     if (visit->wants_find && visit->find_rc == SF_OK)
         adopt_found(planning, visit);

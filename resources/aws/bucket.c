@@ -447,6 +447,39 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
 
 /* --- destroy --- */
 
+/* Said while planning: whether objects keep the bucket, or go with it. Which of them are this stack's own its uploads know. */
+static enum sf_code foresee(struct sf_op *op, struct sf_str id, struct sf_err *err)
+{
+    struct sf_value *query = sf_value_map(op->arena);
+    const struct sf_value *reply = NULL;
+    sf_map_set_str(op->arena, query, "list-type", SF_STR("2"));
+    sf_map_set_str(op->arena, query, "max-keys", SF_STR("1"));
+    sf_map_set_str(op->arena, query, "encoding-type", SF_STR("url"));
+    struct sf_aws_call call = {.service = SF_AWS_S3,
+                               .action = "ListObjectsV2",
+                               .effect = SF_AWS_READ,
+                               .method = "GET",
+                               .bucket = id,
+                               .query = query,
+                               .permission = "s3:ListBucket",
+                               .resource = sf_s3_bucket_arn(op, id)};
+    enum sf_code rc = sf_aws_call(op, &call, &reply, err);
+    const struct sf_value *objects = sf_aws_items(op->arena, rc ? NULL : reply, "Contents");
+    if (rc == SF_E_ABSENT || (!rc && !objects->list.n))
+        return SF_OK;
+    if (rc)
+        return rc;
+    struct sf_str first = sf_s3_key_of(op->arena, sf_aws_text(objects->list.items[0], "Key"));
+    if (sf_map_bool(op->self->attrs, BUCKET_FORCE_DESTROY, false))
+        sf_op_warn(op, "its objects will be deleted with it, first '%.*s'", SF_ARG(first));
+    else
+        sf_op_warn(op,
+                   "it holds objects, first '%.*s'; those that this stack did not put there keep it from being destroyed, unless "
+                   "`force_destroy: true` is applied first",
+                   SF_ARG(first));
+    return SF_OK;
+}
+
 static enum sf_code delete_bucket(struct sf_op *op, struct sf_str name, struct sf_err *err)
 {
     struct sf_aws_call call = {.service = SF_AWS_S3,
@@ -496,5 +529,6 @@ const struct sf_driver sf_driver_aws_bucket = {.kind = "bucket",
                                                .destroy = destroy,
                                                .update = update,
                                                .preflight = preflight,
+                                               .foresee = foresee,
                                                .derive = derive,
                                                .needs = needs};

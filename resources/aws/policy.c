@@ -5,6 +5,7 @@
  * named. */
 #include "attr/policy.h"
 #include "resources/aws/iam_document.h"
+#include "resources/aws/iam_quota.h"
 #include "resources/aws/ownership.h"
 #include "resources/aws/params.h"
 #include "resources/iam/iam.h"
@@ -142,7 +143,8 @@ static enum sf_code preflight(struct sf_op *op, const struct sf_value *want, str
 {
     struct sf_str arn = sf_map_str(want, POLICY_ARN);
     bool is_there;
-    return arn.n ? check_owner(op, arn, &is_there, err) : SF_OK;
+    enum sf_code rc = arn.n ? check_owner(op, arn, &is_there, err) : SF_OK;
+    return rc ? rc : sf_aws_iam_check_quota(op, "Policies", "policies", err);
 }
 
 /* --- versions --- */
@@ -277,6 +279,7 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
     if (rc)
         return rc;
     out->id = arn;
+    sf_aws_note_role(op, arn);
     if (is_there) /* an earlier try of this resource's made it */
         return update(op, arn, want, want, out, err);
     out->attrs = want;
@@ -374,6 +377,7 @@ static const struct sf_need needs[] = {
     {"iam:CreatePolicy iam:GetPolicy iam:DeletePolicy iam:GetPolicyVersion iam:CreatePolicyVersion iam:ListPolicyVersions "
      "iam:DeletePolicyVersion iam:TagPolicy iam:UntagPolicy iam:ListPolicyTags iam:ListEntitiesForPolicy",
      own_arn},
+    {"iam:GetAccountSummary", "*"},
     {NULL, NULL},
 };
 

@@ -4,6 +4,7 @@
  * is to use a role learns of it some seconds later: every change is noted, so that others may wait (sf_aws_awaits_role). */
 #include "attr/role.h"
 #include "resources/aws/iam_document.h"
+#include "resources/aws/iam_quota.h"
 #include "resources/aws/ownership.h"
 #include "resources/aws/params.h"
 #include "resources/iam/iam.h"
@@ -222,7 +223,8 @@ static enum sf_code preflight(struct sf_op *op, const struct sf_value *want, str
 {
     struct sf_str name = sf_map_str(want, ROLE_NAME);
     bool is_there;
-    return name.n ? check_name(op, name, &is_there, err) : SF_OK;
+    enum sf_code rc = name.n ? check_name(op, name, &is_there, err) : SF_OK;
+    return rc ? rc : sf_aws_iam_check_quota(op, "Roles", "roles", err);
 }
 
 /* --- making it what is wanted --- */
@@ -288,7 +290,10 @@ static enum sf_code move_policies(struct sf_op *op, struct sf_str name, const ch
 {
     bool is_detaching = action[0] == 'D';
     for (size_t i = 0; from && from->type == SF_V_LIST && i < from->list.n; i++) {
-        if (holds(except, from->list.items[i]))
+        bool is_again = false;
+        for (size_t k = 0; k < i && !is_again; k++)
+            is_again = sf_value_equal(from->list.items[k], from->list.items[i]);
+        if (is_again || holds(except, from->list.items[i]))
             continue;
         struct sf_value *params = sf_aws_iam_params(op, "RoleName", name);
         sf_map_set(op->arena, params, SF_STR("PolicyArn"), from->list.items[i]);
@@ -380,6 +385,19 @@ static enum sf_code wait_and_go_on(struct sf_outcome *out, const char *waiting_f
     return SF_OK;
 }
 
+/* What IAM's "no such entity" is about: a policy that could not be attached, which its words quote, or else the role. */
+static struct sf_str missing(struct sf_op *op, struct sf_str arn, const struct sf_value *want, const struct sf_err *err)
+{
+    const struct sf_value *policies = sf_map_getz(want, ROLE_POLICIES);
+    if (!sf_aws_is_error(err, "NoSuchEntity", "not attachable"))
+        return arn;
+    for (size_t i = 0; policies && policies->type == SF_V_LIST && i < policies->list.n; i++)
+        if (policies->list.items[i]->type == SF_V_STRING &&
+            strstr(err->message, sf_str_fmt(op->arena, "%.*s ", SF_ARG(policies->list.items[i]->s)).p))
+            return policies->list.items[i]->s;
+    return SF_STR_NONE;
+}
+
 static enum sf_code finish(struct sf_op *op, struct sf_str name, const struct role *have, const struct sf_value *want,
                            struct sf_outcome *out, struct sf_err *err)
 {
@@ -389,8 +407,10 @@ static enum sf_code finish(struct sf_op *op, struct sf_str name, const struct ro
     out->id = name;
     if (rc && trust_of(op, want, &trust, NULL) == SF_OK && sf_aws_awaits_role(op, sf_aws_roles_named(op->arena, trust), err))
         return wait_and_go_on(out, "IAM to know the roles that it trusts");
-    if (rc && sf_aws_awaits_role(op, sf_value_str(op->arena, arn), err))
+    if (rc && sf_aws_awaits_role(op, sf_value_str(op->arena, missing(op, arn, want, err)), err))
         return wait_and_go_on(out, new_everywhere);
+    if (rc && sf_aws_is_error(err, "NoSuchEntity", "not attachable"))
+        sf_hint(err, "correct its ARN under `policies`; `aws iam list-policies` prints those that there are");
     if (rc)
         return rc;
     sf_aws_note_role(op, arn);
@@ -544,6 +564,7 @@ static const struct sf_need needs[] = {
      "iam:ListRolePolicies iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary iam:ListInstanceProfilesForRole",
      own_arn},
     {"iam:RemoveRoleFromInstanceProfile", "arn:{partition}:iam::{account}:instance-profile/*"},
+    {"iam:GetAccountSummary", "*"},
     {NULL, NULL},
 };
 

@@ -53,8 +53,8 @@ def test_a_policy_is_made_as_the_stack_file_says_and_is_then_left_alone(aws):
 
 def test_no_call_is_made_that_is_not_needed(aws):
     policy(aws, "s3:PutObject")
-    assert aws.calls_of("sfplan") == ["GetPolicy"]
-    assert aws.calls_of("sfapply", "-auto-approve") == ["GetPolicy", "CreatePolicy"]
+    assert aws.calls_of("sfplan") == ["GetPolicy", "GetAccountSummary"]
+    assert aws.calls_of("sfapply", "-auto-approve") == ["GetPolicy", "GetAccountSummary", "CreatePolicy"]
     assert aws.calls_of("sfplan") == ["GetPolicy", "GetPolicyVersion"]
     assert aws.calls_of("sfdestroy", "-auto-approve") == ["GetPolicy", "GetPolicyVersion", "GetPolicy", "DeletePolicy"]
 

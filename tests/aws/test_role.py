@@ -59,8 +59,8 @@ def test_a_role_is_made_as_the_stack_file_says_and_is_then_left_alone(aws):
 def test_no_call_is_made_that_is_not_needed(aws):
     their_policies(aws)
     role(aws, others="", policies="[]")
-    assert aws.calls_of("sfplan") == ["GetRole"]
-    assert aws.calls_of("sfapply", "-auto-approve") == ["GetRole", "CreateRole"]
+    assert aws.calls_of("sfplan") == ["GetRole", "GetAccountSummary"]
+    assert aws.calls_of("sfapply", "-auto-approve") == ["GetRole", "GetAccountSummary", "CreateRole"]
     read = ["GetRole", "ListAttachedRolePolicies", "ListRolePolicies"]
     assert aws.calls_of("sfplan") == read
     role(aws, others="", policies=f"['{READ}']")
@@ -144,6 +144,16 @@ def test_all_policies_are_exchanged_though_both_sets_together_are_too_many(aws):
     role(aws, others="", policies=json.dumps(theirs[8:18]))
     aws.apply()
     assert sorted(p["PolicyArn"] for p in names(aws, "list-attached-role-policies")) == sorted(theirs[8:18])
+
+
+def test_a_policy_that_does_not_exist_fails_the_role_at_once_and_one_named_twice_is_attached_once(aws):
+    role(aws, policies="['arn:aws:iam::aws:policy/NoSuchPolicy']")
+    result = aws.run("sfapply", "-auto-approve")
+    assert result.code == 1 and "NoSuchPolicy does not exist" in result.err and "hint: correct its ARN" in result.err
+    aws.wire.calls.clear()
+    applied(aws, policies="[read, read]")
+    assert aws.wire.calls.count("AttachRolePolicy") == 1
+    assert aws.changes() == {}
 
 
 def test_a_name_that_is_taken_is_told_at_plan_time(aws):
