@@ -2,8 +2,6 @@
 
 import pytest
 
-from cloud import world, world_server  # noqa: F401 (fixtures)
-
 PASSWORD = "Correct1horse2battery"
 STACK = """stack: city
 provider: aws
@@ -26,10 +24,10 @@ CHANGING = ("CreateCluster", "ModifyCluster", "ResizeCluster", "ModifyClusterIam
 
 
 @pytest.fixture
-def city(world):  # noqa: F811
-    world.write("stack.yaml", STACK)
-    world.env["SF_VAR_password"] = PASSWORD
-    return world
+def city(aws):
+    aws.write("stack.yaml", STACK)
+    aws.env["SF_VAR_password"] = PASSWORD
+    return aws
 
 
 def more(ws, text):
@@ -37,7 +35,7 @@ def more(ws, text):
 
 
 def cluster(ws):
-    [found] = ws.aws("redshift", "describe-clusters", "--cluster-identifier", "city-dw")["Clusters"]
+    [found] = ws.call("redshift", "describe_clusters", ClusterIdentifier="city-dw")["Clusters"]
     return found
 
 
@@ -56,6 +54,7 @@ def test_a_cluster_is_made_waited_for_and_the_plan_after_it_is_empty(city):
     found = cluster(city)
     assert action == "CreateCluster" and params["NodeType"] == "ra3.large" and params["ClusterType"] == "single-node", params
     assert (found["ClusterStatus"], found["DBName"], found["MasterUsername"]) == ("available", "san_francisco", "steward")
+    assert len(city.cli("redshift", "describe-clusters", "--cluster-identifier", "city-dw")["Clusters"]) == 1
     assert not found["PubliclyAccessible"] and found["Encrypted"] and found["Endpoint"]["Port"] == 5439
     tags = {t["Key"]: t["Value"] for t in found["Tags"]}
     assert tags["owner"] == "controller" and tags["sfstack:address"] == "cluster.dw" and tags["sfstack:stack"].startswith("city/")
@@ -158,7 +157,7 @@ def test_without_security_groups_nobody_is_let_in_but_the_vpcs_own(city):
     city.edit("stack.yaml", ("security_groups: [sql]", "security_groups: []"))
     assert [action for action, _ in apply(city)] == ["ModifyCluster"]
     [group] = cluster(city)["VpcSecurityGroups"]
-    [found] = city.aws("ec2", "describe-security-groups", "--group-ids", group["VpcSecurityGroupId"])["SecurityGroups"]
+    [found] = city.cli("ec2", "describe-security-groups", "--group-ids", group["VpcSecurityGroupId"])["SecurityGroups"]
     assert found["GroupName"] == "default"
     assert city.changes() == {} and city.drift() == {}
 
@@ -175,8 +174,8 @@ DRIFT = {
 def test_a_change_outside_is_seen_and_put_back(city, name):
     city.apply()
     before = cluster(city)
-    city.aws("redshift", DRIFT[name][0], "--cluster-identifier", "city-dw", *DRIFT[name][1:])
-    city.aws("redshift", "wait", "cluster-available", "--cluster-identifier", "city-dw") if name != "paused" else [cluster(city) for _ in "123"]
+    city.cli("redshift", DRIFT[name][0], "--cluster-identifier", "city-dw", *DRIFT[name][1:])
+    city.cli("redshift", "wait", "cluster-available", "--cluster-identifier", "city-dw") if name != "paused" else [cluster(city) for _ in "123"]
     assert city.drift() == city.changes() == {"cluster.dw": "update"}
     city.apply()
     after = cluster(city)
@@ -187,8 +186,8 @@ def test_a_change_outside_is_seen_and_put_back(city, name):
 
 def test_tags_that_drift_are_put_back(city):
     city.apply()
-    arn = f"arn:aws:redshift:us-west-2:{city.aws('sts', 'get-caller-identity')['Account']}:cluster:city-dw"
-    city.aws("redshift", "create-tags", "--resource-name", arn, "--tags", "Key=owner,Value=mallory", "Key=more,Value=1")
+    arn = "arn:aws:redshift:us-west-2:123456789012:cluster:city-dw"
+    city.cli("redshift", "create-tags", "--resource-name", arn, "--tags", "Key=owner,Value=mallory", "Key=more,Value=1")
     assert city.drift() == city.changes() == {"cluster.dw": "update"}
     city.apply()
     tags = {t["Key"]: t["Value"] for t in cluster(city)["Tags"]}
@@ -196,7 +195,7 @@ def test_tags_that_drift_are_put_back(city):
 
 
 def make_by_hand(city):
-    city.aws("redshift", "create-cluster", "--cluster-identifier", "city-dw", "--node-type", "ra3.large", "--cluster-type", "single-node",
+    city.cli("redshift", "create-cluster", "--cluster-identifier", "city-dw", "--node-type", "ra3.large", "--cluster-type", "single-node",
              "--master-username", "anna", "--master-user-password", PASSWORD)
 
 
@@ -210,8 +209,8 @@ def test_an_identifier_that_is_taken_is_refused_while_planning_saying_whose_it_i
 
 def test_a_cluster_deleted_outside_is_made_again(city):
     city.apply()
-    city.aws("redshift", "delete-cluster", "--cluster-identifier", "city-dw", "--skip-final-cluster-snapshot")
-    city.aws("redshift", "wait", "cluster-deleted", "--cluster-identifier", "city-dw")
+    city.cli("redshift", "delete-cluster", "--cluster-identifier", "city-dw", "--skip-final-cluster-snapshot")
+    city.cli("redshift", "wait", "cluster-deleted", "--cluster-identifier", "city-dw")
     assert city.changes() == {"cluster.dw": "create"}
     assert [action for action, _ in apply(city)] == ["CreateCluster"]
     assert city.changes() == {}
@@ -222,14 +221,14 @@ def test_a_cluster_deleted_outside_is_made_again(city):
 def test_a_reply_that_never_comes_or_says_later_makes_nothing_twice(city, action, fault):
     city.fault(action, fault, nth=1)
     city.apply()
-    city.control("POST", "faults", [])
+    city.faults([])
     assert city.changes() == {}
     city.fault(action, fault, nth=1)
     more(city, "aws: {snapshot_days: 7}")
     city.apply()
-    city.control("POST", "faults", [])
+    city.faults([])
     assert cluster(city)["AutomatedSnapshotRetentionPeriod"] == 7 and city.changes() == {}
-    assert len(city.aws("redshift", "describe-clusters")["Clusters"]) == 1
+    assert len(city.cli("redshift", "describe-clusters")["Clusters"]) == 1
 
 
 def test_a_final_snapshot_is_taken_and_told_of(city):
@@ -238,7 +237,7 @@ def test_a_final_snapshot_is_taken_and_told_of(city):
     city.apply()
     result = city.ok("sfdestroy", "-auto-approve")
     assert "snapshot 'city-last' stays, and costs money" in result.out + result.err
-    [snapshot] = city.aws("redshift", "describe-cluster-snapshots")["Snapshots"]
+    [snapshot] = city.cli("redshift", "describe-cluster-snapshots")["Snapshots"]
     assert snapshot["SnapshotIdentifier"] == "city-last"
 
 

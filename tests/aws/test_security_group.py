@@ -5,8 +5,6 @@ import re
 
 import pytest
 
-from cloud import aws, aws_server  # noqa: F401 (fixtures)
-
 STACK = """stack: city
 provider: aws
 tags: {owner: controller}
@@ -38,7 +36,7 @@ def city(aws):
 
 
 def groups(ws, name="city-sql"):
-    return ws.aws("ec2", "describe-security-groups", "--filters", f"Name=group-name,Values={name}")["SecurityGroups"]
+    return ws.call("ec2", "describe_security_groups", Filters=[{"Name": "group-name", "Values": [name]}])["SecurityGroups"]
 
 
 def rules(group, way="IpPermissions"):
@@ -47,11 +45,11 @@ def rules(group, way="IpPermissions"):
 
 
 def authorize(ws, group, permission):
-    ws.aws("ec2", "authorize-security-group-ingress", "--group-id", group["GroupId"], "--ip-permissions", json.dumps([permission]))
+    ws.call("ec2", "authorize_security_group_ingress", GroupId=group["GroupId"], IpPermissions=[permission])
 
 
 def test_a_group_is_made_with_its_rules_and_marks_and_the_plan_after_it_is_empty(city):
-    calls = city.calls_of("sfapply", "-auto-approve")
+    calls = city.actions_of("sfapply", "-auto-approve")
     [group] = groups(city)
     assert rules(group) == RULES
     assert rules(group, "IpPermissionsEgress") == ALL_OUT
@@ -59,6 +57,7 @@ def test_a_group_is_made_with_its_rules_and_marks_and_the_plan_after_it_is_empty
     tags = {t["Key"]: t["Value"] for t in group["Tags"]}
     assert tags["owner"] == "controller" and tags["sfstack:address"] == "security_group.sql", tags
     assert tags["sfstack:stack"].startswith("city/") and tags["sfstack:intent"], tags
+    assert city.cli("ec2", "describe-security-groups", "--group-ids", group["GroupId"])["SecurityGroups"] == [group]
     assert calls.count("CreateSecurityGroup") == calls.count("AuthorizeSecurityGroupIngress") == 1
     assert [c for c in calls if c.startswith(("Create", "Authorize", "Revoke", "Update", "Delete"))] == [
         "CreateSecurityGroup", "AuthorizeSecurityGroupIngress"]
@@ -69,7 +68,7 @@ def test_a_group_is_made_with_its_rules_and_marks_and_the_plan_after_it_is_empty
 
 def test_a_plan_asks_for_a_group_once(city):
     city.apply()
-    calls = city.calls_of("sfplan")
+    calls = city.actions_of("sfplan")
     assert [c for c in calls if "SecurityGroup" in c or "Vpc" in c] == ["DescribeSecurityGroups"]
 
 
@@ -77,9 +76,8 @@ def test_only_what_differs_is_authorised_first_and_revoked_then(city):
     city.apply()
     city.edit("stack.yaml", ("203.0.113.7/24], description: dashboards", "203.0.113.7/24, 198.51.100.9/32], description: analysts"),
               ("10.0.0.0/8, ", ""), ("to_port: 8010", "to_port: 8020"))
-    mark = len(city.wire.calls)
-    city.apply()
-    writes = [(c, p) for c, p in zip(city.wire.since(mark), city.wire.params[mark:]) if "SecurityGroup" in c and "Describe" not in c[:8]]
+    calls = city.calls_of("sfapply", "-auto-approve")
+    writes = [(c["action"], str(c["params"])) for c in calls if "SecurityGroup" in c["action"] and "Describe" not in c["action"][:8]]
     assert [c for c, _ in writes] == ["AuthorizeSecurityGroupIngress", "UpdateSecurityGroupRuleDescriptionsIngress",
                                      "RevokeSecurityGroupIngress"]
     assert "198.51.100.9" in writes[0][1] and "203.0.113.0" not in writes[0][1]
@@ -98,11 +96,11 @@ def test_every_change_outside_is_seen_and_put_back(city):
     [group] = groups(city)
     authorize(city, group, {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
     authorize(city, group, {"IpProtocol": "tcp", "FromPort": 23, "ToPort": 23, "UserIdGroupPairs": [{"GroupId": group["GroupId"]}]})
-    city.aws("ec2", "revoke-security-group-ingress", "--group-id", group["GroupId"], "--ip-permissions",
+    city.cli("ec2", "revoke-security-group-ingress", "--group-id", group["GroupId"], "--ip-permissions",
              json.dumps([{"IpProtocol": "tcp", "FromPort": 8000, "ToPort": 8010, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]))
-    city.aws("ec2", "update-security-group-rule-descriptions-ingress", "--group-id", group["GroupId"], "--ip-permissions", json.dumps(
+    city.cli("ec2", "update-security-group-rule-descriptions-ingress", "--group-id", group["GroupId"], "--ip-permissions", json.dumps(
         [{"IpProtocol": "tcp", "FromPort": 5439, "ToPort": 5439, "IpRanges": [{"CidrIp": "203.0.113.0/24", "Description": "?"}]}]))
-    city.aws("ec2", "create-tags", "--resources", group["GroupId"], "--tags", "Key=owner,Value=mallory", "Key=more,Value=1")
+    city.cli("ec2", "create-tags", "--resources", group["GroupId"], "--tags", "Key=owner,Value=mallory", "Key=more,Value=1")
     plan = city.run("sfplan", "-no-color").out
     for text in ("0.0.0.0/0", group["GroupId"], "10.0.0.0/8", "mallory", "port = 22"):
         assert text in plan, text
@@ -141,7 +139,7 @@ def test_name_and_description_replace_the_group(city, old, new):
 
 
 def test_a_name_that_is_taken_is_refused_while_planning_saying_whose_it_is(city):
-    city.aws("ec2", "create-security-group", "--group-name", "city-sql", "--description", "x")
+    city.cli("ec2", "create-security-group", "--group-name", "city-sql", "--description", "x")
     refused = city.refuse(1, "sfplan")
     assert "security group 'city-sql' exists already" in refused.err and "adopt" in refused.err
     city.refuse(1, "sfapply", "-auto-approve")
@@ -150,17 +148,17 @@ def test_a_name_that_is_taken_is_refused_while_planning_saying_whose_it_is(city)
 
 def test_a_group_deleted_outside_is_made_again(city):
     city.apply()
-    city.aws("ec2", "delete-security-group", "--group-id", groups(city)[0]["GroupId"])
+    city.cli("ec2", "delete-security-group", "--group-id", groups(city)[0]["GroupId"])
     assert city.changes() == {"security_group.sql": "create"}
     city.apply()
     assert rules(groups(city)[0]) == RULES
-    city.aws("ec2", "delete-security-group", "--group-id", groups(city)[0]["GroupId"])
+    city.cli("ec2", "delete-security-group", "--group-id", groups(city)[0]["GroupId"])
     city.ok("sfdestroy", "-auto-approve")
 
 
 @pytest.mark.parametrize("action", ["CreateSecurityGroup", "AuthorizeSecurityGroupIngress"])
 def test_a_lost_reply_makes_nothing_twice(city, action):
-    city.wire.fault(action, "lost")
+    city.fault(action, "reset-after", times=1)
     city.apply()
     [group] = groups(city)
     assert rules(group) == RULES
@@ -169,14 +167,14 @@ def test_a_lost_reply_makes_nothing_twice(city, action):
 
 @pytest.mark.parametrize("action", ["CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "DescribeSecurityGroups"])
 def test_throttling_is_waited_out(city, action):
-    city.wire.fault(action, "throttled", times=2)
+    city.fault(action, "throttle", times=2)
     city.apply()
     assert rules(groups(city)[0]) == RULES
     assert city.changes() == {}
 
 
 def test_what_was_made_but_not_finished_is_finished_by_the_next_run(city):
-    city.wire.fault("AuthorizeSecurityGroupIngress", "denied")
+    city.fault("AuthorizeSecurityGroupIngress", "deny", times=1)
     refused = city.refuse(4, "sfapply", "-auto-approve")
     assert "not allowed" in refused.err
     [group] = groups(city)
@@ -191,29 +189,29 @@ def test_a_group_in_use_is_waited_for_and_its_user_named(city):
     city.edit("stack.yaml", ("    kind: security_group", "    kind: security_group\n    timeouts: {destroy: 4s}"))
     city.apply()
     [group] = groups(city)
-    subnet = city.aws("ec2", "describe-subnets", "--filters", f"Name=vpc-id,Values={group['VpcId']}")["Subnets"][0]["SubnetId"]
-    interface = city.aws("ec2", "create-network-interface", "--subnet-id", subnet, "--groups", group["GroupId"], "--description",
+    subnet = city.call("ec2", "describe_subnets", Filters=[{"Name": "vpc-id", "Values": [group["VpcId"]]}])["Subnets"][0]["SubnetId"]
+    interface = city.cli("ec2", "create-network-interface", "--subnet-id", subnet, "--groups", group["GroupId"], "--description",
                          "RedshiftNetworkInterface")["NetworkInterface"]["NetworkInterfaceId"]
-    mark = len(city.wire.calls)
-    city.wire.fault("DeleteSecurityGroup", "in use", times=100)
+    in_use = {"code": "DependencyViolation", "message": "resource has a dependent object"}
+    city.fault("DeleteSecurityGroup", "error", **in_use)
     city.edit("stack.yaml", ("reach the warehouse", "come in"))
     refused = city.refuse(1, "sfapply", "-auto-approve")
     assert re.search(rf"still in use by {interface} \(RedshiftNetworkInterface\)", refused.err), refused
-    assert city.wire.since(mark).count("DeleteSecurityGroup") > 1
-    city.aws("ec2", "delete-network-interface", "--network-interface-id", interface)
-    city.wire.faults[2:] = []  # it takes AWS a moment to notice
+    assert city.counts()["ec2.DeleteSecurityGroup"] > 1
+    city.cli("ec2", "delete-network-interface", "--network-interface-id", interface)
+    city.fault("DeleteSecurityGroup", "error", **in_use, times=2)  # it takes AWS a moment to notice
     city.apply()
     assert groups(city)[0]["GroupId"] != group["GroupId"]
 
 
 def test_without_a_default_vpc_one_must_be_named(city):
-    vpc = city.aws("ec2", "describe-vpcs")["Vpcs"][0]["VpcId"]
-    for subnet in city.aws("ec2", "describe-subnets", "--filters", f"Name=vpc-id,Values={vpc}")["Subnets"]:
-        city.aws("ec2", "delete-subnet", "--subnet-id", subnet["SubnetId"])
-    city.aws("ec2", "delete-vpc", "--vpc-id", vpc)
+    vpc = city.call("ec2", "describe_vpcs")["Vpcs"][0]["VpcId"]
+    for subnet in city.call("ec2", "describe_subnets", Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]:
+        city.call("ec2", "delete_subnet", SubnetId=subnet["SubnetId"])
+    city.call("ec2", "delete_vpc", VpcId=vpc)
     refused = city.refuse(1, "sfplan")
     assert "no default VPC" in refused.err and "create-default-vpc" in refused.err
-    other = city.aws("ec2", "create-vpc", "--cidr-block", "10.9.0.0/16")["Vpc"]["VpcId"]
+    other = city.cli("ec2", "create-vpc", "--cidr-block", "10.9.0.0/16")["Vpc"]["VpcId"]
     city.edit("stack.yaml", ("    ingress:", f"    aws: {{vpc: {other}}}\n    ingress:"))
     city.apply()
     assert groups(city)[0]["VpcId"] == other
@@ -231,7 +229,7 @@ def test_what_aws_would_refuse_is_an_error_of_the_plan(city, old, new, says):
     city.edit("stack.yaml", (old, new))
     refused = city.refuse(65, "sfplan")
     assert says in refused.err
-    assert not [c for c in city.wire.calls if c.startswith("Create")]
+    assert city.inventory() == {}
 
 
 def test_a_warehouse_open_to_the_world_is_warned_of(city):
@@ -241,12 +239,12 @@ def test_a_warehouse_open_to_the_world_is_warned_of(city):
 
 
 def test_an_existing_group_is_adopted_as_it_is(city):
-    made = city.aws("ec2", "create-security-group", "--group-name", "city-sql", "--description", "who may reach the warehouse")["GroupId"]
+    made = city.cli("ec2", "create-security-group", "--group-name", "city-sql", "--description", "who may reach the warehouse")["GroupId"]
     authorize(city, {"GroupId": made}, {"IpProtocol": "tcp", "FromPort": 5439, "ToPort": 5439,
                                         "IpRanges": [{"CidrIp": "203.0.113.0/24", "Description": "dashboards"}]})
     city.write("stack.yaml", STACK[:STACK.index("      - {protocol: tcp, port: 8000")].replace("tags: {owner: controller}\n", "")
                .replace("    name:", f"    adopt: {made}\n    name:"))
-    calls = city.calls_of("sfapply", "-auto-approve")
+    calls = city.actions_of("sfapply", "-auto-approve")
     assert "CreateSecurityGroup" not in calls and "AuthorizeSecurityGroupIngress" not in calls
     [group] = groups(city)
     assert group["GroupId"] == made and {t["Key"] for t in group["Tags"]} == {"sfstack:stack", "sfstack:address", "sfstack:intent"}

@@ -2,8 +2,6 @@
 
 import pytest
 
-from cloud import world, world_server  # noqa: F401 (fixtures)
-
 STACK = """stack: city
 provider: aws
 tags: {owner: controller}
@@ -26,19 +24,19 @@ SERVERLESS = "aws: {serverless: {base_rpus: 8}}"
 
 
 @pytest.fixture
-def city(world):  # noqa: F811
-    world.write("stack.yaml", STACK)
-    world.env["SF_VAR_password"] = "Correct1horse2battery"
-    return world
+def city(aws):
+    aws.write("stack.yaml", STACK)
+    aws.env["SF_VAR_password"] = "Correct1horse2battery"
+    return aws
 
 
 def halves(ws):
-    space = ws.aws("redshift-serverless", "get-namespace", "--namespace-name", "city-dw")["namespace"]
-    return space, ws.aws("redshift-serverless", "get-workgroup", "--workgroup-name", "city-dw")["workgroup"]
+    space = ws.call("redshift-serverless", "get_namespace", namespaceName="city-dw")["namespace"]
+    return space, ws.call("redshift-serverless", "get_workgroup", workgroupName="city-dw")["workgroup"]
 
 
 def tags(ws, arn):
-    return {t["key"]: t["value"] for t in ws.aws("redshift-serverless", "list-tags-for-resource", "--resource-arn", arn)["tags"]}
+    return {t["key"]: t["value"] for t in ws.call("redshift-serverless", "list_tags_for_resource", resourceArn=arn)["tags"]}
 
 
 def changing(entries):
@@ -131,8 +129,8 @@ def test_to_become_provisioned_is_another_cluster(city):
     city.edit("stack.yaml", (SERVERLESS, "aws: {node_type: ra3.large}"))
     city.apply()
     assert city.changes() == {}
-    assert city.aws("redshift", "describe-clusters")["Clusters"][0]["ClusterIdentifier"] == "city-dw"
-    assert city.aws("redshift-serverless", "list-namespaces")["namespaces"] == []
+    assert city.cli("redshift", "describe-clusters")["Clusters"][0]["ClusterIdentifier"] == "city-dw"
+    assert city.cli("redshift-serverless", "list-namespaces")["namespaces"] == []
 
 
 DRIFT = {
@@ -147,7 +145,7 @@ DRIFT = {
 def test_a_change_outside_is_seen_and_put_back(city, name):
     city.apply()
     before = halves(city)[1]
-    city.aws("redshift-serverless", "update-workgroup", "--workgroup-name", "city-dw", *DRIFT[name])
+    city.cli("redshift-serverless", "update-workgroup", "--workgroup-name", "city-dw", *DRIFT[name])
     for _ in range(3):
         halves(city)
     assert city.drift() == city.changes() == {"cluster.dw": "update"}
@@ -160,7 +158,7 @@ def test_a_change_outside_is_seen_and_put_back(city, name):
 def test_tags_that_drift_on_either_half_are_put_back(city, half):
     city.apply()
     arn = halves(city)[half][["namespaceArn", "workgroupArn"][half]]
-    city.aws("redshift-serverless", "tag-resource", "--resource-arn", arn, "--tags", "key=owner,value=mallory")
+    city.cli("redshift-serverless", "tag-resource", "--resource-arn", arn, "--tags", "key=owner,value=mallory")
     assert city.drift() == city.changes() == {"cluster.dw": "update"}
     city.apply()
     assert tags(city, arn)["owner"] == "controller" and city.changes() == {}
@@ -169,19 +167,19 @@ def test_tags_that_drift_on_either_half_are_put_back(city, half):
 def test_a_workgroup_deleted_outside_is_made_again_on_the_same_namespace(city):
     city.apply()
     space = halves(city)[0]["namespaceId"]
-    city.aws("redshift-serverless", "delete-workgroup", "--workgroup-name", "city-dw")
+    city.cli("redshift-serverless", "delete-workgroup", "--workgroup-name", "city-dw")
     for _ in range(4):
-        city.aws("redshift-serverless", "list-workgroups")
+        city.cli("redshift-serverless", "list-workgroups")
     assert city.changes() == {"cluster.dw": "update"}
     assert [action for action, _ in apply(city)] == ["CreateWorkgroup"]
     assert halves(city)[0]["namespaceId"] == space and city.changes() == {}
 
 
 def test_a_name_that_is_taken_is_refused_while_planning_saying_whose_it_is(city):
-    city.aws("redshift-serverless", "create-namespace", "--namespace-name", "city-dw")
+    city.cli("redshift-serverless", "create-namespace", "--namespace-name", "city-dw")
     assert "serverless namespace 'city-dw' exists already" in city.refuse(1, "sfplan").err
-    city.aws("redshift-serverless", "create-namespace", "--namespace-name", "elsewhere")
-    city.aws("redshift-serverless", "create-workgroup", "--namespace-name", "elsewhere", "--workgroup-name", "city-dw2")
+    city.cli("redshift-serverless", "create-namespace", "--namespace-name", "elsewhere")
+    city.cli("redshift-serverless", "create-workgroup", "--namespace-name", "elsewhere", "--workgroup-name", "city-dw2")
     city.edit("stack.yaml", ("identifier: city-dw", "identifier: city-dw2"))
     assert "on namespace 'elsewhere'" in city.refuse(1, "sfplan").err
 
