@@ -5,8 +5,10 @@
 #include "engine/core/json.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 enum { MAX_POLICY_CHARS = 6144 }; /* IAM quota for a managed policy, blanks not counted */
+enum { MAX_TAGS = 50 - 3, MAX_TAG_KEY_CHARS = 128, MAX_TAG_VALUE_CHARS = 256 };
 
 static enum sf_code bad(const char *what, const struct sf_value *v, struct sf_diags *diags, const char *why, const char *help)
 {
@@ -403,6 +405,53 @@ static enum sf_code check_trust_document(const char *what, const struct sf_value
     return check_document(&(struct policy){what, diags, true}, v);
 }
 
+static enum sf_code bad_tag(const char *what, const struct sf_pair *tag, struct sf_diags *diags, const char *why)
+{
+    struct sf_mark mark = tag->key_mark.line ? tag->key_mark : tag->value->mark;
+    return sf_diag_error(diags, "SF0221", mark, "%s: the tag '%.*s' %s", what, SF_ARG(sf_str_slice(tag->key, 0, 128)), why);
+}
+
+static size_t chars_of(struct sf_str s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+/* What IAM, S3 and Transfer Family take in keys and values; letters beyond ASCII are left to them. */
+static bool is_tag_text(struct sf_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < 0x80 && !is_word(s.p[i]) && !(s.p[i] && strchr(" .:/=+-@", s.p[i])))
+            return false;
+    return true;
+}
+
+/* AWS General Reference, "Tag naming limits and requirements". Three of the 50 tags that a thing may have are sfstack's. */
+static enum sf_code check_tags(const char *what, const struct sf_value *v, struct sf_diags *diags)
+{
+    for (size_t i = 0; v->type == SF_V_MAP && i < v->map.n; i++) {
+        const struct sf_pair *tag = &v->map.pairs[i];
+        struct sf_str text = tag->value->type == SF_V_STRING ? tag->value->s : SF_STR_NONE;
+        if (strncasecmp(tag->key.p, "sfstack:", 8) == 0 || strncasecmp(tag->key.p, "aws:", 4) == 0)
+            return bad_tag(what, tag, diags, "cannot be set: its prefix is reserved");
+        if (!tag->key.n || chars_of(tag->key) > MAX_TAG_KEY_CHARS)
+            return bad_tag(what, tag, diags, "has not 1 to 128 characters");
+        if (chars_of(text) > MAX_TAG_VALUE_CHARS)
+            return bad_tag(what, tag, diags, "has a value of more than 256 characters");
+        if (!is_tag_text(tag->key) || !is_tag_text(text)) {
+            bad_tag(what, tag, diags, "has a character that AWS refuses");
+            sf_diag_help(diags, "letters, digits, blanks and _.:/=+-@ are allowed, in the value too");
+            return SF_E_CONFIG;
+        }
+    }
+    if (v->type == SF_V_MAP && v->map.n > MAX_TAGS)
+        return sf_diag_error(diags, "SF0223", v->mark, "%s: more than %d; with sfstack's own three they are AWS's limit of 50",
+                             what, MAX_TAGS);
+    return SF_OK;
+}
+
 typedef enum sf_code check_fn(const char *what, const struct sf_value *v, struct sf_diags *diags);
 
 static const struct {
@@ -421,6 +470,7 @@ static const struct {
     {"policy_document", check_policy_document, false},
     {"port", check_port, false},
     {"sql_name", check_sql_name, true},
+    {"tags", check_tags, false},
     {"trust_document", check_trust_document, false},
     {"user_name", check_user_name, true},
 };

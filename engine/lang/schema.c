@@ -382,10 +382,14 @@ static enum sf_code type_map(const struct typer *t, const struct sf_attr *attr, 
     const struct sf_attr *of = attr->of ? attr->of : &any;
     struct sf_value *v = copy_items(t, raw);
     enum sf_code rc = SF_OK;
+    v->map.n = 0;
     for (size_t i = 0; i < raw->map.n; i++) {
         struct place here = {.up = place, .name = raw->map.pairs[i].key.p};
-        enum sf_code one = type_value(t, of, &here, raw->map.pairs[i].value, &v->map.pairs[i].value);
+        struct sf_pair *pair = &v->map.pairs[v->map.n];
+        *pair = raw->map.pairs[i];
+        enum sf_code one = type_value(t, of, &here, raw->map.pairs[i].value, &pair->value);
         rc = one ? one : rc;
+        v->map.n += of->type != SF_T_STRING || pair->value->type != SF_V_NULL; /* null: as if it were not there */
     }
     *out = v;
     return rc;

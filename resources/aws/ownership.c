@@ -35,6 +35,27 @@ static struct sf_str mark_text(struct sf_arena *arena, struct sf_str text)
     return copy;
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* A mark for people to read: what mark_text() made of `bucket.x["a"]`. Only what prints is put back: anybody may write tags. */
+static struct sf_str text_of_mark(struct sf_arena *arena, struct sf_str mark)
+{
+    struct sf_buf text = SF_BUF(1024);
+    for (size_t i = 0; i < mark.n; i++) {
+        bool is_coded = mark.p[i] == '=' && mark.n - i > 2 && hex_digit(mark.p[i + 1]) >= 0 && hex_digit(mark.p[i + 2]) >= 0;
+        int c = is_coded ? hex_digit(mark.p[i + 1]) * 16 + hex_digit(mark.p[i + 2]) : mark.p[i];
+        is_coded = is_coded && c >= ' ' && c < 127;
+        sf_buf_addc(&text, is_coded ? (char)c : mark.p[i]);
+        i += is_coded ? 2 : 0;
+    }
+    struct sf_str copy = sf_str_dup(arena, sf_buf_str(&text));
+    sf_buf_free(&text);
+    return copy;
+}
+
 static struct sf_str stack_mark(const struct sf_op *op)
 {
     return mark_text(op->arena, sf_str_fmt(op->arena, "%.*s/%.*s", SF_ARG(op->site->stack), SF_ARG(op->site->lineage)));
@@ -124,10 +145,12 @@ static enum sf_code fail_foreign(struct sf_op *op, const char *what, const struc
         sf_hint(err, "choose another name, or take it over as it is with `adopt: ID`");
         return SF_E_CONFLICT;
     }
-    sf_fail(err, SF_E_CONFLICT, "%s belongs to stack '%.*s' (%.*s)", what, SF_ARG(stack), SF_ARG(address));
+    sf_fail(err, SF_E_CONFLICT, "%s belongs to stack '%.*s' (%.*s)", what, SF_ARG(stack), SF_ARG(text_of_mark(op->arena, address)));
     if (sf_str_starts(stack, mark_text(op->arena, sf_str_fmt(op->arena, "%.*s/", SF_ARG(op->site->stack)))))
-        sf_hint(err, "it was made under an earlier state of this stack: put that state.db back (state.db.backup lies beside it), "
-                     "or choose another name");
+        sf_hint(
+            err,
+            "it was made under an earlier state of this stack: put that state.db back (state.db.backup lies beside it); if it is "
+            "lost, take the tag 'sfstack:stack' off by hand and write `adopt: ID`, or choose another name");
     else
         sf_hint(err, "choose another name, or let that stack give it up with `sfdestroy`");
     return SF_E_CONFLICT;
@@ -146,7 +169,7 @@ enum sf_code sf_aws_check_owner(struct sf_op *op, const char *what, const struct
     if (op->self->id.n && !is_making && !op->is_adopting) /* state knows it: another address is what it was called before `moved` */
         return SF_OK;
     if (!sf_str_eq(address, mark_text(op->arena, op->self->address))) {
-        sf_fail(err, SF_E_CONFLICT, "%s is '%.*s' of this stack already", what, SF_ARG(address));
+        sf_fail(err, SF_E_CONFLICT, "%s is '%.*s' of this stack already", what, SF_ARG(text_of_mark(op->arena, address)));
         sf_hint(err, "give the two different names, or rename the resource with `moved`");
         return SF_E_CONFLICT;
     }

@@ -98,6 +98,7 @@ static void the_schema_types_and_never_yaml(void **state)
         {{.type = SF_T_LIST, .of = &text}, "a", "!must be a list, not 'a'"},
         {{.type = SF_T_LIST, .of = &text, .max_items = 1}, "[a, b]", "!more than 1 items"},
         {{.type = SF_T_MAP, .of = &text}, "{a: 1, b: no}", "{\"a\":\"1\",\"b\":\"no\"}"},
+        {{.type = SF_T_MAP, .of = &text}, "{a: ~, b: x}", "{\"b\":\"x\"}"},
         {{.type = SF_T_MAP, .of = &number}, "{a: {b: 1}}", "!x.a: must be a whole number, not a map"},
         {{.type = SF_T_LIST, .of = &rule},
          "[{port: 22, from: [10.0.0.0/8]}]",
@@ -127,6 +128,37 @@ static void ranges_and_enums_hold(void **state)
     };
     (void)state;
     check_typing(cases, SF_COUNT(cases));
+}
+
+static void tags_are_what_aws_takes(void **state)
+{
+    static const struct typing cases[] = {
+        {{.type = SF_T_MAP, .of = &text, .check = "tags"},
+         "{Owner: \"\", a b: \"\xc3\xa4 +-=._:/@\"}",
+         "{\"Owner\":\"\",\"a b\":\"\xc3\xa4 +-=._:/@\"}"},
+        {{.type = SF_T_MAP, .of = &text, .check = "tags"}, "{\"\": x}", "!has not 1 to 128 characters"},
+        {{.type = SF_T_MAP, .of = &text, .check = "tags"}, "{\"sfstack:stack\": x}", "!its prefix is reserved"},
+        {{.type = SF_T_MAP, .of = &text, .check = "tags"}, "{\"AWS:x\": x}", "!its prefix is reserved"},
+        {{.type = SF_T_MAP, .of = &text, .check = "tags"}, "{a: \"b, c\"}", "!a character that AWS refuses"},
+        {{.type = SF_T_MAP, .of = &text, .check = "tags"}, "{a: \"b\\tc\"}", "!a character that AWS refuses"},
+    };
+    (void)state;
+    check_typing(cases, SF_COUNT(cases));
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_diags *diags = sf_diags_new(arena);
+    struct sf_value *tags = sf_value_map(arena), *one = sf_value_map(arena);
+    char longest[257];
+    memset(longest, 'a', sizeof(longest));
+    sf_map_add(arena, one, (struct sf_str){longest, 128}, sf_value_str(arena, (struct sf_str){longest, 256}));
+    assert_int_equal(sf_check_run("tags", "x", one, diags), SF_OK);
+    sf_map_add(arena, one, SF_STR("k"), sf_value_str(arena, (struct sf_str){longest, 257}));
+    assert_int_equal(sf_check_run("tags", "x", one, diags), SF_E_CONFIG);
+    for (int i = 0; i < 47; i++)
+        sf_map_add(arena, tags, sf_str_fmt(arena, "k%d", i), sf_value_str(arena, SF_STR("v")));
+    assert_int_equal(sf_check_run("tags", "x", tags, diags), SF_OK);
+    sf_map_add(arena, tags, SF_STR("more"), sf_value_str(arena, SF_STR("v")));
+    assert_int_equal(sf_check_run("tags", "x", tags, diags), SF_E_CONFIG);
+    sf_arena_free(arena);
 }
 
 static void names_follow_the_rules_of_their_service(void **state)
@@ -400,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_schema_types_and_never_yaml),
         cmocka_unit_test(ranges_and_enums_hold),
+        cmocka_unit_test(tags_are_what_aws_takes),
         cmocka_unit_test(names_follow_the_rules_of_their_service),
         cmocka_unit_test(policy_documents_follow_iams_grammar),
         cmocka_unit_test(an_unknown_part_of_a_policy_is_passed_over),
