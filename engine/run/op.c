@@ -223,6 +223,5 @@ void sf_op_warn(struct sf_op *op, const char *fmt, ...)
 
 bool sf_op_is_cancelled(const struct sf_op *op)
 {
-    (void)op;
-    return sf_sched_cancel_level() > 1;
+    return sf_sched_cancel_level() > (op->is_planning ? 0 : 1); /* a plan changes nothing, so it ends at once */
 }

@@ -7,6 +7,7 @@
 #include "engine/kind.h"
 #include "resources/data/conform/cache.h"
 #include "resources/data/data_file.h"
+#include "resources/data/source/live.h"
 
 #include <stdio.h>
 
@@ -19,7 +20,7 @@ static enum sf_code fail_source(const struct sf_value *at, struct sf_err *err, c
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     sf_fail(err, SF_E_CONFIG, "source: %s", what);
-    sf_hint(err, "write {sample: {rows: 776841, seed: 1}} or {file: rows.csv}");
+    sf_hint(err, "write {datasf: bpnb-jwfb}, {url: ADDRESS}, {file: rows.csv} or {sample: {rows: 776841, seed: 1}}");
     if (err)
         err->where = at->mark;
     return SF_E_CONFIG;
@@ -74,23 +75,23 @@ static enum sf_code read_file(struct sf_op *op, const struct sf_value *source, s
     return SF_OK;
 }
 
-/* Which one source it is; `spec` holds a sample's. */
-static enum sf_code read_source(struct sf_op *op, const struct sf_value *source, struct sf_sample_spec *spec,
-                                struct sf_conform_source *out, struct sf_err *err)
+/* Which one source it is; `spec` holds a sample's. What is fetched is fetched here. */
+static enum sf_code read_source(struct sf_op *op, const struct sf_value *source, const struct sf_rules *rules,
+                                struct sf_sample_spec *spec, struct sf_conform_source *out, struct sf_err *err)
 {
     *out = (struct sf_conform_source){.sample = NULL};
     if (source->type != SF_V_MAP)
         return fail_source(source, err, "must be a map, not a %s", sf_value_type_name(source->type));
+    if (sf_live_is_source(source))
+        return sf_live_fetch(op, source, rules, out, err);
     const struct sf_value *sample = sf_map_getz(source, "sample"), *file = sf_map_getz(source, "file");
     for (size_t i = 0; i < source->map.n; i++) {
         struct sf_str key = source->map.pairs[i].key;
-        if (sf_str_is(key, "datasf") || sf_str_is(key, "url"))
-            return fail_source(source, err, "'%.*s' comes later; fetch rows.csv yourself and say {file: rows.csv}", SF_ARG(key));
         if (!sf_str_is(key, "sample") && !sf_str_is(key, "file") && !(file && sf_str_is(key, "ends_with_newline")))
             return fail_source(source, err, "unknown key '%.*s'", SF_ARG(key));
     }
     if (!sample == !file)
-        return fail_source(source, err, "name one source: sample or file");
+        return fail_source(source, err, "name one source: datasf, url, file or sample");
     if (file)
         return read_file(op, source, out, err);
     out->sample = spec;
@@ -107,15 +108,23 @@ static void show_progress(void *ctx, const char *what, uint64_t done)
     sf_op_progress(ctx, "conforming: %llu %s", (unsigned long long)done, what);
 }
 
-static enum sf_code read_rules(struct sf_op *op, struct sf_str name, const struct sf_rules **rules, struct sf_err *err)
+static enum sf_code read_rules(struct sf_op *op, const struct sf_value *want, const struct sf_rules **rules, struct sf_err *err)
 {
+    static const char *const contracts[] = {
+        [SF_CONTRACT_FREEZE] = "freeze", [SF_CONTRACT_EVOLVE] = "evolve", [SF_CONTRACT_DISCARD_ROW] = "discard_row"};
+    struct sf_str name = sf_map_str(want, DATASET_CONFORM), contract = sf_map_str(want, DATASET_SCHEMA_CONTRACT);
     const char *path;
     struct sf_str text;
     const struct sf_value *root;
     enum sf_code rc = sf_data_file_read(op, "rule file", name, &path, &text, err);
     if (!rc)
         rc = sf_data_file_parse(op, "rule file", path, text, &root, err);
-    return rc ? rc : sf_rules_read(op->arena, root, rules, err);
+    if (!rc)
+        rc = sf_rules_read(op->arena, root, rules, err);
+    for (size_t i = 0; !rc && i < SF_COUNT(contracts); i++)
+        if (sf_str_is(contract, contracts[i]))
+            *rules = sf_rules_under(op->arena, *rules, (enum sf_contract)i);
+    return rc;
 }
 
 static void set_attributes(struct sf_op *op, const struct sf_value *summary, bool is_sample, struct sf_value *want)
@@ -148,14 +157,16 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
     struct sf_conform_source from;
     const struct sf_rules *rules;
     const struct sf_value *summary;
-    enum sf_code rc = read_source(op, source, &spec, &from, err);
-    if (rc)
-        return rc;
     struct sf_conform_options options = {
         .cache_dir = op->site->cache_dir, .is_cancelled = is_cancelled, .progress = show_progress, .ctx = op};
-    rc = read_rules(op, sf_map_str(want, DATASET_CONFORM), &rules, err);
+    enum sf_code rc = read_rules(op, want, &rules, err);
     if (!rc)
-        rc = sf_conform_cached(op->arena, rules, &from, &options, &summary, err);
+        rc = read_source(op, source, rules, &spec, &from, err);
+    if (rc)
+        return rc;
+    rc = sf_conform_cached(op->arena, rules, &from, &options, &summary, err);
+    if (rc == SF_E_DATA && sf_live_is_source(source))
+        sf_live_forget(op, source); /* it may come whole the next time */
     if (rc) {
         if (err)
             err->where =

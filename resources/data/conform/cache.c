@@ -240,6 +240,10 @@ enum sf_code sf_conform_cached(struct sf_arena *arena, const struct sf_rules *ru
             sf_str_fmt(arena, "sample %s rows %llu seed %llu week %u", sf_sample_version, (unsigned long long)source->sample->rows,
                        (unsigned long long)source->sample->seed, (unsigned)source->sample->as_of);
         id = sf_str_slice(sf_sha256_hex(arena, spec), 0, 16);
+    } else if (is_id(source->id)) {
+        id = source->id;
+        if (stat(source->path, &st) != 0)
+            return sf_fail_errno(err, SF_E_IO, "cannot read source file '%s'", source->path);
     } else {
         rc = identify_file(arena, options->cache_dir, source->path, &st, &id, err);
         if (rc)

@@ -10,6 +10,7 @@
 struct sf_conform_source {
     const struct sf_sample_spec *sample; /* NULL: a file */
     const char *path;
+    struct sf_str id; /* 16 hex digits, of the content, where they are known; else empty */
     bool needs_final_newline;
 };
 

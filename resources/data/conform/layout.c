@@ -75,12 +75,18 @@ enum sf_code sf_layout_read(struct sf_arena *arena, const struct sf_rules *rules
     *l = (struct sf_layout){.rules = rules, .n_fields = header->n_fields};
     for (size_t i = 0; i < rules->n_columns; i++)
         l->place[i] = -1;
+    l->unknown = SF_NEW_ARRAY(arena, header->n_fields, size_t);
     for (size_t i = 0; i < header->n_fields; i++) {
         struct sf_str raw = sf_csv_raw(header, i);
         struct sf_str name = sf_text_trim(sf_csv_value(raw, sf_arena_alloc(arena, raw.n + 1)));
         int column = find_by_name(rules, name);
-        if (column < 0)
+        bool is_page = name.n && name.p[0] == '<';
+        if (column < 0 && (rules->contract == SF_CONTRACT_FREEZE || is_page))
             return fail_unknown(rules, header, i, name, err);
+        if (column < 0) {
+            l->unknown[l->n_unknown++] = i;
+            continue;
+        }
         if (l->place[column] >= 0) {
             sf_csv_fail_field(header, i, err, "column '%.*s' is there twice", SF_ARG(sf_str_slice(name, 0, 60)));
             sf_hint(err, "one of the two must go: they could hold different values");

@@ -177,6 +177,16 @@ static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record 
     return SF_E_DATA;
 }
 
+static bool has_unknown_value(const struct sf_parser *p, const struct sf_csv_record *r)
+{
+    for (size_t i = 0; i < p->layout->n_unknown; i++) {
+        struct sf_str raw = sf_str_trim(sf_csv_raw(r, p->layout->unknown[i]));
+        if (raw.n > 0 && !sf_str_is(raw, "\"\""))
+            return true;
+    }
+    return false;
+}
+
 static enum sf_code take_row(struct sf_parser *p, const struct sf_csv_record *r, struct sf_err *err)
 {
     const struct sf_rules *rules = p->layout->rules;
@@ -189,9 +199,11 @@ static enum sf_code take_row(struct sf_parser *p, const struct sf_csv_record *r,
     p->n_rows++;
 
     size_t bad_column = 0;
-    const char *problem = NULL;
+    const char *problem = rules->contract == SF_CONTRACT_DISCARD_ROW && has_unknown_value(p, r)
+                              ? "has a value in a column that the rules do not know"
+                              : NULL;
     int year = read_year(value_of(p, r, rules->year_column));
-    if (year < rules->min_year || year > rules->max_year) {
+    if (!problem && (year < rules->min_year || year > rules->max_year)) {
         bad_column = rules->year_column;
         problem = "is not a fiscal year in range";
     }

@@ -16,6 +16,8 @@ enum { SF_REJECTS_MAX_BYTES = 32 * 1024 * 1024 }; /* a worker; beyond it rejecte
 struct sf_layout {
     const struct sf_rules *rules;
     size_t n_fields;
+    size_t *unknown; /* fields of columns that the rules do not know: none under freeze */
+    size_t n_unknown;
     int place[SF_RULES_MAX_COLUMNS]; /* of each column of the rules; -1: not in the file */
     bool is_contiguous[SF_RULES_MAX_DIMENSIONS];
     size_t first[SF_RULES_MAX_DIMENSIONS], last[SF_RULES_MAX_DIMENSIONS];

@@ -360,3 +360,15 @@ enum sf_code sf_rules_read(struct sf_arena *arena, const struct sf_value *root, 
     *out = r.rules;
     return SF_OK;
 }
+
+const struct sf_rules *sf_rules_under(struct sf_arena *arena, const struct sf_rules *rules, enum sf_contract contract)
+{
+    if (contract == rules->contract)
+        return rules;
+    struct sf_rules *other = SF_NEW(arena, struct sf_rules);
+    *other = *rules;
+    other->contract = contract;
+    struct sf_str both = sf_str_fmt(arena, "contract %d\n%.*s", (int)contract, SF_ARG(rules->hash));
+    other->hash = sf_str_slice(sf_sha256_hex(arena, both), 0, 16);
+    return other;
+}

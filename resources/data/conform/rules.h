@@ -53,7 +53,15 @@ struct sf_rule_dimension {
     size_t n_columns;
 };
 
+/* What becomes of a source with columns that the rules do not know (the kind dataset's schema_contract). */
+enum sf_contract {
+    SF_CONTRACT_FREEZE,      /* refused */
+    SF_CONTRACT_EVOLVE,      /* those columns are left out */
+    SF_CONTRACT_DISCARD_ROW, /* left out as long as they are empty: a row with a value in one of them is rejected */
+};
+
 struct sf_rules {
+    enum sf_contract contract;
     struct sf_rule_column columns[SF_RULES_MAX_COLUMNS];
     size_t n_columns;
     struct sf_rule_dimension dimensions[SF_RULES_MAX_DIMENSIONS];
@@ -77,8 +85,10 @@ struct sf_rules {
     struct sf_str hash; /* 16 hex digits over the rules' meaning and SF_CONFORM_VERSION: comments do not count */
 };
 
-/* Reads a parsed rule file. SF_E_CONFIG with err->where. The result lives in the arena, as must `root`. */
+/* Reads a parsed rule file; the contract is freeze. SF_E_CONFIG with err->where. The result lives in the arena, as must `root`. */
 enum sf_code sf_rules_read(struct sf_arena *arena, const struct sf_value *root, const struct sf_rules **out,
                            struct sf_err *err) SF_MUST_CHECK;
+/* The same rules under another contract. */
+const struct sf_rules *sf_rules_under(struct sf_arena *arena, const struct sf_rules *rules, enum sf_contract contract);
 
 #endif
