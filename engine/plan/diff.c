@@ -254,7 +254,7 @@ static void plan_new(struct sf_graph *graph, struct sf_node *node, bool is_repla
 
 static void find_drift(struct sf_graph *graph, struct sf_node *node)
 {
-    if (node->seen != SF_SEEN_PRESENT)
+    if (node->seen != SF_SEEN_PRESENT || node->recorded->is_incomplete) /* what is not finished was not changed by anybody */
         return;
     node->drift = SF_NEW_ARRAY(graph->arena, node->schema->n_attrs, struct sf_change);
     for (size_t i = 0; i < node->schema->n_attrs; i++) {
@@ -491,12 +491,12 @@ static void decide_existing(struct sf_graph *graph, struct sf_node *node)
     } else if (node->n_changes && !can_update) {
         node->action = SF_REPLACE;
         node->reason = SF_REASON_CANNOT_UPDATE;
-    } else if (node->n_changes) {
-        node->action = SF_UPDATE;
-        node->reason = SF_REASON_CHANGED;
     } else if (node->recorded->is_incomplete) {
         node->action = can_update ? SF_UPDATE : SF_REPLACE;
         node->reason = SF_REASON_INCOMPLETE;
+    } else if (node->n_changes) {
+        node->action = SF_UPDATE;
+        node->reason = SF_REASON_CHANGED;
     } else if (severing && node->driver->update) {
         node->action = SF_UPDATE;
         node->reason = SF_REASON_SEVERED;

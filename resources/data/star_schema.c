@@ -202,6 +202,21 @@ static enum sf_code create_star(struct sf_op *op, const struct sf_value *want, s
     return make(op, &call, want, &catalog, "CREATE SCHEMA", out, err);
 }
 
+/* Whose a schema is can be seen once there is a cluster; one that does not answer is left to create(), and so is a schema of ours,
+ * which may be on its way out under another address. */
+static enum sf_code preflight_star(struct sf_op *op, const struct sf_value *want, struct sf_err *err)
+{
+    struct star_call call = {0};
+    struct sf_star_catalog catalog;
+    struct sf_err ignored;
+    enum sf_code rc = open_call(op, want, &call, err);
+    if (rc || !call.cluster->id.n || !call.site.schema.n)
+        return rc;
+    if (ask_catalog(op, &call, NULL, &catalog, &ignored) || !catalog.has_schema || is_ours(op, catalog.schema_comment))
+        return SF_OK;
+    return refuse_foreign(&call, catalog.schema_comment, err);
+}
+
 static enum sf_code update_star(struct sf_op *op, struct sf_str id, const struct sf_value *have, const struct sf_value *want,
                                 struct sf_outcome *out, struct sf_err *err)
 {
@@ -298,5 +313,6 @@ const struct sf_driver sf_driver_data_star_schema = {
     .create = create_star,
     .update = update_star,
     .destroy = destroy_star,
+    .preflight = preflight_star,
     .derive = derive_star,
 };

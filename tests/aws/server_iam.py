@@ -124,7 +124,9 @@ def update_role(call):
 @handles("iam", "AttachRolePolicy")
 def attach_role_policy(call):
     role = role_named(call)
-    if role and call.params["PolicyArn"] not in role.managed_policies:
+    if role and call.params["PolicyArn"] in role.managed_policies:
+        return {}  # moto would count it twice, and then never let the policy go
+    if role:
         call.check_quota("attachments", len(role.managed_policies), "LimitExceeded", 409)
     return call.pass_on()
 
