@@ -2,15 +2,16 @@
 
 import contextlib
 import gzip
-import json
+import http.server
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from conftest import IS_SANITIZED, Workspace, wait_until
+from conftest import IS_SANITIZED, Sample, Workspace, wait_until
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import soda  # noqa: E402
@@ -515,3 +516,50 @@ def test_a_redirect_is_followed(live, portal, text, expected):
 def test_a_url_in_the_wrong_encoding_is_refused_with_its_place(live, portal, text):
     live.source(f"{{url: {portal.put_file('rows.csv', text.encode('utf-8')[:5000].replace(b'General', b'G' + bytes([0xe9]) + b'n'))}}}")
     assert "line" in live.refuse(1, "sfplan").err
+
+
+# --- what stands between ---
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    def do_CONNECT(self):
+        self.server.asked.append((self.path, dict(self.headers)))
+        self.send_error(407)
+
+    def log_message(self, *_args):
+        pass
+
+
+def test_a_proxy_that_refuses_is_named_and_sees_no_token(live):
+    with http.server.HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        proxy.asked = []
+        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        live.env.update(SF_DATASF_HOSTS="data.example.org", SF_APP_TOKEN="good", HTTPS_PROXY=f"http://127.0.0.1:{proxy.server_port}")
+        result = live.refuse(1, "sfplan")
+        proxy.shutdown()
+        thread.join()
+    assert "cannot reach 'data.example.org'" in result.err and "407" in result.err and "source={file: rows.csv}" in result.err
+    assert proxy.asked and all(path == "data.example.org:443" and "X-App-Token" not in headers for path, headers in proxy.asked)
+
+
+# --- the flagship ---
+
+def test_the_flagship_loads_the_live_table_to_the_cent(ws1, portal, installed, tmp_path):
+    ws1.flagship()
+    del ws1.env["SF_VAR_source"]
+    ws1.env["SF_DATASF_HOSTS"] = portal.origin
+    road = ["-var-file", f"{ws1.share}/stacks/live.yaml"]
+    week = Sample(installed, tmp_path, 5000)
+    with open(week.csv, encoding="utf-8") as file:
+        portal.publish(TABLE, file.read())
+    plan = ws1.ok("sfplan", *road)
+    assert "SAMPLE DATA" not in plan
+    applied = ws1.apply(*road)
+    assert "SAMPLE DATA" not in applied
+    assert ws1.totals() == week.totals()
+    portal.forget()
+    assert ws1.changes(*road) == {}
+    assert portal.asked() == [f"GET /{META}"]
+    portal.publish(TABLE, renamed(portal.tables[TABLE].page(5000, 0), "fund_code", "fund_number"), updated_at=1790600000)
+    ws1.refuse(1, "sfapply", "-auto-approve", *road)
+    assert ws1.totals() == week.totals()

@@ -172,7 +172,7 @@ static size_t skip(const struct sf_meter *m, struct sf_str bytes, size_t i)
 static enum sf_code take_header_byte(struct sf_meter *m, char c, struct sf_err *err)
 {
     bool is_line_end = c == '\n' || c == '\r';
-    if (!m->has_record && !is_line_end && c != ' ' && c != '\t') {
+    if (!is_line_end && c != ' ' && c != '\t' && sf_str_trim(sf_buf_str(&m->candidate)).n == 0) {
         enum sf_code rc = check_first_byte(c, err);
         if (rc)
             return rc;
