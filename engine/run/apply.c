@@ -456,7 +456,9 @@ static enum sf_step_result finish(void *ctx, struct sf_task *task)
             events->step_retries(events->ctx, step);
         return SF_STEP_PARK;
     }
-    if (step->rc == SF_E_UNAVAILABLE && step->lost) /* nobody has said yet whether it was made */
+    /* Nobody has said yet whether it was made, be it that who would know was down, or would not say, or that a signal came first:
+     * only a name that is somebody else's settles it. */
+    if (step->rc && step->lost && step->rc != SF_E_CONFLICT)
         step->rc = step->err->code = SF_E_UNKNOWN;
     if (step->rc) {
         sf_context(step->err, "%s '%.*s'", sf_verb_name(step->verb), SF_ARG(step->node->address));

@@ -232,6 +232,16 @@ def test_what_was_made_but_not_finished_is_finished_by_the_next_run(city):
     assert city.changes() == {}
 
 
+@pytest.mark.parametrize("rule", [{"fault": "deny"}, {"fault": "error", "code": "InvalidRequestException", "status": 400},
+                                  {"fault": "expired-token"}])
+def test_a_server_whose_fate_could_not_be_looked_up_is_not_made_twice(city, rule):
+    city.faults([{"action": "CreateServer", "fault": "reset-after", "times": 1}, {"action": "ListServers", **rule}])
+    assert city.run("sfapply", "-auto-approve").code == 6
+    city.faults([])
+    city.apply()
+    assert len(city.inventory()["transfer server"]) == 1
+
+
 def test_a_lost_delete_is_no_error(city):
     city.apply()
     city.fault("DeleteServer", "reset-after", times=1)
