@@ -1,7 +1,7 @@
 """`make bench`: what sfstack costs on this machine, whole processes from outside: wall seconds (median of several runs) and peak
 memory. Nothing here passes or fails; figures of one run may be compared with each other, not with another machine's.
 
-usage: bench.py [scale|flagship|aws]...      default: all
+usage: bench.py [scale|flagship|aws|conform]...      default: all
 Needs no network. Leaves nothing behind.
 """
 
@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import aws
+import conform
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
@@ -113,7 +114,7 @@ def flagship():
 
 
 def main():
-    parts = {"scale": scale, "flagship": flagship, "aws": aws.main}
+    parts = {"scale": scale, "flagship": flagship, "aws": aws.main, "conform": conform.main}
     wanted = sys.argv[1:] or list(parts)
     print(f"{'':<58} {'min':>8} {'median':>8} {'max':>8}   {'peak':>8}")
     for name in wanted:

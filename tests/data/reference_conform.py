@@ -122,9 +122,36 @@ def line(values):
     return out.getvalue()
 
 
+def digest_of(n, total):
+    return hashlib.sha256(f"{n}:{total % 2 ** 64}".encode()).hexdigest()[:16]
+
+
 def digest(lines):
-    total = sum(hash60(text.encode()) for text in lines) % 2 ** 64
-    return hashlib.sha256(f"{len(lines)}:{total}".encode()).hexdigest()[:16]
+    return digest_of(len(lines), sum(hash60(text.encode()) for text in lines))
+
+
+def horner(numbers):
+    total = 0
+    for number in numbers:
+        total = total * 11400714819323198485 + number
+    return 2 * total + 1
+
+
+def year_digest(lines):
+    """Of fact lines: the key is a hash already, and is multiplied with all the rest."""
+    total = 0
+    for text in lines:
+        key, *others, amount = text.split(",")
+        total += int(key) * horner([int(v) for v in others] + [cents(amount)])
+    return digest_of(len(lines), total)
+
+
+def alias_digest(lines):
+    total = 0
+    for dimension, level, member, year, code, name, count, amount in csv.reader(lines, strict=True):
+        key = hash60(b"".join(part(p) for p in (dimension, level, member, code, name)))
+        total += key * horner([int(year), int(count), cents(amount)])
+    return digest_of(len(lines), total)
 
 
 class Conformed:

@@ -74,14 +74,15 @@ def test_every_table_and_year_is_what_the_contract_says(plain):
         have = lines(out, summary["tables"][name])
         assert have[0].split(",") == summary["tables"][name]["columns"]
         assert have[1:] == want, name
-        assert summary["tables"][name]["digest"] == reference.digest(want)
+        digest = reference.alias_digest if name == "code_alias" else reference.digest
+        assert summary["tables"][name]["digest"] == digest(want)
     assert set(summary["years"]) == {str(year) for year in expected.years}
     for year, want in expected.years.items():
         entry = summary["years"][str(year)]
         have = lines(out, entry)
         assert have[0].split(",") == summary["fact_columns"]
         assert sorted(have[1:]) == sorted(want), year
-        assert entry["digest"] == reference.digest(want)
+        assert entry["digest"] == reference.year_digest(want)
         assert entry["rows"] == len(want)
         for side in reference.SIDES:
             assert [entry[side.lower() + "_rows"], entry[side.lower() + "_cents"]] == expected.totals[year, side]
@@ -166,7 +167,7 @@ def test_older_layouts_conform_like_the_reference(tmp_path, layout):
     for name, want in expected.tables.items():
         assert lines(out, summary["tables"][name])[1:] == want, name
     for year, want in expected.years.items():
-        assert summary["years"][str(year)]["digest"] == reference.digest(want)
+        assert summary["years"][str(year)]["digest"] == reference.year_digest(want)
 
 
 def test_gzip_gives_the_same_files_and_a_cut_off_one_is_refused(plain, tmp_path):
@@ -198,7 +199,7 @@ def test_bad_values_are_rejected_row_by_row_as_the_reference_says(plain, tmp_pat
     assert [(int(r["line"]) - 2, r["column"]) for r in listed] == expected.rejected
     assert [next(csv.reader([r["row"]])) for r in listed] == [rows[n + 1] for n, _ in expected.rejected]
     for year, want in expected.years.items():
-        assert summary["years"][str(year)]["digest"] == reference.digest(want)
+        assert summary["years"][str(year)]["digest"] == reference.year_digest(want)
 
 
 HEADER = ",".join(reference.SOURCE) + "\n"

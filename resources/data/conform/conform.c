@@ -15,6 +15,7 @@ struct worker {
     size_t number;
     struct sf_parser parser;
     struct sf_csv_chunk chunk;
+    struct sf_year_scratch scratch;
     struct sf_arena *arena;
     struct sf_err err;
     enum sf_code rc;
@@ -96,13 +97,14 @@ static void write_years(struct worker *w)
 {
     struct run *run = w->run;
     uint64_t done = 0;
+    sf_csv_chunk_free(&w->chunk);
     while (!atomic_load(&run->stop)) {
         size_t task = atomic_fetch_add(&run->next_task, 1);
         if (task >= run->n_years)
             return;
         enum sf_code rc = is_cancelled(w, "fiscal years written", done++) ? cancel(&w->err) : SF_OK;
         if (!rc)
-            rc = sf_year_write(&run->year_input, task, w->arena, &run->years[task], &w->err);
+            rc = sf_year_write(&run->year_input, task, &w->scratch, w->arena, &run->years[task], &w->err);
         for (size_t i = 0; i < run->n_workers; i++)
             sf_rows_drop(&run->workers[i].parser.rows, task);
         if (rc)
@@ -362,6 +364,7 @@ static void close_run(struct run *run)
         if (run->workers[i].parser.arena)
             sf_parser_close(&run->workers[i].parser);
         sf_csv_chunk_free(&run->workers[i].chunk);
+        sf_year_scratch_free(&run->workers[i].scratch);
         sf_arena_free(run->workers[i].arena);
     }
     sf_rows_pool_close(&run->pool);

@@ -12,7 +12,7 @@
 enum {
     SF_CONFORM_MAX_THREADS = 16,
     SF_CONFORM_SHOWN_REJECTS = 5,
-    SF_CONFORM_MEMORY_BYTES = 40 * 1024 * 1024, /* of rows, before they spill */
+    SF_CONFORM_MEMORY_BYTES = 24 * 1024 * 1024, /* of rows, before they spill */
 };
 
 struct sf_conform_options {

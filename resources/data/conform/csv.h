@@ -1,8 +1,9 @@
 /* The CSV engine: RFC 4180, streaming, in bounded memory.
  *
  * Three steps, so that the slow part can run on all cores. A splitter cuts a byte stream into chunks of whole records (one
- * caller at a time; quoted line ends are no cut). sf_csv_index() finds every separator of one chunk and refuses what is
- * malformed (any number of chunks at once). A record is then a row of views into its chunk: nothing is copied.
+ * caller at a time; quoted line ends are no cut): it finds every separator by the way, unless something is odd. Then
+ * sf_csv_index() looks again and refuses what is malformed (any number of chunks at once). A record is a row of views into its
+ * chunk: nothing is copied.
  *
  * What is accepted means what PostgreSQL's COPY ... CSV makes of it, but for one thing: a quote inside an unquoted field is a
  * character like any other (37.8"N), where COPY drops it. Accepted: LF, CRLF or CR, the same throughout the file; a UTF-8 byte
@@ -38,6 +39,10 @@ struct sf_csv_chunk {
     uint32_t *ends; /* place of each separator; the top bit marks the last one of a record */
     size_t n_ends;
     size_t cap_ends;
+    size_t n_records;     /* that end in it: known if is_indexed */
+    bool is_indexed;      /* by the splitter already */
+    bool has_inner_lines; /* a line end within quotes */
+    bool ends_inside;     /* of quotes, or of a line end */
 };
 
 struct sf_csv_splitter {
@@ -72,8 +77,15 @@ enum sf_code sf_csv_split(struct sf_csv_splitter *splitter, struct sf_csv_chunk 
 /* Makes room for `n` bytes (keeping none) for callers that fill a chunk themselves. */
 void sf_csv_chunk_reserve(struct sf_csv_chunk *chunk, size_t n);
 void sf_csv_chunk_free(struct sf_csv_chunk *chunk);
-/* Finds the separators. SF_E_DATA with err->where when the chunk is not RFC 4180. */
+/* Finds the separators of the records that end in the chunk. Returns the bytes they take, or 0: none does, or something is odd. */
+size_t sf_csv_index_whole_records(struct sf_csv_chunk *chunk);
+/* Finds the separators, unless they are known. SF_E_DATA with err->where when the chunk is not RFC 4180. */
 enum sf_code sf_csv_index(struct sf_csv_chunk *chunk, struct sf_err *err) SF_MUST_CHECK;
+/* The same by one of the ways that it may take on this machine or another, each faster than the one before: for tests, which hold
+ * them against each other. The caller sees to it that the machine has it. */
+enum sf_csv_scanner { SF_CSV_SCAN_BYTES, SF_CSV_SCAN_SSE2, SF_CSV_SCAN_AVX2 };
+bool sf_csv_has_scanner(enum sf_csv_scanner scanner);
+enum sf_code sf_csv_index_by(struct sf_csv_chunk *chunk, enum sf_csv_scanner scanner, struct sf_err *err) SF_MUST_CHECK;
 
 /* The first record of an indexed chunk, then the following ones: false after the last. */
 bool sf_csv_first(const struct sf_csv_chunk *chunk, struct sf_csv_record *record);

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 struct masks {
@@ -27,7 +27,7 @@ static inline uint64_t equal64(const __m128i *v, char c)
 }
 
 /* Separators always; what most blocks have none of only if there is any. */
-static inline struct masks classify(const char *p)
+static inline struct masks classify_narrow(const char *p)
 {
     const __m128i quote = _mm_set1_epi8('"'), cr = _mm_set1_epi8('\r'), nul = _mm_setzero_si128();
     __m128i v[4], rare = nul;
@@ -46,8 +46,32 @@ static inline struct masks classify(const char *p)
         m.high |= (uint64_t)(uint32_t)_mm_movemask_epi8(v[i]) << (16 * i);
     return m;
 }
-#else
-static inline struct masks classify(const char *p)
+
+/* The same with vectors twice as wide. */
+__attribute__((target("avx2"))) static inline uint64_t equal64_wide(__m256i low, __m256i high, char c)
+{
+    const __m256i want = _mm256_set1_epi8(c);
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, want)) |
+           (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, want)) << 32;
+}
+
+__attribute__((target("avx2"))) static inline struct masks classify_wide(const char *p)
+{
+    __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32));
+    return (struct masks){
+        .quote = equal64_wide(low, high, '"'),
+        .comma = equal64_wide(low, high, ','),
+        .lf = equal64_wide(low, high, '\n'),
+        .cr = equal64_wide(low, high, '\r'),
+        .nul = equal64_wide(low, high, '\0'),
+        .high = (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32,
+    };
+}
+#endif
+
+/* The definition of the others. */
+static inline struct masks classify_plainly(const char *p)
 {
     struct masks m = {0, 0, 0, 0, 0, 0};
     for (unsigned i = 0; i < 64; i++) {
@@ -61,7 +85,6 @@ static inline struct masks classify(const char *p)
     }
     return m;
 }
-#endif
 
 /* Bit i of the result: whether an odd number of bits is set in bits 0..i. */
 static inline uint64_t running_parity(uint64_t x)
@@ -199,11 +222,12 @@ static enum sf_code check_fields(const struct sf_csv_chunk *c, struct sf_err *er
     return SF_OK;
 }
 
-/* By masks. False: something is odd, and index_plainly() must see to it. */
-static bool index_by_masks(struct sf_csv_chunk *c)
+/* By masks. False: something is odd, and index_plainly() must see to it. Built once for each way to classify. */
+__attribute__((always_inline)) static inline bool index_by_masks(struct sf_csv_chunk *c, struct masks (*classify)(const char *))
 {
-    uint64_t inside = 0, after_end = 1, after_closing = 0, after_cr = 0, odd = 0;
-    size_t utf8_checked = 0;
+    char newline = c->eol == SF_CSV_EOL_CR ? '\r' : '\n';
+    uint64_t inner_lines = 0, inside = 0, after_end = 1, after_closing = 0, after_cr = 0, odd = 0;
+    size_t utf8_checked = 0, n_records = 0;
     for (size_t base = 0; base < c->n; base += 64) {
         struct masks m = classify(c->bytes + base);
         size_t left = c->n - base;
@@ -216,6 +240,7 @@ static bool index_by_masks(struct sf_csv_chunk *c)
         uint64_t stops = c->eol == SF_CSV_EOL_CR ? cr : lf;
         uint64_t ends = (m.comma & outside) | stops;
 
+        inner_lines |= (newline == '\r' ? m.cr : m.lf) & quoted;
         odd |= m.nul & valid;
         if (c->eol == SF_CSV_EOL_CRLF)
             odd |= (cr << 1 | after_cr) ^ stops;
@@ -247,24 +272,98 @@ static bool index_by_masks(struct sf_csv_chunk *c)
         reserve_ends(c, c->n_ends + 64 + 8);
         size_t n = (size_t)__builtin_popcountll(ends);
         uint32_t *out = c->ends + c->n_ends;
-        for (uint64_t rest = ends; rest; out += 6) {
-            for (size_t i = 0; i < 6; i++, rest &= rest - 1) {
-                unsigned bit = (unsigned)__builtin_ctzll(rest | (uint64_t)1 << 63);
-                out[i] = ((uint32_t)base + bit) | (uint32_t)(stops >> bit & 1) << 31;
-            }
-        }
+        for (uint64_t rest = ends; rest; out += 6)
+            for (size_t i = 0; i < 6; i++, rest &= rest - 1)
+                out[i] = (uint32_t)base + (uint32_t)__builtin_ctzll(rest | (uint64_t)1 << 63);
+        for (uint64_t rest = stops; rest; rest &= rest - 1, n_records++)
+            c->ends[c->n_ends + (size_t)__builtin_popcountll(ends & (rest ^ (rest - 1)) >> 1)] |= (uint32_t)1 << 31;
         c->n_ends += n;
     }
-    return !inside && !after_cr;
+    c->n_records = n_records;
+    c->has_inner_lines = inner_lines != 0;
+    c->ends_inside = inside || after_cr;
+    return true;
+}
+
+static bool index_by_bytes(struct sf_csv_chunk *c)
+{
+    return index_by_masks(c, classify_plainly);
+}
+
+#ifdef __SSE2__
+static bool index_by_sse2(struct sf_csv_chunk *c)
+{
+    return index_by_masks(c, classify_narrow);
+}
+
+__attribute__((target("avx2,bmi,bmi2,popcnt"))) static bool index_by_avx2(struct sf_csv_chunk *c)
+{
+    return index_by_masks(c, classify_wide);
+}
+#endif
+
+bool sf_csv_has_scanner(enum sf_csv_scanner scanner)
+{
+#ifdef __SSE2__
+    bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+                    __builtin_cpu_supports("popcnt");
+    return scanner != SF_CSV_SCAN_AVX2 || has_avx2;
+#else
+    return scanner == SF_CSV_SCAN_BYTES;
+#endif
+}
+
+static bool index_by(struct sf_csv_chunk *c, enum sf_csv_scanner scanner)
+{
+    switch (scanner) {
+    case SF_CSV_SCAN_BYTES:
+        break;
+#ifdef __SSE2__
+    case SF_CSV_SCAN_SSE2:
+        return index_by_sse2(c);
+    case SF_CSV_SCAN_AVX2:
+        return index_by_avx2(c);
+#else
+    case SF_CSV_SCAN_SSE2:
+    case SF_CSV_SCAN_AVX2:
+        break;
+#endif
+    }
+    return index_by_bytes(c);
+}
+
+static enum sf_csv_scanner best_scanner(void)
+{
+    enum sf_csv_scanner scanner = SF_CSV_SCAN_AVX2;
+    while (!sf_csv_has_scanner(scanner))
+        scanner--;
+    return scanner;
+}
+
+size_t sf_csv_index_whole_records(struct sf_csv_chunk *c)
+{
+    c->n_ends = 0;
+    memset(c->bytes + c->n, ' ', SF_CSV_PADDING);
+    if (c->n > SF_CSV_MAX_FIELD || !index_by(c, best_scanner()))
+        return 0;
+    while (c->n_ends && !(c->ends[c->n_ends - 1] >> 31))
+        c->n_ends--;
+    c->is_indexed = c->n_ends > 0;
+    return c->is_indexed ? (c->ends[c->n_ends - 1] & 0x7fffffff) + (size_t)1 : 0;
 }
 
 enum sf_code sf_csv_index(struct sf_csv_chunk *c, struct sf_err *err)
+{
+    return c->is_indexed ? SF_OK : sf_csv_index_by(c, best_scanner(), err);
+}
+
+enum sf_code sf_csv_index_by(struct sf_csv_chunk *c, enum sf_csv_scanner scanner, struct sf_err *err)
 {
     c->n_ends = 0;
     if (c->n == 0)
         return SF_OK;
     memset(c->bytes + c->n, ' ', SF_CSV_PADDING);
-    if (!index_by_masks(c)) {
+    if (!index_by(c, scanner) || c->ends_inside) {
         enum sf_code rc = index_plainly(c, err);
         if (rc)
             return rc;

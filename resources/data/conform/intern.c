@@ -33,10 +33,17 @@ uint64_t sf_intern_hash(uint64_t seed, struct sf_str s)
         n -= 16;
         p += 16;
     }
-    char last[16] = {0};
-    if (n)
-        memcpy(last, p, n);
-    b = fold_product(load(last) ^ k3 ^ seed, load(last + 8) ^ b);
+    uint64_t first = 0, last = 0;
+    if (s.n >= 16) { /* the last 16 bytes, whether or not some of them are in already: no copy of an odd length */
+        first = load(p + n - 16);
+        last = load(p + n - 8);
+    } else if (n >= 8) {
+        first = load(p);
+        last = load(p + n - 8);
+    } else if (n) {
+        memcpy(&first, p, n);
+    }
+    b = fold_product(first ^ k3 ^ seed, last ^ b);
     return fold_product(a ^ k3, b ^ s.n ^ k1);
 }
 

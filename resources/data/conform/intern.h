@@ -25,6 +25,21 @@ struct sf_intern {
 void sf_intern_open(struct sf_intern *table, uint64_t seed);
 void sf_intern_close(struct sf_intern *table);
 uint64_t sf_intern_hash(uint64_t seed, struct sf_str bytes);
+/* Asks for the memory that a find with this hash will look at: first the slot, later what it points at. */
+static inline void sf_intern_expect_slot(const struct sf_intern *table, uint64_t hash)
+{
+    if (table->cap)
+        __builtin_prefetch(&table->slots[hash & (table->cap - 1)]);
+}
+static inline void sf_intern_expect_bytes(const struct sf_intern *table, uint64_t hash)
+{
+    if (table->cap == 0)
+        return;
+    const struct sf_intern_slot *slot = &table->slots[hash & (table->cap - 1)];
+    for (size_t i = 0; i < slot->n; i += 64) /* a line of the cache each */
+        __builtin_prefetch(slot->p + i);
+    __builtin_prefetch(slot->p + slot->n);
+}
 /* Number of the bytes, or SF_INTERN_NONE. `hash` is sf_intern_hash() of them. */
 static inline uint32_t sf_intern_find(const struct sf_intern *table, uint64_t hash, struct sf_str bytes)
 {

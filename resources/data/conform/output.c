@@ -3,6 +3,7 @@
 #include "resources/data/conform/output.h"
 
 #include "engine/core/clock.h"
+#include "resources/data/conform/pack.h"
 #include "resources/data/conform/text.h"
 
 #include <errno.h>
@@ -13,21 +14,15 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-
-enum { IN_BYTES = 128 * 1024, OUT_BYTES = 128 * 1024, LEVEL = 1, GZIP_WINDOW = 15 + 16 };
 
 struct sf_output {
     int fd;
     char temporary[PATH_MAX];
     char folder[PATH_MAX]; /* absolute */
     size_t n_objects_dir;  /* of `folder`, with the slash */
-    z_stream z;
+    struct sf_pack *pack;
     SHA256_CTX sha;
     uint64_t rows, bytes, sum;
-    size_t n_in;
-    char in[IN_BYTES];
-    unsigned char out[OUT_BYTES];
 };
 
 enum sf_code sf_output_make_dir(const char *path, struct sf_err *err)
@@ -49,54 +44,28 @@ enum sf_code sf_output_make_dir(const char *path, struct sf_err *err)
     return SF_OK;
 }
 
-static enum sf_code write_out(struct sf_output *o, size_t n, struct sf_err *err)
+static enum sf_code write_out(struct sf_output *o, struct sf_str piece, struct sf_err *err)
 {
-    SHA256_Update(&o->sha, o->out, n);
-    o->bytes += n;
-    for (size_t done = 0; done < n;) {
-        ssize_t wrote = write(o->fd, o->out + done, n - done);
+    SHA256_Update(&o->sha, piece.p, piece.n);
+    o->bytes += piece.n;
+    while (piece.n) {
+        ssize_t wrote = write(o->fd, piece.p, piece.n);
         if (wrote < 0 && errno == EINTR)
             continue;
         if (wrote <= 0)
             return sf_fail_errno(err, SF_E_IO, "cannot write '%s'", o->temporary);
-        done += (size_t)wrote;
+        piece = sf_str_slice(piece, (size_t)wrote, piece.n);
     }
-    return SF_OK;
-}
-
-static enum sf_code compress_in(struct sf_output *o, int flush, struct sf_err *err)
-{
-    o->z.next_in = (unsigned char *)o->in;
-    o->z.avail_in = (unsigned)o->n_in;
-    o->n_in = 0;
-    int state;
-    do {
-        o->z.next_out = o->out;
-        o->z.avail_out = OUT_BYTES;
-        state = deflate(&o->z, flush);
-        if (state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR)
-            return sf_fail(err, SF_E_INTERNAL, "deflate failed with %d", state);
-        size_t n = OUT_BYTES - o->z.avail_out;
-        enum sf_code rc = n ? write_out(o, n, err) : SF_OK;
-        if (rc)
-            return rc;
-    } while (o->z.avail_out == 0 || (flush == Z_FINISH && state != Z_STREAM_END));
     return SF_OK;
 }
 
 static enum sf_code add_bytes(struct sf_output *o, struct sf_str s, struct sf_err *err)
 {
     while (s.n) {
-        size_t room = IN_BYTES - o->n_in, n = s.n < room ? s.n : room;
-        memcpy(o->in + o->n_in, s.p, n);
-        o->n_in += n;
-        s.p += n;
-        s.n -= n;
-        if (o->n_in == IN_BYTES) {
-            enum sf_code rc = compress_in(o, Z_NO_FLUSH, err);
-            if (rc)
-                return rc;
-        }
+        struct sf_str piece = sf_pack_add(o->pack, &s);
+        enum sf_code rc = piece.n ? write_out(o, piece, err) : SF_OK;
+        if (rc)
+            return rc;
     }
     return SF_OK;
 }
@@ -109,7 +78,6 @@ enum sf_code sf_output_open(const char *objects_dir, struct sf_str folder, struc
     if (!o)
         sf_out_of_memory();
     o->rows = o->bytes = o->sum = 0;
-    o->n_in = 0;
     o->n_objects_dir = strlen(objects_dir) + 1;
     int n = snprintf(o->folder, sizeof o->folder, "%s/%.*s", objects_dir, SF_ARG(folder));
     int m = snprintf(o->temporary, sizeof o->temporary, "%s/.new-XXXXXX", objects_dir);
@@ -129,9 +97,7 @@ enum sf_code sf_output_open(const char *objects_dir, struct sf_str folder, struc
         return rc;
     }
     fchmod(o->fd, 0644);
-    memset(&o->z, 0, sizeof o->z);
-    if (deflateInit2(&o->z, LEVEL, Z_DEFLATED, GZIP_WINDOW, 9, Z_DEFAULT_STRATEGY) != Z_OK)
-        sf_out_of_memory();
+    o->pack = sf_pack_new();
     SHA256_Init(&o->sha);
     *out = o;
     rc = add_bytes(o, header, err);
@@ -146,7 +112,12 @@ enum sf_code sf_output_open(const char *objects_dir, struct sf_str folder, struc
 
 enum sf_code sf_output_row(struct sf_output *o, struct sf_str line, struct sf_err *err)
 {
-    o->sum += sf_text_hash60(line);
+    return sf_output_row_hashed(o, line, sf_text_hash60(line), err);
+}
+
+enum sf_code sf_output_row_hashed(struct sf_output *o, struct sf_str line, uint64_t hash, struct sf_err *err)
+{
+    o->sum += hash;
     o->rows++;
     enum sf_code rc = add_bytes(o, line, err);
     return rc ? rc : add_bytes(o, SF_STR("\n"), err);
@@ -156,7 +127,7 @@ void sf_output_abandon(struct sf_output *o)
 {
     if (!o)
         return;
-    deflateEnd(&o->z);
+    sf_pack_free(o->pack);
     close(o->fd);
     unlink(o->temporary);
     free(o);
@@ -176,7 +147,7 @@ static enum sf_code put_in_place(struct sf_output *o, const char *path, struct s
 
 enum sf_code sf_output_close(struct sf_output *o, struct sf_arena *arena, struct sf_object_file *object, struct sf_err *err)
 {
-    enum sf_code rc = compress_in(o, Z_FINISH, err);
+    enum sf_code rc = write_out(o, sf_pack_finish(o->pack), err);
     if (rc) {
         sf_output_abandon(o);
         return rc;
@@ -197,7 +168,7 @@ enum sf_code sf_output_close(struct sf_output *o, struct sf_arena *arena, struct
         sf_output_abandon(o);
         return rc;
     }
-    deflateEnd(&o->z);
+    sf_pack_free(o->pack);
     close(o->fd);
     free(o);
     return SF_OK;

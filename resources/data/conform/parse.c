@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* The city's table has some ten thousand members. Far beyond that a column is not what the rules take it for. */
-enum { MAX_RAWS = 1024 * 1024, MAX_RAW_BYTES = 512 * 1024 * 1024, SHOWN_VALUE = 100 };
+enum { MAX_RAWS = 1024 * 1024, MAX_RAW_BYTES = 512 * 1024 * 1024, SHOWN_VALUE = 100, ROWS_AHEAD = 16 };
 
 static char *scratch(struct sf_parser *p, size_t n)
 {
@@ -90,14 +90,10 @@ static enum sf_code add_raw(struct sf_parser *p, const struct sf_csv_record *r, 
     return SF_OK;
 }
 
-/* The bytes of the dimension's columns: a view when they stand side by side, else joined. */
+/* The bytes of a dimension's columns that do not stand side by side, joined. */
 static struct sf_str span_of(struct sf_parser *p, const struct sf_csv_record *r, size_t dim)
 {
     const struct sf_layout *l = p->layout;
-    if (l->is_contiguous[dim]) {
-        struct sf_str first = sf_csv_raw(r, l->first[dim]), last = sf_csv_raw(r, l->last[dim]);
-        return (struct sf_str){first.p, (size_t)(last.p + last.n - first.p)};
-    }
     const struct sf_rule_dimension *d = &l->rules->dimensions[dim];
     size_t need = 0, n = 0;
     for (size_t i = 0; i < d->n_columns; i++)
@@ -187,8 +183,16 @@ static bool has_unknown_value(const struct sf_parser *p, const struct sf_csv_rec
     return false;
 }
 
-static enum sf_code take_row(struct sf_parser *p, const struct sf_csv_record *r, struct sf_err *err)
+/* A row to be taken soon: what is looked up for it is on its way from memory. */
+struct row_ahead {
+    struct sf_csv_record record;
+    struct sf_str spans[SF_RULES_MAX_DIMENSIONS]; /* of contiguous dimensions */
+    uint64_t hashes[SF_RULES_MAX_DIMENSIONS];
+};
+
+static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ahead, struct sf_err *err)
 {
+    const struct sf_csv_record *r = &row_ahead->record;
     const struct sf_rules *rules = p->layout->rules;
     enum sf_code rc = check_stamp(p, r, rules->as_of_column, &p->stamps[0], err);
     if (!rc)
@@ -209,8 +213,9 @@ static enum sf_code take_row(struct sf_parser *p, const struct sf_csv_record *r,
     }
     uint32_t raws[SF_RULES_MAX_DIMENSIONS] = {0};
     for (size_t i = 0; i < rules->n_dimensions && !problem; i++) {
-        struct sf_str span = span_of(p, r, i);
-        uint64_t hash = sf_intern_hash(p->found[i].spans.seed, span);
+        bool is_known = p->layout->is_contiguous[i];
+        struct sf_str span = is_known ? row_ahead->spans[i] : span_of(p, r, i);
+        uint64_t hash = is_known ? row_ahead->hashes[i] : sf_intern_hash(p->found[i].spans.seed, span);
         raws[i] = sf_intern_find(&p->found[i].spans, hash, span);
         if (raws[i] == SF_INTERN_NONE && (rc = add_raw(p, r, i, span, hash, &raws[i], err)))
             return rc;
@@ -243,17 +248,47 @@ static enum sf_code take_row(struct sf_parser *p, const struct sf_csv_record *r,
     return SF_OK;
 }
 
+/* The next records of the right number of fields, at most ROWS_AHEAD; *more: there is a record, next, behind them. */
+static size_t look_ahead(const struct sf_parser *p, struct sf_csv_record *next, bool *more, struct row_ahead *rows)
+{
+    const struct sf_layout *l = p->layout;
+    size_t n = 0, n_dims = l->rules->n_dimensions;
+    for (; *more && n < ROWS_AHEAD && next->n_fields == l->n_fields; n++) {
+        struct row_ahead *row = &rows[n];
+        row->record = *next;
+        for (size_t d = 0; d < n_dims; d++) {
+            if (!l->is_contiguous[d])
+                continue;
+            struct sf_str first = sf_csv_raw(next, l->first[d]), last = sf_csv_raw(next, l->last[d]);
+            row->spans[d] = (struct sf_str){first.p, (size_t)(last.p + last.n - first.p)};
+            row->hashes[d] = sf_intern_hash(p->found[d].spans.seed, row->spans[d]);
+            sf_intern_expect_slot(&p->found[d].spans, row->hashes[d]);
+        }
+        *more = sf_csv_next(next);
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t d = 0; d < n_dims; d++)
+            if (l->is_contiguous[d])
+                sf_intern_expect_bytes(&p->found[d].spans, rows[i].hashes[d]);
+    return n;
+}
+
 enum sf_code sf_parser_chunk(struct sf_parser *p, const struct sf_csv_chunk *chunk, bool skip_first, struct sf_err *err)
 {
-    struct sf_csv_record r;
-    bool more = sf_csv_first(chunk, &r);
+    struct sf_csv_record next;
+    struct row_ahead rows[ROWS_AHEAD];
+    bool more = sf_csv_first(chunk, &next);
     if (skip_first && more)
-        more = sf_csv_next(&r);
-    for (; more; more = sf_csv_next(&r)) {
-        enum sf_code rc =
-            r.n_fields == p->layout->n_fields ? take_row(p, &r, err) : sf_csv_fail_ragged(&r, p->layout->n_fields, err);
-        if (rc)
-            return rc;
+        more = sf_csv_next(&next);
+    while (more) {
+        size_t n = look_ahead(p, &next, &more, rows);
+        for (size_t i = 0; i < n; i++) {
+            enum sf_code rc = take_row(p, &rows[i], err);
+            if (rc)
+                return rc;
+        }
+        if (n < ROWS_AHEAD && more)
+            return sf_csv_fail_ragged(&next, p->layout->n_fields, err);
     }
     return SF_OK;
 }

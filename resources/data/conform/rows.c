@@ -127,20 +127,16 @@ struct sf_row *sf_rows_add(struct sf_rows *rows, size_t year, struct sf_err *err
     return &y->open[y->n_open++];
 }
 
-enum sf_code sf_rows_read(const struct sf_rows *rows, size_t year, struct sf_row *out, struct sf_err *err)
+enum sf_code sf_rows_block(const struct sf_rows *rows, size_t year, size_t i, struct sf_row *buffer, const struct sf_row **block,
+                           size_t *n, struct sf_err *err)
 {
     const struct sf_rows_year *y = &rows->years[year];
-    for (size_t i = 0; i < y->n_blocks; i++) {
-        if (y->blocks[i].rows) {
-            memcpy(out, y->blocks[i].rows, BLOCK_BYTES);
-        } else {
-            enum sf_code rc = read_block(rows->pool, out, y->blocks[i].offset, err);
-            if (rc)
-                return rc;
-        }
-        out += y->blocks[i].n;
+    if (i >= y->n_blocks) {
+        *block = y->open;
+        *n = i == y->n_blocks ? y->n_open : 0;
+        return SF_OK;
     }
-    if (y->n_open)
-        memcpy(out, y->open, y->n_open * sizeof *out);
-    return SF_OK;
+    *block = y->blocks[i].rows ? y->blocks[i].rows : buffer;
+    *n = y->blocks[i].n;
+    return y->blocks[i].rows ? SF_OK : read_block(rows->pool, buffer, y->blocks[i].offset, err);
 }

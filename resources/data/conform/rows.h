@@ -50,8 +50,9 @@ void sf_rows_open(struct sf_rows *rows, struct sf_rows_pool *pool, size_t n_year
 void sf_rows_close(struct sf_rows *rows);
 /* Room for one more row of the year; the caller fills it. NULL: spilling failed, see err. */
 struct sf_row *sf_rows_add(struct sf_rows *rows, size_t year, struct sf_err *err);
-/* Copies all rows of the year to `out` (years[year].n of them). */
-enum sf_code sf_rows_read(const struct sf_rows *rows, size_t year, struct sf_row *out, struct sf_err *err) SF_MUST_CHECK;
+/* Block `i` of the year's rows: where it is in memory, or in `buffer` (SF_ROWS_BLOCK rows). *n is 0 behind the last one. */
+enum sf_code sf_rows_block(const struct sf_rows *rows, size_t year, size_t i, struct sf_row *buffer, const struct sf_row **block,
+                           size_t *n, struct sf_err *err) SF_MUST_CHECK;
 /* Frees what the year holds in memory. */
 void sf_rows_drop(struct sf_rows *rows, size_t year);
 

@@ -26,7 +26,10 @@ enum sf_code sf_table_dimension(const struct sf_table_input *in, size_t dimensio
 enum sf_code sf_table_sides(const struct sf_table_input *in, struct sf_arena *arena, struct sf_object_file *out,
                             struct sf_err *err) SF_MUST_CHECK;
 /* (dimension, level, member_id, fiscal_year, source_code, source_name, row_count, amount): one row for each level of each member,
- * fiscal year and distinct original code and name; by dimension, member, year, level, code, name. */
+ * fiscal year and distinct original code and name; by dimension, member, year, level, code, name.
+ *
+ * The digest is that of a fiscal year (sf_year_write()) with hash60 over the parts dimension, level, member, code and name for the
+ * key, and year, row count and cents for v. */
 enum sf_code sf_table_aliases(const struct sf_table_input *in, struct sf_arena *arena, struct sf_object_file *out,
                               struct sf_err *err) SF_MUST_CHECK;
 

@@ -1,12 +1,13 @@
 /* See year.h.
  *
  * Rows sort by side, member keys and cents: an order that content alone decides, in which rows that differ only in the amount
- * stand side by side (for the occurrence number), equal members too (so that hashing starts from the state of the row before). */
-#define OPENSSL_SUPPRESS_DEPRECATED /* the plain context can be copied, and costs a tenth of EVP's for short texts */
+ * stand side by side (for the occurrence number), equal members too (so that hashing starts from where the row before is equal). */
+#define OPENSSL_SUPPRESS_DEPRECATED /* one block of SHA-256 at a time, which EVP has no word for */
 #include "resources/data/conform/year.h"
 
 #include "resources/data/conform/text.h"
 
+#include <endian.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 
@@ -59,20 +60,24 @@ static void *allocate(size_t n, size_t size)
 static enum sf_code gather(const struct sf_year_input *in, size_t index, const struct packing *p, struct sorted *out,
                            struct sf_err *err)
 {
+    struct sf_row buffer[SF_ROWS_BLOCK];
+    const uint32_t raw_mask = (1u << SF_ROWS_RAW_BITS) - 1;
     for (size_t w = 0; w < in->n_workers; w++) {
-        size_t n = in->rows[w]->years[index].n;
-        struct sf_row *rows = allocate(n, sizeof *rows);
-        enum sf_code rc = sf_rows_read(in->rows[w], index, rows, err);
-        for (size_t i = 0; i < n && !rc; i++) {
-            uint64_t key = (uint64_t)(rows[i].raw[0] >> SF_ROWS_RAW_BITS) << p->side_shift;
-            rows[i].raw[0] &= (1u << SF_ROWS_RAW_BITS) - 1;
-            for (size_t d = 0; d < in->rules->n_dimensions; d++)
-                key |= (uint64_t)in->maps[d][w][rows[i].raw[d]] << p->shift[d];
-            *out++ = (struct sorted){key, rows[i].cents};
+        for (size_t block = 0;; block++) {
+            const struct sf_row *rows;
+            size_t n;
+            enum sf_code rc = sf_rows_block(in->rows[w], index, block, buffer, &rows, &n, err);
+            if (rc)
+                return rc;
+            if (n == 0)
+                break;
+            for (size_t i = 0; i < n; i++) {
+                uint64_t key = (uint64_t)(rows[i].raw[0] >> SF_ROWS_RAW_BITS) << p->side_shift;
+                for (size_t d = 0; d < in->rules->n_dimensions; d++)
+                    key |= (uint64_t)in->maps[d][w][d ? rows[i].raw[d] : rows[i].raw[d] & raw_mask] << p->shift[d];
+                *out++ = (struct sorted){key, rows[i].cents};
+            }
         }
-        free(rows);
-        if (rc)
-            return rc;
     }
     return SF_OK;
 }
@@ -111,80 +116,110 @@ static void sort_rows(struct sorted **rows, struct sorted **spare, size_t n, uns
     }
 }
 
-bool sf_year_find_twice(const int64_t *ids, size_t n, int64_t *twice)
+bool sf_year_find_twice(const int64_t *ids, size_t n, uint32_t *slots, int64_t *twice)
 {
     size_t cap = 16;
     while (cap < 2 * n)
         cap *= 2;
-    int64_t *table = allocate(cap, sizeof *table);
-    bool found = false;
-    for (size_t i = 0; i < n && !found; i++) {
+    memset(slots, 0, cap * sizeof *slots);
+    for (size_t i = 0; i < n; i++) {
         size_t slot = (size_t)ids[i] & (cap - 1);
-        while (table[slot] && table[slot] != ids[i])
-            slot = (slot + 1) & (cap - 1);
-        found = table[slot] == ids[i];
-        *twice = ids[i];
-        table[slot] = ids[i];
+        for (; slots[slot]; slot = (slot + 1) & (cap - 1)) {
+            if (ids[slots[slot] - 1] == ids[i]) {
+                *twice = ids[i];
+                return true;
+            }
+        }
+        slots[slot] = (uint32_t)i + 1;
     }
-    free(table);
-    return found;
+    return false;
 }
 
-/* Hash states after fiscal year and side, and after each dimension. */
-struct hashing {
-    SHA256_CTX start[SF_RULES_MAX_SIDES];
-    SHA256_CTX after[SF_RULES_MAX_DIMENSIONS];
+enum { BLOCK = SHA256_CBLOCK, STATE_WORDS = 8, SHA256_PART_BYTES = 67, LENGTH_BYTES = 8, MOST_PADDING = BLOCK + 2 * LENGTH_BYTES };
+
+/* The text that a row's key is the hash of, and the states of SHA-256 in front of each of its blocks: from one row to the next,
+ * only what is behind the first change is hashed again. */
+struct chain {
+    unsigned char *text;
+    size_t ends[SF_RULES_MAX_DIMENSIONS + 1]; /* of year and side, then of each dimension */
+    uint32_t (*states)[STATE_WORDS];
+    size_t n_valid; /* states[0] to this one hold */
+    SHA256_CTX ctx;
 };
 
-static void add_part(SHA256_CTX *ctx, struct sf_str s)
+static size_t write_part(unsigned char *out, struct sf_str s)
 {
-    char part[64];
-    size_t n = sf_text_write_int((int64_t)s.n, part);
-    part[n++] = ':';
-    bool is_short = n + s.n <= sizeof part;
-    if (is_short) {
-        memcpy(part + n, s.p, s.n);
-        n += s.n;
-    }
-    SHA256_Update(ctx, part, n);
-    if (!is_short)
-        SHA256_Update(ctx, s.p, s.n);
+    size_t n = sf_text_write_int((int64_t)s.n, (char *)out);
+    out[n++] = ':';
+    memcpy(out + n, s.p, s.n);
+    return n + s.n;
 }
 
-static int64_t finish_id(const SHA256_CTX *before, uint64_t occurrence)
+static void chain_open(struct chain *c, const struct sf_rules *rules)
 {
-    SHA256_CTX ctx = *before;
-    char text[SF_TEXT_INT_MAX];
-    add_part(&ctx, (struct sf_str){text, sf_text_write_int((int64_t)occurrence, text)});
-    unsigned char sum[SHA256_DIGEST_LENGTH];
-    SHA256_Final(sum, &ctx);
-    uint64_t value = 0;
-    for (size_t i = 0; i < 8; i++)
-        value = value << 8 | sum[i];
-    return (int64_t)(1 + (value >> 4));
+    size_t most = 0;
+    for (size_t i = 0; i < rules->n_sides; i++)
+        most = rules->sides[i].text.n > most ? rules->sides[i].text.n : most;
+    most += 4 * (SF_TEXT_INT_MAX + 1) + SF_RULES_MAX_DIMENSIONS * SHA256_PART_BYTES + MOST_PADDING;
+    c->text = allocate(most, 1);
+    c->states = allocate(most / BLOCK + 2, sizeof *c->states);
+    SHA256_Init(&c->ctx);
+    memcpy(c->states[0], c->ctx.h, sizeof c->states[0]);
+}
+
+static void chain_close(struct chain *c)
+{
+    free(c->text);
+    free(c->states);
+}
+
+static void chain_change(struct chain *c, size_t from)
+{
+    c->n_valid = from / BLOCK < c->n_valid ? from / BLOCK : c->n_valid;
+}
+
+static void chain_set_side(struct chain *c, struct sf_str year, struct sf_str side)
+{
+    size_t n = write_part(c->text, year);
+    c->ends[0] = n + write_part(c->text + n, side);
+    chain_change(c, 0);
+}
+
+static void chain_set_dimension(struct chain *c, size_t d, const struct sf_raw *raw)
+{
+    memcpy(c->text + c->ends[d], raw->sha256_part, SHA256_PART_BYTES);
+    c->ends[d + 1] = c->ends[d] + SHA256_PART_BYTES;
+    chain_change(c, c->ends[d]);
+}
+
+/* The key of the row: `n_dims` parts, then the occurrence. */
+static int64_t chain_finish(struct chain *c, size_t n_dims, uint64_t occurrence)
+{
+    char number[SF_TEXT_INT_MAX];
+    size_t from = c->ends[n_dims], n = from;
+    chain_change(c, from);
+    n += write_part(c->text + n, (struct sf_str){number, sf_text_write_int((int64_t)occurrence, number)});
+    uint64_t n_bits = htobe64((uint64_t)n * 8);
+    size_t n_blocks = (n + LENGTH_BYTES) / BLOCK + 1;
+    memset(c->text + n, 0, n_blocks * BLOCK - n);
+    c->text[n] = 0x80; /* FIPS 180-4, 5.1.1 */
+    memcpy(c->text + n_blocks * BLOCK - LENGTH_BYTES, &n_bits, LENGTH_BYTES);
+    memcpy(c->ctx.h, c->states[c->n_valid], sizeof c->states[0]);
+    for (; c->n_valid < n_blocks; c->n_valid++) {
+        SHA256_Transform(&c->ctx, c->text + c->n_valid * BLOCK);
+        memcpy(c->states[c->n_valid + 1], c->ctx.h, sizeof c->states[0]);
+    }
+    return (int64_t)(1 + (((uint64_t)c->ctx.h[0] << 32 | c->ctx.h[1]) >> 4));
 }
 
 struct writer {
     const struct sf_year_input *in;
     struct packing packing;
-    struct hashing hashing;
+    struct chain chain;
     struct sf_year *out;
-    uint32_t *counts[SF_RULES_MAX_DIMENSIONS]; /* by raw */
-    int64_t *cents[SF_RULES_MAX_DIMENSIONS];
+    struct sf_usage *usage[SF_RULES_MAX_DIMENSIONS]; /* by raw */
     int64_t *ids;
 };
-
-static void begin_hashing(struct writer *w)
-{
-    const struct sf_rules *rules = w->in->rules;
-    char text[SF_TEXT_INT_MAX];
-    struct sf_str year = {text, sf_text_write_int(w->out->year, text)};
-    for (size_t i = 0; i < rules->n_sides; i++) {
-        SHA256_Init(&w->hashing.start[i]);
-        add_part(&w->hashing.start[i], year);
-        add_part(&w->hashing.start[i], rules->sides[i].text);
-    }
-}
 
 static size_t copy(char *out, struct sf_str s)
 {
@@ -204,6 +239,18 @@ static enum sf_code count_row(struct writer *w, size_t side, int64_t cents, stru
     return SF_OK;
 }
 
+/* The row's part of the year's digest: see year.h. */
+static uint64_t row_hash(const struct writer *w, const struct sf_raw *const *raws, size_t side, int64_t id, int64_t cents)
+{
+    const uint64_t factor = 0x9e3779b97f4a7c15;
+    uint64_t sum = (uint64_t)w->out->year;
+    for (size_t d = 0; d < w->in->rules->n_dimensions; d++)
+        sum = sum * factor + (uint64_t)raws[d]->id;
+    sum = sum * factor + (uint64_t)w->in->rules->sides[side].id;
+    sum = sum * factor + (uint64_t)cents;
+    return (uint64_t)id * (2 * sum + 1);
+}
+
 static enum sf_code write_rows(struct writer *w, const struct sorted *rows, size_t n, struct sf_output *output, struct sf_err *err)
 {
     const struct sf_rules *rules = w->in->rules;
@@ -216,25 +263,24 @@ static enum sf_code write_rows(struct writer *w, const struct sorted *rows, size
         uint64_t key = rows[i].key;
         size_t side = (size_t)(key >> w->packing.side_shift);
         bool is_new = i == 0 || key != rows[i - 1].key,
-             is_stale = i == 0 || side != (size_t)(rows[i - 1].key >> w->packing.side_shift);
+             is_other_side = i == 0 || side != (size_t)(rows[i - 1].key >> w->packing.side_shift);
         occurrence = is_new ? 1 : occurrence + 1;
         w->out->repeated += !is_new;
+        if (is_other_side)
+            chain_set_side(&w->chain, (struct sf_str){year, n_year}, rules->sides[side].text);
         for (size_t d = 0; d < n_dims; d++) {
             size_t place = (size_t)(key >> w->packing.shift[d] & w->packing.mask[d]);
             const struct sf_raw *raw = &w->in->members[d].raws[place];
-            w->counts[d][place]++;
-            w->cents[d][place] += rows[i].cents;
-            is_stale |= raw != raws[d];
-            if (is_stale) {
-                raws[d] = raw;
-                w->hashing.after[d] = d ? w->hashing.after[d - 1] : w->hashing.start[side];
-                SHA256_Update(&w->hashing.after[d], raw->sha256_part, sizeof raw->sha256_part);
-            }
+            w->usage[d][place].rows++;
+            w->usage[d][place].cents += rows[i].cents;
+            if (is_other_side || raw != raws[d])
+                chain_set_dimension(&w->chain, d, raw);
+            raws[d] = raw;
         }
         enum sf_code rc = count_row(w, side, rows[i].cents, err);
         if (rc)
             return rc;
-        w->ids[i] = finish_id(&w->hashing.after[n_dims - 1], occurrence);
+        w->ids[i] = chain_finish(&w->chain, n_dims, occurrence);
 
         char line[(SF_RULES_MAX_DIMENSIONS + 4) * (SF_TEXT_MONEY_MAX + 1)];
         size_t at = sf_text_write_int(w->ids[i], line);
@@ -242,32 +288,35 @@ static enum sf_code write_rows(struct writer *w, const struct sorted *rows, size
         at += copy(line + at, (struct sf_str){year, n_year});
         for (size_t d = 0; d < n_dims; d++) {
             line[at++] = ',';
-            /* the first row is stale, so every one is set: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+            /* set above: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
             at += copy(line + at, (struct sf_str){raws[d]->id_text, raws[d]->id_length});
         }
         line[at++] = ',';
         at += sf_text_write_int(rules->sides[side].id, line + at);
         line[at++] = ',';
         at += sf_text_write_money(rows[i].cents, line + at);
-        rc = sf_output_row(output, (struct sf_str){line, at}, err);
+        rc = sf_output_row_hashed(output, (struct sf_str){line, at}, row_hash(w, raws, side, w->ids[i], rows[i].cents), err);
         if (rc)
             return rc;
     }
     return SF_OK;
 }
 
+/* And leaves zeros behind. */
 static void keep_usage(struct writer *w)
 {
     for (size_t d = 0; d < w->in->rules->n_dimensions; d++) {
+        struct sf_usage *all = w->usage[d];
         size_t n = 0;
         for (size_t i = 0; i < w->in->members[d].n; i++)
-            n += w->counts[d][i] != 0; /* NOLINT(clang-analyzer-core.NullDereference): there for every dimension of the rules */
+            n += all[i].rows != 0; /* NOLINT(clang-analyzer-core.NullDereference): there for every dimension of the rules */
         struct sf_usage *usage = allocate(n, sizeof *usage);
         w->out->usage[d] = usage;
         w->out->n_usage[d] = n;
         for (size_t i = 0; i < w->in->members[d].n; i++)
-            if (w->counts[d][i])
-                *usage++ = (struct sf_usage){(uint32_t)i, w->counts[d][i], w->cents[d][i]};
+            if (all[i].rows)
+                *usage++ = (struct sf_usage){(uint32_t)i, all[i].rows, all[i].cents};
+        memset(all, 0, w->in->members[d].n * sizeof *all);
     }
 }
 
@@ -280,7 +329,7 @@ struct sf_str sf_year_columns(struct sf_arena *arena, const struct sf_rules *rul
                       SF_ARG(rules->columns[rules->amount_column].name));
 }
 
-static enum sf_code write_year(struct writer *w, const struct sorted *rows, size_t n, struct sf_arena *arena, struct sf_err *err)
+static enum sf_code write_year(struct writer *w, struct sorted *rows, size_t n, struct sf_arena *arena, struct sf_err *err)
 {
     const struct sf_rules *rules = w->in->rules;
     struct sf_output *output;
@@ -290,7 +339,8 @@ static enum sf_code write_year(struct writer *w, const struct sorted *rows, size
         return rc;
     rc = write_rows(w, rows, n, output, err);
     int64_t twice = 0;
-    if (!rc && sf_year_find_twice(w->ids, n, &twice)) {
+    void *slots = rows; /* written: their memory is free again */
+    if (!rc && sf_year_find_twice(w->ids, n, slots, &twice)) {
         rc = sf_fail(err, SF_E_DATA, "two rows of fiscal year %d have the same %.*s %lld", w->out->year, SF_ARG(rules->fact_key),
                      (long long)twice);
         sf_hint(err, "keys are hashes of the row's content; this is a one in a billion event: report it with the file");
@@ -302,8 +352,34 @@ static enum sf_code write_year(struct writer *w, const struct sorted *rows, size
     return sf_output_close(output, arena, &w->out->object, err);
 }
 
-enum sf_code sf_year_write(const struct sf_year_input *in, size_t index, struct sf_arena *arena, struct sf_year *out,
-                           struct sf_err *err)
+static void reserve(struct sf_year_scratch *scratch, const struct sf_year_input *in, size_t n)
+{
+    enum { MORE = 4 }; /* rows, for the least number of slots that sf_year_find_twice() wants */
+    if (n > scratch->cap) {
+        free(scratch->rows);
+        free(scratch->spare);
+        scratch->cap = n;
+        scratch->rows = malloc((n + MORE) * sizeof(struct sorted));
+        scratch->spare = malloc((n + MORE) * sizeof(struct sorted));
+        if (!scratch->rows || !scratch->spare)
+            sf_out_of_memory();
+    }
+    for (size_t d = 0; d < in->rules->n_dimensions; d++)
+        if (!scratch->usage[d])
+            scratch->usage[d] = allocate(in->members[d].n, sizeof *scratch->usage[d]);
+}
+
+void sf_year_scratch_free(struct sf_year_scratch *scratch)
+{
+    free(scratch->rows);
+    free(scratch->spare);
+    for (size_t d = 0; d < SF_RULES_MAX_DIMENSIONS; d++)
+        free(scratch->usage[d]);
+    *scratch = (struct sf_year_scratch){.rows = NULL};
+}
+
+enum sf_code sf_year_write(const struct sf_year_input *in, size_t index, struct sf_year_scratch *scratch, struct sf_arena *arena,
+                           struct sf_year *out, struct sf_err *err)
 {
     *out = (struct sf_year){.year = in->rules->min_year + (int)index};
     struct writer w = {.in = in, .out = out};
@@ -314,29 +390,20 @@ enum sf_code sf_year_write(const struct sf_year_input *in, size_t index, struct 
     out->rows = n;
     if (rc || n == 0)
         return rc;
-    struct sorted *rows = allocate(n, sizeof *rows), *spare = NULL;
-    for (size_t d = 0; d < in->rules->n_dimensions; d++) {
-        w.counts[d] = allocate(in->members[d].n, sizeof *w.counts[d]);
-        w.cents[d] = allocate(in->members[d].n, sizeof *w.cents[d]);
-    }
-    w.ids = allocate(n, sizeof *w.ids);
+    reserve(scratch, in, n);
+    memcpy(w.usage, scratch->usage, sizeof w.usage);
+    struct sorted *rows = scratch->rows, *spare = scratch->spare;
     rc = gather(in, index, &w.packing, rows, err);
-    if (!rc) {
-        spare = allocate(n, sizeof *spare);
-        sort_rows(&rows, &spare, n, w.packing.bits);
-        free(spare);
-        spare = NULL;
-        begin_hashing(&w);
-        rc = write_year(&w, rows, n, arena, err);
-    }
+    if (rc)
+        return rc;
+    sort_rows(&rows, &spare, n, w.packing.bits);
+    void *free_again = spare;
+    w.ids = free_again;
+    chain_open(&w.chain, in->rules);
+    rc = write_year(&w, rows, n, arena, err);
+    chain_close(&w.chain);
     if (!rc)
         keep_usage(&w);
-    for (size_t d = 0; d < in->rules->n_dimensions; d++) {
-        free(w.counts[d]);
-        free(w.cents[d]);
-    }
-    free(w.ids);
-    free(rows);
     return rc;
 }
 

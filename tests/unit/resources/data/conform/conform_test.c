@@ -332,11 +332,12 @@ static void equal_ids_in_a_year_are_found(void **state)
 {
     (void)state;
     int64_t ids[1000], twice = 0;
+    uint32_t slots[4 * SF_COUNT(ids) + 16];
     for (size_t i = 0; i < SF_COUNT(ids); i++)
         ids[i] = (int64_t)(i * 1024 + 1); /* all in one corner of the table */
-    assert_false(sf_year_find_twice(ids, SF_COUNT(ids), &twice));
+    assert_false(sf_year_find_twice(ids, SF_COUNT(ids), slots, &twice));
     ids[999] = ids[3];
-    assert_true(sf_year_find_twice(ids, SF_COUNT(ids), &twice));
+    assert_true(sf_year_find_twice(ids, SF_COUNT(ids), slots, &twice));
     assert_int_equal(twice, ids[3]);
 }
 

@@ -260,6 +260,81 @@ static bool read_fast(struct sf_str text, struct sf_buf *out)
     return ok;
 }
 
+/* What a scanner makes of the text: "no", or all its separators. */
+static void describe_index(struct sf_str text, enum sf_csv_scanner scanner, enum sf_csv_eol eol, struct sf_buf *out)
+{
+    struct sf_csv_chunk chunk = {.file = "f.csv", .first_line = 1, .eol = eol};
+    struct sf_err err;
+    sf_csv_chunk_reserve(&chunk, text.n);
+    if (text.n)
+        memcpy(chunk.bytes, text.p, text.n);
+    chunk.n = text.n;
+    sf_buf_clear(out);
+    if (sf_csv_index_by(&chunk, scanner, &err))
+        sf_buf_addf(out, "%s", err.message);
+    for (size_t i = 0; i < chunk.n_ends; i++)
+        sf_buf_addf(out, "%x ", chunk.ends[i]);
+    sf_csv_chunk_free(&chunk);
+}
+
+/* Records that are complete in the text are found as they would be if it ended behind them. */
+static void compare_whole_records(struct sf_str text, enum sf_csv_eol eol)
+{
+    struct sf_csv_chunk whole = {.file = "f.csv", .first_line = 1, .eol = eol}, cut = whole;
+    sf_csv_chunk_reserve(&whole, text.n);
+    sf_csv_chunk_reserve(&cut, text.n);
+    if (text.n)
+        memcpy(whole.bytes, text.p, text.n);
+    whole.n = text.n;
+    size_t n = sf_csv_index_whole_records(&whole);
+    if (n) {
+        memcpy(cut.bytes, text.p, n);
+        cut.n = n;
+        assert_int_equal(sf_csv_index(&cut, NULL), SF_OK);
+        assert_int_equal(whole.n_ends, cut.n_ends);
+        assert_memory_equal(whole.ends, cut.ends, cut.n_ends * sizeof *cut.ends);
+        size_t n_records = 0;
+        for (size_t i = 0; i < cut.n_ends; i++)
+            n_records += cut.ends[i] >> 31;
+        assert_int_equal(whole.n_records, n_records);
+    }
+    sf_csv_chunk_free(&whole);
+    sf_csv_chunk_free(&cut);
+}
+
+static void every_scanner_finds_the_same_separators(void **state)
+{
+    (void)state;
+    static const char alphabet[] = "aaaaaaaaaaaaaaaaaa,,,,\n\"\"\r\xc3\xa9\0";
+    uint64_t seed = 20261121;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    struct sf_buf want = SF_BUF(1 << 20), have = SF_BUF(1 << 20);
+    for (size_t round = 0; round < 60000; round++) {
+        char text[400];
+        size_t n = round % sizeof text, kinds = round % 5 == 0 ? sizeof alphabet - 1 : round % 5 == 1 ? 25 : 23;
+        for (size_t i = 0; i < n; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            text[i] = alphabet[(seed >> 33) % kinds];
+            if (round % 5 > 2 && (seed >> 20) % 8 == 0 && i + 6 < n && (i == 0 || text[i - 1] == ',' || text[i - 1] == '\n')) {
+                memcpy(text + i, (seed >> 40) % 2 ? "\"a\nb\"," : "\"\"\"\"\n,", 6);
+                i += 5;
+            }
+        }
+        enum sf_csv_eol eol = SF_CSV_EOL_LF + (enum sf_csv_eol)(round / 7 % 3);
+        describe_index((struct sf_str){text, n}, SF_CSV_SCAN_BYTES, eol, &want);
+        for (enum sf_csv_scanner scanner = SF_CSV_SCAN_SSE2; scanner <= SF_CSV_SCAN_AVX2; scanner++) {
+            if (!sf_csv_has_scanner(scanner))
+                continue;
+            describe_index((struct sf_str){text, n}, scanner, eol, &have);
+            if (!sf_str_eq(sf_buf_str(&want), sf_buf_str(&have)))
+                fail_msg("round %zu, scanner %d: %s, not %s: %.*s", round, (int)scanner, have.p, want.p, (int)n, text);
+        }
+        compare_whole_records((struct sf_str){text, n}, eol);
+    }
+    sf_buf_free(&want);
+    sf_buf_free(&have);
+}
+
 static void random_bytes_are_read_as_a_plain_reading_reads_them(void **state)
 {
     (void)state;
@@ -357,6 +432,7 @@ int main(void)
         cmocka_unit_test(structure_is_refused_with_line_and_column),
         cmocka_unit_test(a_file_known_to_end_with_a_line_end_is_refused_when_it_does_not),
         cmocka_unit_test(a_large_quoted_field_passes_and_one_without_end_is_bounded),
+        cmocka_unit_test(every_scanner_finds_the_same_separators),
         cmocka_unit_test(random_bytes_are_read_as_a_plain_reading_reads_them),
         cmocka_unit_test(chunks_are_cut_between_records_only),
         cmocka_unit_test(written_fields_are_quoted_only_where_they_must_be),

@@ -1,0 +1,279 @@
+/* See pack.h. A block of input is cut into runs of literals, each with a match behind it, and written with Huffman codes. A table's
+ * rows are much alike: codes are made of what the first block holds and kept for the next ones, so that these need no counting. */
+#include "resources/data/conform/pack.h"
+
+#include "resources/data/conform/huffman.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+enum {
+    WINDOW = 32 * 1024,
+    MAX_LENGTH = 258,
+    MIN_LENGTH = 8, /* one load tells; shorter matches are hardly shorter than their digits */
+    HASH_BITS = 13,
+    PADDING = 16,
+    FIRST_LENGTH = 257,
+    END_OF_BLOCK = 256,
+    BLOCKS_A_CODE = 16,
+    EMPTY_LAST_BLOCK = 1 | 1 << 1, /* the last one, with fixed codes, of which the end's is 7 zeros */
+    FAR_AWAY = 4 * WINDOW,         /* so that an empty slot, 0, is out of reach */
+};
+
+/* Literals, then a match; length 0 ends the block. */
+struct run {
+    uint32_t literals;
+    uint16_t length;
+    uint16_t less_one; /* distance less 1 */
+};
+
+struct symbol {
+    uint16_t number;
+    uint16_t extra;
+    unsigned extra_bits;
+};
+
+struct sf_pack {
+    size_t start, end; /* of what is not packed yet, in `in` */
+    uint32_t place;    /* of in[0] in the text; it may wrap: matches are compared byte by byte */
+    uint32_t crc, n_bytes;
+    uint64_t bits; /* not a whole byte yet */
+    unsigned n_bits;
+    bool has_begun;
+    unsigned n_blocks;              /* with these codes */
+    uint32_t slots[1 << HASH_BITS]; /* where the bytes with this hash were last a field's beginning */
+    struct symbol lengths[MAX_LENGTH + 1];
+    struct run runs[SF_PACK_BLOCK / MIN_LENGTH + 1];
+    struct sf_huffman huffman;
+    char in[WINDOW + SF_PACK_BLOCK + PADDING];
+    unsigned char out[SF_PACK_MAX_OUT];
+};
+
+/* RFC 1951, 3.2.5. */
+static void fill_lengths(struct symbol *lengths)
+{
+    unsigned base = 3;
+    for (unsigned number = FIRST_LENGTH; number < SF_HUFFMAN_LITERALS - 1; number++) {
+        unsigned bits = number < 265 ? 0 : (number - 261) / 4;
+        for (unsigned i = 0; i < 1u << bits && base + i <= MAX_LENGTH; i++)
+            lengths[base + i] = (struct symbol){(uint16_t)number, (uint16_t)i, bits};
+        base += 1u << bits;
+    }
+    lengths[MAX_LENGTH] = (struct symbol){SF_HUFFMAN_LITERALS - 1, 0, 0};
+}
+
+static struct symbol distance_symbol(unsigned less_one)
+{
+    if (less_one < 4)
+        return (struct symbol){(uint16_t)less_one, 0, 0};
+    unsigned bits = 30 - (unsigned)__builtin_clz(less_one);
+    return (struct symbol){(uint16_t)(2 * bits + (less_one >> bits)), (uint16_t)(less_one & ((1u << bits) - 1)), bits};
+}
+
+struct sf_pack *sf_pack_new(void)
+{
+    struct sf_pack *p = calloc(1, sizeof *p);
+    if (!p)
+        sf_out_of_memory();
+    fill_lengths(p->lengths);
+    p->place = FAR_AWAY;
+    p->crc = (uint32_t)crc32(0, NULL, 0);
+    return p;
+}
+
+void sf_pack_free(struct sf_pack *p)
+{
+    free(p);
+}
+
+static uint64_t load(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return le64toh(word);
+}
+
+/* Behind the next separator, or `end`. Reads up to 15 bytes over it. */
+static const char *next_field(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i comma = _mm_set1_epi8(','), newline = _mm_set1_epi8('\n');
+    for (; p < end; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        unsigned found = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, comma), _mm_cmpeq_epi8(v, newline)));
+        if (found) {
+            p += __builtin_ctz(found) + 1;
+            return p < end ? p : end;
+        }
+    }
+    return end;
+#else
+    while (p < end && *p != ',' && *p != '\n')
+        p++;
+    return p < end ? p + 1 : end;
+#endif
+}
+
+/* Of two places whose first MIN_LENGTH bytes are known to be equal. */
+static size_t match_length(const char *a, const char *b, const char *end)
+{
+    size_t most = (size_t)(end - a) < MAX_LENGTH ? (size_t)(end - a) : MAX_LENGTH, n = MIN_LENGTH;
+    for (; n + 8 <= most; n += 8) {
+        uint64_t differ = load(a + n) ^ load(b + n);
+        if (differ)
+            return n + (size_t)__builtin_ctzll(differ) / 8;
+    }
+    while (n < most && a[n] == b[n])
+        n++;
+    return n;
+}
+
+/* Returns how many. */
+static size_t find_runs(struct sf_pack *p)
+{
+    const char *at = p->in + p->start, *end = p->in + p->end, *literals = at;
+    size_t n = 0;
+    while (end - at >= MIN_LENGTH) {
+        uint64_t word = load(at);
+        uint32_t *slot = &p->slots[word * 0x9e3779b97f4a7c15 >> (64 - HASH_BITS)];
+        uint32_t here = p->place + (uint32_t)(at - p->in), less_one = here - *slot - 1;
+        *slot = here;
+        if (less_one < WINDOW && less_one < (size_t)(at - p->in) && load(at - less_one - 1) == word) {
+            size_t length = match_length(at, at - less_one - 1, end);
+            p->runs[n++] = (struct run){(uint32_t)(at - literals), (uint16_t)length, (uint16_t)less_one};
+            literals = at += length;
+            if (at[-1] == ',' || at[-1] == '\n')
+                continue;
+        }
+        at = next_field(at, end);
+    }
+    p->runs[n++] = (struct run){(uint32_t)(end - literals), 0, 0};
+    return n;
+}
+
+/* Each symbol counts once more than it occurs, unless it is the last block: what is not in this one may be in the next. */
+static void count_runs(struct sf_pack *p, size_t n_runs, bool is_last)
+{
+    struct sf_huffman *h = &p->huffman;
+    for (size_t i = 0; i < SF_HUFFMAN_LITERALS; i++)
+        h->literal_counts[i] = !is_last;
+    for (size_t i = 0; i < SF_HUFFMAN_DISTANCES; i++)
+        h->distance_counts[i] = !is_last;
+    h->literal_counts[END_OF_BLOCK] = 1;
+    uint32_t even[256] = {0}; /* two counters a byte: one would wait for itself wherever a digit repeats */
+    const unsigned char *at = (const unsigned char *)p->in + p->start;
+    for (size_t i = 0; i < n_runs; i++) {
+        const unsigned char *end = at + p->runs[i].literals;
+        for (; end - at >= 2; at += 2) {
+            even[at[0]]++;
+            h->literal_counts[at[1]]++;
+        }
+        if (at < end)
+            h->literal_counts[*at++]++;
+        if (p->runs[i].length) {
+            h->literal_counts[p->lengths[p->runs[i].length].number]++;
+            h->distance_counts[distance_symbol(p->runs[i].less_one).number]++;
+            at += p->runs[i].length;
+        }
+    }
+    for (size_t i = 0; i < 256; i++)
+        h->literal_counts[i] += even[i];
+}
+
+static void put_runs(const struct sf_pack *p, size_t n_runs, struct sf_bits *bits)
+{
+    struct sf_bits b = *bits;
+    const struct sf_huffman_code *code = p->huffman.literals, *distance_code = p->huffman.distances;
+    const unsigned char *at = (const unsigned char *)p->in + p->start;
+    for (size_t i = 0; i < n_runs; i++) {
+        const struct run *run = &p->runs[i];
+        const unsigned char *end = at + run->literals;
+        for (; end - at >= 4; at += 4) {
+            sf_bits_put(&b, code[at[0]].bits, code[at[0]].n);
+            sf_bits_put(&b, code[at[1]].bits, code[at[1]].n);
+            sf_bits_put(&b, code[at[2]].bits, code[at[2]].n);
+            sf_bits_put(&b, code[at[3]].bits, code[at[3]].n);
+            sf_bits_flush(&b);
+        }
+        for (; at < end; at++)
+            sf_bits_put(&b, code[*at].bits, code[*at].n);
+        sf_bits_flush(&b);
+        if (run->length == 0)
+            break;
+        struct symbol length = p->lengths[run->length], distance = distance_symbol(run->less_one);
+        sf_bits_put(&b, code[length.number].bits, code[length.number].n);
+        sf_bits_put(&b, length.extra, length.extra_bits);
+        sf_bits_put(&b, distance_code[distance.number].bits, distance_code[distance.number].n);
+        sf_bits_put(&b, distance.extra, distance.extra_bits);
+        sf_bits_flush(&b);
+        at += run->length;
+    }
+    *bits = b;
+}
+
+static void put_header(struct sf_pack *p, struct sf_bits *bits)
+{
+    static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}; /* no name, no time, no system */
+    memcpy(bits->out, header, sizeof header);
+    bits->out += sizeof header;
+    p->has_begun = true;
+}
+
+static struct sf_str pack_block(struct sf_pack *p, bool is_last)
+{
+    struct sf_bits bits = {p->bits, p->n_bits, p->out};
+    size_t n = p->end - p->start;
+    p->crc = (uint32_t)crc32(p->crc, (const unsigned char *)p->in + p->start, (unsigned)n);
+    p->n_bytes += (uint32_t)n;
+    if (!p->has_begun)
+        put_header(p, &bits);
+    size_t n_runs = find_runs(p);
+    if (p->n_blocks == 0) {
+        count_runs(p, n_runs, is_last);
+        sf_bits_put(&bits, 0, 1); /* not the last one: an empty one is */
+        sf_huffman_begin_block(&p->huffman, &bits);
+    }
+    put_runs(p, n_runs, &bits);
+    p->n_blocks = (p->n_blocks + 1) % BLOCKS_A_CODE;
+    if (p->n_blocks == 0 || is_last) {
+        sf_bits_put(&bits, p->huffman.literals[END_OF_BLOCK].bits, p->huffman.literals[END_OF_BLOCK].n);
+        sf_bits_flush(&bits);
+    }
+    if (is_last) {
+        sf_bits_put(&bits, EMPTY_LAST_BLOCK, 3 + 7);
+        bits.n = (bits.n + 7) & ~7u;
+        sf_bits_flush(&bits);
+        sf_bits_put(&bits, p->crc, 32);
+        sf_bits_flush(&bits);
+        sf_bits_put(&bits, p->n_bytes, 32);
+        sf_bits_flush(&bits);
+    }
+    p->bits = bits.bits;
+    p->n_bits = bits.n;
+    if (p->end > WINDOW) {
+        memmove(p->in, p->in + p->end - WINDOW, WINDOW);
+        p->place += (uint32_t)(p->end - WINDOW);
+        p->end = WINDOW;
+    }
+    p->start = p->end;
+    return (struct sf_str){(const char *)p->out, (size_t)(bits.out - p->out)};
+}
+
+struct sf_str sf_pack_add(struct sf_pack *p, struct sf_str *bytes)
+{
+    size_t room = p->start + SF_PACK_BLOCK - p->end, n = bytes->n < room ? bytes->n : room;
+    if (n)
+        memcpy(p->in + p->end, bytes->p, n);
+    p->end += n;
+    bytes->p += n;
+    bytes->n -= n;
+    return n == room ? pack_block(p, false) : SF_STR_NONE;
+}
+
+struct sf_str sf_pack_finish(struct sf_pack *p)
+{
+    return pack_block(p, true);
+}

@@ -1,0 +1,164 @@
+/* Packing: what comes out is gzip that any reader unpacks to what went in, whatever that was, and the same bytes each time. */
+#include "resources/data/conform/pack.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+enum { MAX_TEXT = 3 * 1024 * 1024 };
+
+/* Fed in pieces of `step` bytes. */
+static struct sf_str pack(struct sf_arena *arena, struct sf_str text, size_t step)
+{
+    struct sf_pack *p = sf_pack_new();
+    struct sf_buf out = SF_BUF(2 * MAX_TEXT);
+    while (text.n) {
+        struct sf_str some = sf_str_slice(text, 0, step < text.n ? step : text.n);
+        text = sf_str_slice(text, some.n, text.n);
+        while (some.n)
+            sf_buf_add(&out, sf_pack_add(p, &some));
+    }
+    sf_buf_add(&out, sf_pack_finish(p));
+    struct sf_str packed = sf_str_dup(arena, sf_buf_str(&out));
+    sf_buf_free(&out);
+    sf_pack_free(p);
+    return packed;
+}
+
+static void assert_unpacks_to(struct sf_str packed, struct sf_str want)
+{
+    z_stream z = {.next_in = (unsigned char *)(uintptr_t)packed.p, .avail_in = (unsigned)packed.n};
+    unsigned char *have = malloc(want.n + 1);
+    assert_non_null(have);
+    z.next_out = have;
+    z.avail_out = (unsigned)want.n + 1;
+    assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK); /* gzip only: checks sum and length too */
+    assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+    assert_int_equal(z.total_out, want.n);
+    assert_int_equal(z.avail_in, 0);
+    if (want.n)
+        assert_memory_equal(have, want.p, want.n);
+    inflateEnd(&z);
+    free(have);
+}
+
+static uint64_t next_random(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return *seed >> 33;
+}
+
+/* kind 0: rows of a table; 1: any bytes; 2: one byte; 3: few bytes with many separators; 4: bytes ever rarer, for the longest codes
+ */
+static void fill(char *text, size_t n, unsigned kind, uint64_t *seed)
+{
+    char members[20][24];
+    for (size_t i = 0; i < 20; i++)
+        snprintf(members[i], sizeof members[i], "%llu", (unsigned long long)next_random(seed) * next_random(seed));
+    for (size_t at = 0; at < n;) {
+        char line[128];
+        size_t length = 1;
+        if (kind == 0) {
+            length = (size_t)snprintf(line, sizeof line, "%llu%llu,2025,%s,%s,1,%llu.05\n", (unsigned long long)next_random(seed),
+                                      (unsigned long long)next_random(seed), members[at * 20 / n], members[next_random(seed) % 20],
+                                      (unsigned long long)next_random(seed) % 10000);
+        } else if (kind == 1) {
+            line[0] = (char)next_random(seed);
+        } else if (kind == 2) {
+            line[0] = ',';
+        } else if (kind == 3) {
+            line[0] = "ab,\n"[next_random(seed) % 4];
+        } else {
+            uint64_t bits = next_random(seed);
+            line[0] = (char)(bits ? __builtin_ctzll(bits) : 77);
+        }
+        length = length < n - at ? length : n - at;
+        memcpy(text + at, line, length);
+        at += length;
+    }
+}
+
+static void any_text_comes_back(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0,
+                                   1,
+                                   7,
+                                   8,
+                                   9,
+                                   100,
+                                   4096,
+                                   SF_PACK_BLOCK - 1,
+                                   SF_PACK_BLOCK,
+                                   SF_PACK_BLOCK + 1,
+                                   3 * SF_PACK_BLOCK,
+                                   20 * SF_PACK_BLOCK + 5,
+                                   MAX_TEXT};
+    uint64_t seed = 20261121;
+    char *text = malloc(MAX_TEXT);
+    assert_non_null(text);
+    for (unsigned kind = 0; kind < 5; kind++) {
+        for (size_t i = 0; i < SF_COUNT(sizes); i++) {
+            struct sf_arena *arena = sf_arena_new();
+            fill(text, sizes[i], kind, &seed);
+            assert_unpacks_to(pack(arena, (struct sf_str){text, sizes[i]}, sizes[i] + 1), (struct sf_str){text, sizes[i]});
+            sf_arena_free(arena);
+        }
+    }
+    free(text);
+}
+
+static void a_text_that_changes_its_kind_comes_back(void **state)
+{
+    (void)state;
+    uint64_t seed = 7;
+    struct sf_arena *arena = sf_arena_new();
+    size_t part = MAX_TEXT / 5;
+    char *text = sf_arena_alloc(arena, MAX_TEXT);
+    for (unsigned kind = 0; kind < 5; kind++)
+        fill(text + kind * part, part, (kind + 4) % 5, &seed); /* codes made of the rare come before all others */
+    assert_unpacks_to(pack(arena, (struct sf_str){text, 5 * part}, 5 * part), (struct sf_str){text, 5 * part});
+    sf_arena_free(arena);
+}
+
+static void the_bytes_do_not_depend_on_the_pieces(void **state)
+{
+    (void)state;
+    uint64_t seed = 11;
+    struct sf_arena *arena = sf_arena_new();
+    size_t n = 300000;
+    char *text = sf_arena_alloc(arena, n);
+    fill(text, n, 0, &seed);
+    struct sf_str whole = pack(arena, (struct sf_str){text, n}, n);
+    static const size_t steps[] = {1, 7, 1000, SF_PACK_BLOCK, SF_PACK_BLOCK + 1};
+    for (size_t i = 0; i < SF_COUNT(steps); i++)
+        assert_true(sf_str_eq(whole, pack(arena, (struct sf_str){text, n}, steps[i])));
+    sf_arena_free(arena);
+}
+
+static void rows_get_smaller(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    struct sf_arena *arena = sf_arena_new();
+    size_t n = 1024 * 1024;
+    char *text = sf_arena_alloc(arena, n);
+    fill(text, n, 0, &seed);
+    assert_in_range(pack(arena, (struct sf_str){text, n}, n).n, 1, n / 2);
+    sf_arena_free(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_text_comes_back),
+        cmocka_unit_test(a_text_that_changes_its_kind_comes_back),
+        cmocka_unit_test(the_bytes_do_not_depend_on_the_pieces),
+        cmocka_unit_test(rows_get_smaller),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
