@@ -154,6 +154,12 @@ static enum sf_code hold_sources(struct sf_err *err, const struct sf_value *was,
     return SF_OK;
 }
 
+/* A first plan is made before there is a state, so without the key of fingerprints: it has none to compare. */
+static bool has_no_print(const struct sf_value *v)
+{
+    return v && v->type == SF_V_FINGERPRINT && !v->s.n;
+}
+
 /* Only what has a value both times: a secret may be left out while nothing needs it, one to generate has none before the first
  * apply.
  */
@@ -161,7 +167,7 @@ static enum sf_code hold_variables(struct sf_err *err, const struct sf_value *wa
 {
     for (size_t i = 0; i < is->map.n; i++) {
         const struct sf_value *then = sf_map_get(was, is->map.pairs[i].key);
-        if (then && !sf_value_equal(then, is->map.pairs[i].value))
+        if (then && !has_no_print(then) && !sf_value_equal(then, is->map.pairs[i].value))
             return stale(err, "variable", is->map.pairs[i].key, "has another value");
     }
     return SF_OK;
@@ -169,7 +175,7 @@ static enum sf_code hold_variables(struct sf_err *err, const struct sf_value *wa
 
 static bool same_value(const struct sf_value *a, const struct sf_value *b)
 {
-    if (sf_value_has_unknown(a, NULL) || sf_value_has_unknown(b, NULL))
+    if (sf_value_has_unknown(a, NULL) || sf_value_has_unknown(b, NULL) || has_no_print(a))
         return true; /* checked again when it is known, before the call */
     return sf_value_equal(a, b);
 }

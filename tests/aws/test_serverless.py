@@ -114,6 +114,17 @@ def test_a_new_password_is_set_once_after_all_else(city):
     assert [action for action, _ in apply(city)] == ["UpdateWorkgroup"]
 
 
+def test_a_first_plan_that_was_saved_with_a_secret_is_applied_and_later_ones_hold_the_secret(city):
+    assert city.run("sfplan", "-out=first").code == 0
+    assert city.run("sfapply", "first").code == 0
+    assert city.changes() == {}
+    city.edit("stack.yaml", (SERVERLESS, "aws: {serverless: {base_rpus: 16}}"))
+    assert city.run("sfplan", "-out=second").code == 0
+    city.env["SF_VAR_password"] = "Another1horse2battery"
+    result = city.run("sfapply", "second")
+    assert result.code == 5 and "variable 'password' has another value" in result.err
+
+
 def test_secrets_manager_can_keep_the_password(city):
     city.edit("stack.yaml", ('    password: "${var.password}"\n', ""), (SERVERLESS, "aws: {serverless: {}, manage_password: true}"))
     city.apply()
