@@ -513,6 +513,22 @@ def test_a_redirect_is_followed(live, portal, text, expected):
     assert_same(live, expected)
 
 
+def test_a_redirect_to_another_host_does_not_take_the_token_along(live, portal, expected):
+    live.env["SF_APP_TOKEN"] = "good"
+    with soda.Portal() as other:
+        url = other.put_file("rows.csv", portal.tables[TABLE].bulk().encode())
+        portal.fault(BULK, status=302, headers={"Location": url})
+        live.apply()
+        assert other.asked() == ["GET /files/rows.csv"] and "X-App-Token" not in other.requests[0].headers
+    assert_same(live, expected)
+
+
+def test_redirects_without_end_are_given_up(live, portal):
+    live.source(f"{{url: {portal.origin}/moved/x}}")
+    portal.fault("/moved/", times=99, status=302, headers={"Location": "/moved/x"})
+    assert "points on and on" in live.refuse(1, "sfplan").err
+
+
 def test_a_url_in_the_wrong_encoding_is_refused_with_its_place(live, portal, text):
     live.source(f"{{url: {portal.put_file('rows.csv', text.encode('utf-8')[:5000].replace(b'General', b'G' + bytes([0xe9]) + b'n'))}}}")
     assert "line" in live.refuse(1, "sfplan").err

@@ -7,7 +7,8 @@ import pytest
 
 from conftest import ROOT
 
-ELSEWHERE = {"sf-finance.yaml": "tests/local/test_flagship.py"}  # tested there, and too large to do twice
+# tested there: too large to do twice, or variables of another stack
+ELSEWHERE = {"sf-finance.yaml": "tests/local/test_flagship.py", "live.yaml": "tests/data/test_live.py"}
 STACKS = sorted(os.path.basename(path) for path in glob.glob(f"{ROOT}/stacks/*.yaml"))
 
 
