@@ -36,7 +36,7 @@ IS_SANITIZED = "san" in os.path.basename(BUILD)
 # fixtures that cost more than the tests that use them: with xdist such tests stay together, at most so many
 SHARED_WORLDS, TOGETHER = ("applied", "shared", "office", "site", "plain"), 30
 # begun first, so that no long one is left alone at the end
-LONG = ("test_new_kind", "test_readme", "test_all_776841", "test_drift", "test_crash", "test_access")
+LONG = ("aws-sftp_server-reset-before", "test_new_kind", "test_readme", "test_all_776841", "test_drift", "test_crash", "test_access")
 PR_SET_PDEATHSIG = 1
 
 
