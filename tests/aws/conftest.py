@@ -148,6 +148,10 @@ class AwsWorkspace(Workspace):
     def counts(self):
         return self.control("GET", "counts")
 
+    def count(self, action):
+        """How many calls of an action there were."""
+        return sum(n for name, n in self.counts().items() if name.endswith(f".{action}"))
+
     def inventory(self):
         return self.control("GET", "inventory")
 

@@ -1,11 +1,8 @@
 """Managed policies on AWS: made, changed by version, let go, destroyed."""
 
 import json
-import urllib.parse
 
 import pytest
-
-from wire import aws, wire  # noqa: F401
 
 ARN = "arn:aws:iam::123456789012:policy/tryout-write"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
@@ -28,24 +25,23 @@ def applied(aws, *actions, **kwargs):
 
 
 def versions(aws):
-    return aws.aws("iam", "list-policy-versions", "--policy-arn", ARN)["Versions"]
+    return aws.call("iam", "list_policy_versions", PolicyArn=ARN)["Versions"]
 
 
 def current(aws):
     default, = (v["VersionId"] for v in versions(aws) if v["IsDefaultVersion"])
-    text = aws.wire.iam("GetPolicyVersion", PolicyArn=ARN, VersionId=default)
-    return json.loads(urllib.parse.unquote(text.split("<Document>")[1].split("</Document>")[0]))
+    return aws.call("iam", "get_policy_version", PolicyArn=ARN, VersionId=default)["PolicyVersion"]["Document"]
 
 
 def local_policies(aws):
-    return [p["Arn"] for p in aws.aws("iam", "list-policies", "--scope", "Local")["Policies"]]
+    return [p["Arn"] for p in aws.call("iam", "list_policies", Scope="Local")["Policies"]]
 
 
 def test_a_policy_is_made_as_the_stack_file_says_and_is_then_left_alone(aws):
     applied(aws, "s3:PutObject", "s3:GetObject", more="description: for writing, aws: {path: /city/}")
     assert aws.changes() == {} and aws.drift() == {}
     arn = ARN.replace("policy/", "policy/city/")
-    found = aws.aws("iam", "get-policy", "--policy-arn", arn)["Policy"]
+    found = aws.cli("iam", "get-policy", "--policy-arn", arn)["Policy"]
     assert (found["Path"], found["Description"]) == ("/city/", "for writing")
     tags = {t["Key"]: t["Value"] for t in found["Tags"]}
     assert tags["owner"] == "controller" and tags["sfstack:address"] == "policy.write"
@@ -53,10 +49,10 @@ def test_a_policy_is_made_as_the_stack_file_says_and_is_then_left_alone(aws):
 
 def test_no_call_is_made_that_is_not_needed(aws):
     policy(aws, "s3:PutObject")
-    assert aws.calls_of("sfplan") == ["GetPolicy", "GetAccountSummary"]
-    assert aws.calls_of("sfapply", "-auto-approve") == ["GetPolicy", "GetAccountSummary", "CreatePolicy"]
-    assert aws.calls_of("sfplan") == ["GetPolicy", "GetPolicyVersion"]
-    assert aws.calls_of("sfdestroy", "-auto-approve") == ["GetPolicy", "GetPolicyVersion", "GetPolicy", "DeletePolicy"]
+    assert aws.actions_of("sfplan") == ["GetPolicy", "GetAccountSummary"]
+    assert aws.actions_of("sfapply", "-auto-approve") == ["GetPolicy", "GetAccountSummary", "CreatePolicy"]
+    assert aws.actions_of("sfplan") == ["GetPolicy", "GetPolicyVersion"]
+    assert aws.actions_of("sfdestroy", "-auto-approve") == ["GetPolicy", "GetPolicyVersion", "GetPolicy", "DeletePolicy"]
 
 
 def test_a_changed_document_is_a_new_version_and_the_oldest_makes_room(aws):
@@ -78,13 +74,13 @@ def test_what_iam_cannot_change_replaces_the_policy_though_a_role_of_the_stack_h
     applied(aws, others=role)
     policy(aws, "s3:PutObject", more=more, others=role)
     assert aws.changes()["policy.write"] == "replace"
-    aws.wire.fail("DeletePolicy", "conflict")
+    aws.fault("DeletePolicy", "error", code="DeleteConflict", status=409, times=1)
     aws.apply()
-    assert "DetachRolePolicy" in aws.wire.calls and len(local_policies(aws)) == 1
+    assert aws.count("DetachRolePolicy") and len(local_policies(aws)) == 1
     if aws.changes():  # under the same ARN nothing changed for the role but that it had to let go: the next run attaches it again
         aws.apply()
     assert aws.changes() == {}
-    held = aws.aws("iam", "list-attached-role-policies", "--role-name", "tryout-holder")["AttachedPolicies"]
+    held = aws.cli("iam", "list-attached-role-policies", "--role-name", "tryout-holder")["AttachedPolicies"]
     assert [p["PolicyArn"] for p in held] == local_policies(aws)
 
 
@@ -96,13 +92,13 @@ def test_tags_are_changed_and_ours_stay(aws):
     policy(aws, "s3:PutObject")
     aws.apply()
     assert aws.changes() == {}
-    tags = {t["Key"]: t["Value"] for t in aws.aws("iam", "list-policy-tags", "--policy-arn", ARN)["Tags"]}
+    tags = {t["Key"]: t["Value"] for t in aws.cli("iam", "list-policy-tags", "--policy-arn", ARN)["Tags"]}
     assert tags["owner"] == "controller" and "year" not in tags and "sfstack:intent" in tags
 
 
 def test_a_document_changed_outside_is_seen_and_put_back(aws):
     applied(aws)
-    aws.wire.iam("CreatePolicyVersion", PolicyArn=ARN, PolicyDocument=json.dumps(document("s3:*")), SetAsDefault="true")
+    aws.call("iam", "create_policy_version", PolicyArn=ARN, PolicyDocument=json.dumps(document("s3:*")), SetAsDefault=True)
     assert aws.drift() == {"policy.write": "update"}
     aws.apply()
     assert aws.changes() == {} and current(aws) == document("s3:PutObject")
@@ -112,7 +108,7 @@ def test_an_earlier_version_made_the_default_is_seen_and_put_back(aws):
     applied(aws)
     policy(aws, "s3:GetObject")
     aws.apply()
-    aws.wire.iam("SetDefaultPolicyVersion", PolicyArn=ARN, VersionId="v1")
+    aws.call("iam", "set_default_policy_version", PolicyArn=ARN, VersionId="v1")
     assert aws.drift() == {"policy.write": "update"}
     aws.apply()
     assert current(aws) == document("s3:GetObject")
@@ -120,7 +116,7 @@ def test_an_earlier_version_made_the_default_is_seen_and_put_back(aws):
 
 def test_tags_changed_outside_are_seen_and_put_back(aws):
     applied(aws)
-    aws.wire.iam("TagPolicy", PolicyArn=ARN, **{"Tags.member.1.Key": "owner", "Tags.member.1.Value": "somebody"})
+    aws.call("iam", "tag_policy", PolicyArn=ARN, Tags=[{"Key": "owner", "Value": "somebody"}])
     assert aws.drift() == {"policy.write": "update"}
     aws.apply()
     assert aws.changes() == {}
@@ -129,18 +125,18 @@ def test_tags_changed_outside_are_seen_and_put_back(aws):
 def test_a_document_that_says_the_same_is_no_change(aws):
     applied(aws)
     same = {"Statement": {"Resource": ["*"], "Action": "S3:putobject", "Effect": "Allow"}, "Version": "2012-10-17"}
-    aws.wire.iam("CreatePolicyVersion", PolicyArn=ARN, PolicyDocument=json.dumps(same), SetAsDefault="true")
+    aws.call("iam", "create_policy_version", PolicyArn=ARN, PolicyDocument=json.dumps(same), SetAsDefault=True)
     assert aws.changes() == {} and aws.drift() == {}
 
 
 def test_a_name_that_is_taken_is_told_at_plan_time(aws):
-    aws.wire.iam("CreatePolicy", PolicyName="tryout-write", PolicyDocument=json.dumps(document("s3:*")))
+    aws.call("iam", "create_policy", PolicyName="tryout-write", PolicyDocument=json.dumps(document("s3:*")))
     policy(aws, "s3:PutObject")
     assert "policy 'tryout-write'" in aws.refuse(1, "sfplan").err
 
 
 def test_the_same_name_on_another_path_is_told_when_it_is_made(aws):
-    aws.wire.iam("CreatePolicy", PolicyName="tryout-write", Path="/x/", PolicyDocument=json.dumps(document("s3:*")))
+    aws.call("iam", "create_policy", PolicyName="tryout-write", Path="/x/", PolicyDocument=json.dumps(document("s3:*")))
     policy(aws, "s3:PutObject")
     result = aws.run("sfapply", "-auto-approve")
     assert result.code in (0, 1)  # moto, unlike IAM, takes it
@@ -148,17 +144,17 @@ def test_the_same_name_on_another_path_is_told_when_it_is_made(aws):
 
 
 def test_an_adopted_policy_only_gets_marks(aws):
-    aws.wire.iam("CreatePolicy", PolicyName="tryout-write", PolicyDocument=json.dumps(document("s3:PutObject")))
+    aws.call("iam", "create_policy", PolicyName="tryout-write", PolicyDocument=json.dumps(document("s3:PutObject")))
     policy(aws, "s3:PutObject", more=f"adopt: '{ARN}', tags: {{}}")
     aws.edit("stack.yaml", ("tags: {owner: controller}\n", ""))
-    made = [c for c in aws.calls_of("sfapply", "-auto-approve") if not c.startswith("Get")]
+    made = [c for c in aws.actions_of("sfapply", "-auto-approve") if not c.startswith("Get")]
     assert made == ["TagPolicy"]
     assert aws.changes() == {}
 
 
 def test_a_policy_that_somebody_deleted_is_made_again(aws):
     applied(aws)
-    aws.wire.iam("DeletePolicy", PolicyArn=ARN)
+    aws.call("iam", "delete_policy", PolicyArn=ARN)
     assert aws.changes() == {"policy.write": "create"}
     aws.apply()
     assert aws.changes() == {}
@@ -171,19 +167,19 @@ def test_all_versions_go_with_the_policy(aws):
     for action in ("s3:GetObject", "s3:ListBucket"):
         policy(aws, action)
         aws.apply()
-    aws.wire.fail("DeletePolicy", "conflict")
+    aws.fault("DeletePolicy", "error", code="DeleteConflict", status=409, times=1)
     aws.ok("sfdestroy", "-auto-approve")
-    assert aws.wire.calls.count("DeletePolicyVersion") == 2
+    assert aws.count("DeletePolicyVersion") == 2
     assert local_policies(aws) == []
 
 
 def test_whoever_else_holds_the_policy_stops_the_destroy_and_is_named(aws):
     applied(aws)
-    aws.wire.iam("CreateRole", RoleName="theirs", AssumeRolePolicyDocument=TRUST)
-    aws.wire.iam("AttachRolePolicy", RoleName="theirs", PolicyArn=ARN)
-    aws.wire.iam("CreateUser", UserName="somebody")
-    aws.wire.iam("AttachUserPolicy", UserName="somebody", PolicyArn=ARN)
-    aws.wire.fail("DeletePolicy", "conflict")
+    aws.call("iam", "create_role", RoleName="theirs", AssumeRolePolicyDocument=TRUST)
+    aws.call("iam", "attach_role_policy", RoleName="theirs", PolicyArn=ARN)
+    aws.call("iam", "create_user", UserName="somebody")
+    aws.call("iam", "attach_user_policy", UserName="somebody", PolicyArn=ARN)
+    aws.fault("DeletePolicy", "error", code="DeleteConflict", status=409, times=1)
     err = aws.refuse(1, "sfdestroy", "-auto-approve").err
     assert "still held by role 'theirs', user 'somebody', not of this stack" in err
     assert local_policies(aws) == [ARN]
@@ -191,7 +187,7 @@ def test_whoever_else_holds_the_policy_stops_the_destroy_and_is_named(aws):
 
 def test_a_policy_that_is_gone_already_is_destroyed(aws):
     applied(aws)
-    aws.wire.iam("DeletePolicy", PolicyArn=ARN)
+    aws.call("iam", "delete_policy", PolicyArn=ARN)
     aws.ok("sfdestroy", "-auto-approve", "-refresh=false")
     assert aws.changes() == {"policy.write": "create"}
 
@@ -201,23 +197,23 @@ def test_a_policy_that_is_gone_already_is_destroyed(aws):
 @pytest.mark.parametrize("fault", ["500-after", "reset-after"])
 def test_a_create_whose_answer_was_lost_made_the_policy(aws, fault):
     policy(aws, "s3:PutObject")
-    aws.wire.fail("CreatePolicy", fault)
+    aws.fault("CreatePolicy", fault, times=1)
     aws.apply()
-    assert aws.changes() == {} and local_policies(aws) == [ARN] and aws.wire.calls.count("CreatePolicy") == 1
+    assert aws.changes() == {} and local_policies(aws) == [ARN] and aws.count("CreatePolicy") == 1
 
 
 @pytest.mark.parametrize("fault", ["500-after", "reset-after", "throttle"])
 def test_a_version_whose_answer_was_lost_is_put_again(aws, fault):
     applied(aws)
     policy(aws, "s3:GetObject")
-    aws.wire.fail("CreatePolicyVersion", fault)
+    aws.fault("CreatePolicyVersion", fault, times=1)
     aws.apply()
     assert aws.changes() == {} and current(aws) == document("s3:GetObject")
 
 
 def test_a_denied_call_names_right_and_policy(aws):
     policy(aws, "s3:PutObject")
-    aws.wire.fail("CreatePolicy", "deny")
+    aws.fault("CreatePolicy", "deny", times=1)
     err = aws.refuse(4, "sfapply", "-auto-approve").err
     assert "iam:CreatePolicy" in err and ARN in err
     aws.apply()
