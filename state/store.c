@@ -51,7 +51,7 @@ static enum sf_code check_identity(const struct sf_store *store, const struct sf
             "%.*s, region %.*s)",
             store->path, SF_ARG(have->stack), SF_ARG(have->provider), SF_ARG(have->account), SF_ARG(have->region),
             SF_ARG(want->stack), SF_ARG(want->provider), SF_ARG(want->account), SF_ARG(want->region));
-    sf_hint(err, "every stack has a state of its own in each account and region: name the right one with --state, or leave it out");
+    sf_hint(err, "a stack has a state for each account and region it is in: go back to those above, or name another with --state");
     return SF_E_STALE;
 }
 
