@@ -271,7 +271,7 @@ def test_the_id_is_in_state_from_the_moment_that_it_is_made(made, row):
     killed(ws, row.then, "before")
     ident, status = ws.record_of(row.address)
     assert status == "incomplete"
-    assert ws.changes()[row.address] == "update"
+    assert ws.changes()[row.address] == "update" and ws.drift() == {}
     assert "stopped before it was finished" in ws.plan_text()
     made_again = [c for c in ws.calls_of("sfapply", "-auto-approve") if c["action"] == row.make]
     assert made_again == [] and ws.record_of(row.address) == (ident, "current") and ws.changes() == {}
