@@ -144,7 +144,7 @@ static enum sf_code fetch_pages(struct visit *v, bool is_soda3, struct sf_err *e
     while (!rc && !is_last) {
         uint64_t before = v->meter.rows;
         struct sf_fetch_target target = page_target(v, is_soda3, what);
-        is_last = v->metadata.rows > 0 && before >= v->metadata.rows; /* taken up after the last page */
+        is_last = before > 0 && before == v->metadata.rows; /* taken up after the last page */
         if (is_last)
             break;
         rc = sf_fetch_body(v->fetch, &target, v->partial, &v->meter, &tag, &is_date, err);
