@@ -188,6 +188,10 @@ CHANGES = {  # what is done to a thing, and by that which attribute drifts: the 
         "encryption key": lambda o: o.encrypt(ApplyServerSideEncryptionByDefault={"SSEAlgorithm": "aws:kms"}),
         "encryption bucket key": lambda o: o.encrypt(BucketKeyEnabled=False),
         "public": lambda o: o.call("s3", "delete_public_access_block", **BUCKET),
+        "public a little": lambda o: o.call("s3", "put_public_access_block", **BUCKET, PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": False, "RestrictPublicBuckets": True}),
+        "tls_only a little": lambda o: o.bucket_policy(
+            lambda all_: [{**s, "Action": "s3:PutObject"} if "Sid" in s else s for s in all_]),
         "tls_only": lambda o: o.bucket_policy(lambda all_: [s for s in all_ if "Sid" not in s]),
         "policy": lambda o: o.bucket_policy(lambda all_: [s if "Sid" in s else {**s, "Action": "s3:Get*"} for s in all_]),
         "policy gone": lambda o: o.call("s3", "delete_bucket_policy", **BUCKET),
