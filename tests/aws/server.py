@@ -133,6 +133,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.close()
 
+    def handle_expect_100(self):
+        super().handle_expect_100()
+        self.wfile.flush()  # or boto3 waits a second before it sends a body
+        return True
+
     def date_time_string(self, timestamp=None):
         return super().date_time_string(time.time() + self.ahead)
 

@@ -1,13 +1,13 @@
 """Buckets on AWS: made, changed, put back, emptied, destroyed."""
 
 import json
+import re
 
 import pytest
 
-from wire import REGION, aws, wire  # noqa: F401
+from aws.conftest import REGION
 
 NAME = "tryout-landing"
-S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
 READER = '{Version: "2012-10-17", Statement: [{Sid: Reader, Effect: Allow, Principal: {AWS: "123456789012"}, ' \
          f'Action: s3:GetObject, Resource: "arn:aws:s3:::{NAME}/*"}}]}}'
 EVERYBODY = '{Version: "2012-10-17", Statement: [{Effect: Allow, Principal: "*", ' \
@@ -23,50 +23,54 @@ def applied(aws, more=""):
     aws.apply()
 
 
-def put_object(aws, key, bytes_=b"1"):
-    aws.wire.s3("PUT", f"/{NAME}/{key}", bytes_)
+def put_object(aws, key, text="1"):
+    aws.call("s3", "put_object", Bucket=NAME, Key=key, Body=text)
 
 
 def test_a_bucket_is_made_as_the_stack_file_says_and_is_then_left_alone(aws):
     applied(aws, "versioning: true")
     assert aws.changes() == {} and aws.drift() == {}
     one = ["--bucket", NAME]
-    assert aws.aws("s3api", "get-bucket-versioning", *one)["Status"] == "Enabled"
-    assert set(aws.aws("s3api", "get-public-access-block", *one)["PublicAccessBlockConfiguration"].values()) == {True}
-    rule, = aws.aws("s3api", "get-bucket-lifecycle-configuration", *one)["Rules"]
+    assert aws.cli("s3api", "get-bucket-versioning", *one)["Status"] == "Enabled"
+    assert set(aws.cli("s3api", "get-public-access-block", *one)["PublicAccessBlockConfiguration"].values()) == {True}
+    rule, = aws.cli("s3api", "get-bucket-lifecycle-configuration", *one)["Rules"]
     assert rule["ID"] == "unfinished-uploads" and rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
-    policy, = json.loads(aws.aws("s3api", "get-bucket-policy", *one)["Policy"])["Statement"]
+    policy, = json.loads(aws.cli("s3api", "get-bucket-policy", *one)["Policy"])["Statement"]
     assert policy["Sid"] == "SfstackTlsOnly" and policy["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    tags = {t["Key"]: t["Value"] for t in aws.aws("s3api", "get-bucket-tagging", *one)["TagSet"]}
+    tags = {t["Key"]: t["Value"] for t in aws.cli("s3api", "get-bucket-tagging", *one)["TagSet"]}
     assert tags["owner"] == "controller" and tags["sfstack:address"] == "bucket.landing"
     assert tags["sfstack:stack"].startswith("tryout/")
     assert set(tags) == {"owner", "sfstack:stack", "sfstack:address", "sfstack:intent"}
-    assert aws.aws("s3api", "get-bucket-location", *one)["LocationConstraint"] == REGION
+    assert aws.cli("s3api", "get-bucket-location", *one)["LocationConstraint"] == REGION
 
 
 def test_no_call_is_made_that_is_not_needed(aws):
     bucket(aws, "versioning: true")
-    assert aws.calls_of("sfplan") == ["GET tagging"]
-    made = aws.calls_of("sfapply", "-auto-approve")
-    assert made == ["GET tagging", "PUT bucket", "PUT tagging", "PUT publicAccessBlock", "PUT policy", "PUT versioning",
-                    "PUT lifecycle"]
-    parts = ("tagging", "versioning", "encryption", "publicAccessBlock", "policy", "lifecycle")
-    read = sorted(f"GET {part}" for part in parts)
-    assert sorted(aws.calls_of("sfplan")) == read
-    gone = aws.calls_of("sfdestroy", "-auto-approve")
-    assert sorted(gone[:6]) == read and gone[6:] == ["GET list-type", "GET tagging", "DELETE bucket"]
+    assert aws.actions_of("sfplan") == ["GetBucketTagging"]
+    made = aws.actions_of("sfapply", "-auto-approve")
+    assert made == ["GetBucketTagging", "CreateBucket", "PutBucketTagging", "PutPublicAccessBlock", "PutBucketPolicy", "PutBucketVersioning",
+                    "PutBucketLifecycleConfiguration"]
+    read = ["GetBucketEncryption", "GetBucketLifecycleConfiguration", "GetBucketPolicy", "GetBucketTagging", "GetBucketVersioning",
+            "GetPublicAccessBlock"]
+    assert sorted(aws.actions_of("sfplan")) == read
+    gone = aws.actions_of("sfdestroy", "-auto-approve")
+    assert sorted(gone[:6]) == read and gone[6:] == ["ListObjectsV2", "GetBucketTagging", "DeleteBucket"]
 
 
 CHANGES = {
-    "versioning": ("versioning: true", "PUT versioning"),
+    "versioning": ("versioning: true", "PutBucketVersioning"),
     "encryption": ("aws: {encryption: {algorithm: 'aws:kms', kms_key: 'arn:aws:kms:us-west-2:123456789012:key/k', "
-                   "bucket_key: true}}", "PUT encryption"),
-    "public": ("aws: {public: true}", "DELETE publicAccessBlock"),
-    "tls_only": ("aws: {tls_only: false}", "DELETE policy"),
-    "policy": (f"aws: {{policy: {READER}}}", "PUT policy"),
-    "lifecycle": ("aws: {lifecycle: [{id: old, prefix: in/, expire_days: 30, noncurrent_days: 3}]}", "PUT lifecycle"),
-    "no lifecycle": ("aws: {lifecycle: []}", "DELETE lifecycle"),
+                   "bucket_key: true}}", "PutBucketEncryption"),
+    "public": ("aws: {public: true}", "DeletePublicAccessBlock"),
+    "tls_only": ("aws: {tls_only: false}", "DeleteBucketPolicy"),
+    "policy": (f"aws: {{policy: {READER}}}", "PutBucketPolicy"),
+    "lifecycle": ("aws: {lifecycle: [{id: old, prefix: in/, expire_days: 30, noncurrent_days: 3}]}", "PutBucketLifecycleConfiguration"),
+    "no lifecycle": ("aws: {lifecycle: []}", "DeleteBucketLifecycle"),
 }
+
+
+def part_of(call):
+    return re.sub("^(Put|Delete)|Configuration$", "", call)
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -76,8 +80,8 @@ def test_one_attribute_is_changed_in_place_by_one_call_and_back(aws, what):
     for wanted in (more, ""):
         bucket(aws, wanted)
         assert aws.changes() == {"bucket.landing": "update"}
-        made = [c for c in aws.calls_of("sfapply", "-auto-approve") if not c.startswith("GET")]
-        assert len(made) == 1 and made[0].split()[1] == call.split()[1]
+        made = [c for c in aws.actions_of("sfapply", "-auto-approve") if not c.startswith("Get")]
+        assert [part_of(c) for c in made] == [part_of(call)]
         assert made == [call] or not wanted
         assert aws.changes() == {} and aws.drift() == {}
 
@@ -88,8 +92,8 @@ def test_tags_are_changed_and_ours_stay(aws):
     assert aws.changes() == {"bucket.landing": "update"}
     aws.apply()
     assert aws.changes() == {}
-    text = aws.wire.s3("GET", f"/{NAME}?tagging")
-    assert "treasurer" in text and "2025" in text and "sfstack:intent" in text
+    tags = {t["Key"]: t["Value"] for t in aws.call("s3", "get_bucket_tagging", Bucket=NAME)["TagSet"]}
+    assert tags["owner"] == "treasurer" and tags["year"] == "2025" and "sfstack:intent" in tags
 
 
 def test_another_name_is_another_bucket(aws):
@@ -97,71 +101,29 @@ def test_another_name_is_another_bucket(aws):
     bucket(aws, name="tryout-other")
     assert aws.changes() == {"bucket.landing": "replace"}
     aws.apply()
-    assert [b["Name"] for b in aws.aws("s3api", "list-buckets")["Buckets"]] == ["tryout-other"]
-
-
-DRIFT = {
-    "versioning": ("PUT", "versioning", f'<VersioningConfiguration xmlns="{S3}"><Status>Enabled</Status></VersioningConfiguration>'),
-    "encryption": ("PUT", "encryption",
-                   f'<ServerSideEncryptionConfiguration xmlns="{S3}"><Rule><ApplyServerSideEncryptionByDefault>'
-                   "<SSEAlgorithm>aws:kms</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"),
-    "public access": ("DELETE", "publicAccessBlock", ""),
-    "one block": ("PUT", "publicAccessBlock",
-                  f'<PublicAccessBlockConfiguration xmlns="{S3}"><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true'
-                  "</IgnorePublicAcls><BlockPublicPolicy>false</BlockPublicPolicy><RestrictPublicBuckets>true"
-                  "</RestrictPublicBuckets></PublicAccessBlockConfiguration>"),
-    "no policy": ("DELETE", "policy", ""),
-    "weak policy": ("PUT", "policy", json.dumps({"Version": "2012-10-17", "Statement": [
-        {"Sid": "SfstackTlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
-         "Resource": f"arn:aws:s3:::{NAME}/*"}]})),
-    "no lifecycle": ("DELETE", "lifecycle", ""),
-    "lifecycle": ("PUT", "lifecycle",
-                  f'<LifecycleConfiguration xmlns="{S3}"><Rule><ID>unfinished-uploads</ID><Filter><Prefix></Prefix></Filter>'
-                  "<Status>Disabled</Status><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation>"
-                  "</AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>"),
-}
-
-
-@pytest.mark.parametrize("what", DRIFT)
-def test_what_was_changed_outside_is_seen_and_put_back(aws, what):
-    method, part, body = DRIFT[what]
-    applied(aws)
-    aws.wire.s3(method, f"/{NAME}?{part}", body.encode())
-    assert aws.drift() == {"bucket.landing": "update"} and aws.changes() == {"bucket.landing": "update"}
-    aws.apply()
-    assert aws.changes() == {} and aws.drift() == {}
-
-
-def test_changed_tags_are_seen_and_put_back(aws):
-    applied(aws)
-    text = aws.wire.s3("GET", f"/{NAME}?tagging").replace("controller", "somebody")
-    aws.wire.s3("PUT", f"/{NAME}?tagging", text[text.index("<Tagging"):].encode())
-    assert aws.drift() == {"bucket.landing": "update"}
-    aws.apply()
-    assert aws.changes() == {}
+    assert [b["Name"] for b in aws.cli("s3api", "list-buckets")["Buckets"]] == ["tryout-other"]
 
 
 def test_a_statement_that_somebody_added_is_seen_only_where_the_stack_file_has_a_policy(aws):
     applied(aws, f"aws: {{policy: {READER}}}")
-    document = json.loads(aws.wire.s3("GET", f"/{NAME}?policy"))
+    document = json.loads(aws.call("s3", "get_bucket_policy", Bucket=NAME)["Policy"])
     document["Statement"].append({**document["Statement"][1], "Sid": "Added", "Action": "s3:PutObject"})
-    aws.wire.s3("PUT", f"/{NAME}?policy", json.dumps(document).encode())
+    aws.call("s3", "put_bucket_policy", Bucket=NAME, Policy=json.dumps(document))
     assert aws.drift() == {"bucket.landing": "update"}
     aws.apply()
-    assert [s["Sid"] for s in json.loads(aws.wire.s3("GET", f"/{NAME}?policy"))["Statement"]] == ["SfstackTlsOnly", "Reader"]
+    assert [s["Sid"] for s in json.loads(aws.call("s3", "get_bucket_policy", Bucket=NAME)["Policy"])["Statement"]] == ["SfstackTlsOnly", "Reader"]
 
 
 def test_a_bucket_that_somebody_deleted_is_made_again(aws):
     applied(aws)
-    aws.wire.s3("DELETE", f"/{NAME}")
+    aws.call("s3", "delete_bucket", Bucket=NAME)
     assert aws.changes() == {"bucket.landing": "create"}
     aws.apply()
     assert aws.changes() == {}
 
 
 def test_a_name_that_is_taken_is_told_at_plan_time(aws):
-    body = f"<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
-    aws.wire.s3("PUT", f"/{NAME}", body.encode())
+    aws.call("s3", "create_bucket", Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": REGION})
     bucket(aws)
     assert f"bucket '{NAME}'" in aws.refuse(1, "sfplan").err
 
@@ -173,14 +135,12 @@ def test_the_bucket_of_another_address_is_not_taken_over(aws):
 
 
 def test_an_adopted_bucket_only_gets_marks(aws):
-    body = f"<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
-    blocks = "".join(f"<{b}>true</{b}>" for b in ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"))
-    aws.wire.s3("PUT", f"/{NAME}", body.encode())
-    aws.wire.s3("PUT", f"/{NAME}?publicAccessBlock",
-                f'<PublicAccessBlockConfiguration xmlns="{S3}">{blocks}</PublicAccessBlockConfiguration>'.encode())
+    aws.call("s3", "create_bucket", Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": REGION})
+    blocks = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    aws.call("s3", "put_public_access_block", Bucket=NAME, PublicAccessBlockConfiguration=dict.fromkeys(blocks, True))
     aws.resources(f"  landing: {{kind: bucket, name: {NAME}, adopt: {NAME}, aws: {{tls_only: false, lifecycle: []}}}}\n")
-    made = [c for c in aws.calls_of("sfapply", "-auto-approve") if not c.startswith("GET")]
-    assert made == ["PUT tagging"]
+    made = [c for c in aws.actions_of("sfapply", "-auto-approve") if not c.startswith("Get")]
+    assert made == ["PutBucketTagging"]
     assert aws.changes() == {}
 
 
@@ -192,46 +152,46 @@ OBJECTS = "versioning: true, aws: {tls_only: false}"
 def test_objects_of_others_block_a_destroy_and_are_named(aws):
     applied(aws, OBJECTS)
     for n in range(7):
-        put_object(aws, f"in/{n}%20%26%2B.csv")
+        put_object(aws, f"in/{n} &+.csv")
     planned = aws.ok("sfplan", "-destroy").out
     assert "note: bucket.landing: it holds objects, first 'in/0 &+.csv'; those that this stack did not put there keep it" in planned
     err = aws.refuse(1, "sfdestroy", "-auto-approve").err
     assert "still holds 7 objects: 'in/0 &+.csv'" in err and "and 2 more" in err and "force_destroy" in err
-    assert len(aws.aws("s3api", "list-objects-v2", "--bucket", NAME)["Contents"]) == 7
+    assert len(aws.cli("s3api", "list-objects-v2", "--bucket", NAME)["Contents"]) == 7
 
 
 def test_what_is_left_of_deleted_objects_does_not_block_a_destroy(aws):
     applied(aws, OBJECTS)
-    for key in ("gone", "gone", "more%20%26%3Cgone%3E"):
+    for key in ("gone", "gone", "more &<gone>"):
         put_object(aws, key)
-    aws.wire.s3("DELETE", f"/{NAME}/gone")
-    aws.wire.s3("DELETE", f"/{NAME}/more%20%26%3Cgone%3E")
-    aws.wire.s3("POST", f"/{NAME}/unfinished?uploads")
+    aws.call("s3", "delete_object", Bucket=NAME, Key="gone")
+    aws.call("s3", "delete_object", Bucket=NAME, Key="more &<gone>")
+    aws.call("s3", "create_multipart_upload", Bucket=NAME, Key="unfinished")
     aws.ok("sfdestroy", "-auto-approve")
-    assert aws.aws("s3api", "list-buckets")["Buckets"] == []
+    assert aws.cli("s3api", "list-buckets")["Buckets"] == []
 
 
 def test_force_destroy_empties_a_bucket_page_by_page(aws):
     applied(aws, f"{OBJECTS}, force_destroy: true")
     for n in range(520):
         put_object(aws, f"k{n}")
-        put_object(aws, f"k{n}", b"2")
-    calls = aws.calls_of("sfdestroy", "-auto-approve")
-    assert calls.count("POST delete") == 2 and calls.count("GET list-type") == 1  # the plan's look
-    assert aws.aws("s3api", "list-buckets")["Buckets"] == []
+        put_object(aws, f"k{n}", "2")
+    calls = aws.actions_of("sfdestroy", "-auto-approve")
+    assert calls.count("DeleteObjects") == 2 and calls.count("ListObjectsV2") == 1  # the plan's look
+    assert aws.cli("s3api", "list-buckets")["Buckets"] == []
 
 
 def test_a_bucket_that_somebody_else_took_since_is_not_destroyed(aws):
     applied(aws)
-    text = aws.wire.s3("GET", f"/{NAME}?tagging").replace("tryout/", "others/")
-    aws.wire.s3("PUT", f"/{NAME}?tagging", text[text.index("<Tagging"):].encode())
+    text = json.dumps(aws.call("s3", "get_bucket_tagging", Bucket=NAME)).replace("tryout/", "others/")
+    aws.call("s3", "put_bucket_tagging", Bucket=NAME, Tagging=json.loads(text))
     aws.refuse(1, "sfdestroy", "-auto-approve")
-    assert "DELETE bucket" not in aws.wire.calls
+    assert not aws.count("DeleteBucket")
 
 
 def test_a_bucket_that_is_gone_already_is_destroyed(aws):
     applied(aws)
-    aws.wire.s3("DELETE", f"/{NAME}")
+    aws.call("s3", "delete_bucket", Bucket=NAME)
     aws.ok("sfdestroy", "-auto-approve", "-refresh=false")
     assert aws.changes() == {"bucket.landing": "create"}
 
@@ -239,30 +199,30 @@ def test_a_bucket_that_is_gone_already_is_destroyed(aws):
 # --- calls that fail ---
 
 @pytest.mark.parametrize("fault", ["500-after", "reset-after"])
-@pytest.mark.parametrize("call", ["PUT policy", "PUT lifecycle", "PUT tagging", "PUT publicAccessBlock"])
+@pytest.mark.parametrize("call", ["PutBucketPolicy", "PutBucketLifecycleConfiguration", "PutBucketTagging", "PutPublicAccessBlock"])
 def test_a_part_whose_answer_was_lost_is_put_again(aws, call, fault):
     bucket(aws)
-    aws.wire.fail(call, fault)
+    aws.fault(call, fault, times=1)
     aws.apply()
-    assert aws.changes() == {} and aws.wire.calls.count("PUT bucket") == 1
+    assert aws.changes() == {} and aws.count("CreateBucket") == 1
 
 
-@pytest.mark.parametrize("call", ["PUT bucket", "PUT tagging", "GET tagging"])
+@pytest.mark.parametrize("call", ["CreateBucket", "PutBucketTagging", "GetBucketTagging"])
 def test_a_throttled_call_is_made_again(aws, call):
     bucket(aws)
-    aws.wire.fail(call, "throttle", 2)
+    aws.fault(call, "throttle", times=2)
     aws.apply()
     assert aws.changes() == {}
 
 
 def test_an_incomplete_bucket_is_finished_by_the_next_run(aws):
     bucket(aws)
-    aws.wire.fail("PUT tagging", "deny")
+    aws.fault("PutBucketTagging", "deny", times=1)
     err = aws.refuse(4, "sfapply", "-auto-approve").err
     assert "s3:PutBucketTagging" in err and f"arn:aws:s3:::{NAME}" in err
     assert aws.changes() == {"bucket.landing": "update"}
     aws.apply()
-    assert aws.changes() == {} and aws.wire.calls.count("PUT bucket") == 1
+    assert aws.changes() == {} and aws.count("CreateBucket") == 1
 
 
 def test_what_s3_would_refuse_is_refused_at_plan_time(aws):
@@ -271,4 +231,4 @@ def test_what_s3_would_refuse_is_refused_at_plan_time(aws):
                           ("aws: {encryption: {kms_key: k}}", "a KMS key is named")):
         bucket(aws, more)
         assert message in aws.refuse(65, "sfplan").err
-    assert aws.wire.calls.count("PUT bucket") == 0
+    assert aws.count("CreateBucket") == 0
