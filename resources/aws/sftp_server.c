@@ -331,8 +331,6 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
     if (rc)
         return sf_transfer_await_role(op, rc, sf_map_getz(want, SFTP_SERVER_LOGGING_ROLE), out, err);
     struct sf_str id = out->id = sf_aws_text(reply, "ServerId");
-    if (!id.n)
-        return sf_fail(err, SF_E_UNKNOWN, "AWS's transfer took 'CreateServer' and did not say which server it made");
     rc = sf_op_made(op, id, err);
     if (rc == SF_OK && keys) {
         sf_map_set(op->arena, first, SF_STR("Fingerprint"), keys->list.items[0]);
