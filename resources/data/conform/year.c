@@ -245,7 +245,7 @@ static uint64_t row_hash(const struct writer *w, const struct sf_raw *const *raw
     const uint64_t factor = 0x9e3779b97f4a7c15;
     uint64_t sum = (uint64_t)w->out->year;
     for (size_t d = 0; d < w->in->rules->n_dimensions; d++)
-        sum = sum * factor + (uint64_t)raws[d]->id;
+        sum = sum * factor + (uint64_t)raws[d]->id; /* NOLINT(clang-analyzer-core.NullDereference): set for every dimension */
     sum = sum * factor + (uint64_t)w->in->rules->sides[side].id;
     sum = sum * factor + (uint64_t)cents;
     return (uint64_t)id * (2 * sum + 1);
