@@ -1,34 +1,31 @@
-/* The section "Cost": what stands on AWS by the hour. On-demand prices of US East and US West (Oregon), in ten-thousandths of a
- * dollar, read from AWS's price pages: Transfer Family on 2026-09-20, Redshift on 2026-10-07. Storage, requests and traffic are not
- * in it. */
+/* The section "Cost": what stands on AWS by the hour. On-demand prices of US East in ten-thousandths of a dollar, second-hand:
+ * Transfer Family of 2026-09-20, ra3.large of 2026-10-07, an RPU by AWS's announcement of 4 RPUs at $1.50 an hour. What has no such
+ * source has no price here, and that is said. Storage, requests and traffic are not in it. */
 #include "attr/cluster.h"
 #include "attr/sftp_server.h"
 #include "resources/review/reviews.h"
 
-enum { HOURS_A_MONTH = 730, SERVER_PRICE = 3000, RPU_PRICE = 3750, USUAL_RPUS = 8 };
+enum { HOURS_A_MONTH = 730, SERVER_PRICE = 3000, NODE_PRICE = 5430, RPU_PRICE = 3750, USUAL_RPUS = 8 };
 
-static const struct {
-    const char *node_type;
-    int price;
-} node_prices[] = {
-    {"ra3.large", 5430},      {"ra3.xlplus", 10860}, {"ra3.4xlarge", 32600},
-    {"ra3.16xlarge", 130400}, {"dc2.large", 2500},   {"dc2.8xlarge", 48000},
-};
+static const char priced_node[] = "ra3.large";
 
+/* 0: not known. */
 static int64_t node_price(struct sf_str node_type)
 {
-    if (!node_type.n)
-        return node_prices[0].price;
-    for (size_t i = 0; i < SF_COUNT(node_prices); i++)
-        if (sf_str_is(node_type, node_prices[i].node_type))
-            return node_prices[i].price;
-    return 0;
+    return !node_type.n || sf_str_is(node_type, priced_node) ? NODE_PRICE : 0;
 }
 
 static bool is_serverless(const struct sf_value *attrs)
 {
     const struct sf_value *v = sf_map_getz(attrs, CLUSTER_SERVERLESS);
     return v && v->type == SF_V_MAP;
+}
+
+/* Whether it stands by the hour at a price that is not known here. */
+static bool is_unpriced(struct sf_str kind, const struct sf_value *attrs)
+{
+    return attrs && sf_str_is(kind, "cluster") && !is_serverless(attrs) && sf_map_bool(attrs, CLUSTER_RUNNING, true) &&
+           !node_price(sf_map_str(attrs, CLUSTER_NODE_TYPE));
 }
 
 /* By the hour, whether it is used or not. */
@@ -66,27 +63,32 @@ static bool costs(const struct sf_site *site)
 static void head(const struct sf_site *site, const struct sf_review_item *items, size_t n, struct sf_buf *out)
 {
     int64_t before = 0, after = 0;
-    bool has_serverless = false;
+    bool has_serverless = false, has_unpriced = false;
     if (!costs(site))
         return;
     for (size_t i = 0; i < n; i++) {
         before += standing(items[i].kind, items[i].before);
         after += standing(items[i].kind, items[i].after);
+        has_unpriced |= is_unpriced(items[i].kind, items[i].after);
         has_serverless |= items[i].after && sf_str_is(items[i].kind, "cluster") && is_serverless(items[i].after);
     }
-    if (!before && !after && !has_serverless)
+    if (!before && !after && !has_serverless && !has_unpriced)
         return;
     sf_buf_addz(out, "Cost ");
     if (after)
         add_rate(out, after);
     else
-        sf_buf_addz(out, "nothing by the hour");
+        sf_buf_addz(out, has_unpriced ? "not known" : "nothing by the hour");
     if (before != after) {
         sf_buf_addz(out, " (now ");
         add_dollars(out, before);
         sf_buf_addz(out, " an hour)");
     }
-    sf_buf_addz(out, has_serverless ? "; and the serverless warehouse while it is queried\n" : "\n");
+    if (has_serverless)
+        sf_buf_addz(out, "; and the serverless warehouse while it is queried");
+    if (has_unpriced)
+        sf_buf_addz(out, "; and nodes whose price is not known here");
+    sf_buf_addc(out, '\n');
 }
 
 static void describe(const struct sf_review_item *item, struct sf_buf *out)
@@ -128,8 +130,7 @@ static void write_cost(const struct sf_site *site, const struct sf_review_item *
         if (items[i].after && strcmp(items[i].action, "no-op") != 0)
             describe(&items[i], out);
     if (out->n > empty)
-        sf_buf_addz(out,
-                    "  (on-demand prices of October 2026 in US East and US West; storage, requests and traffic come on top)\n");
+        sf_buf_addz(out, "  (on-demand prices of US East, autumn of 2026; storage, requests and traffic come on top)\n");
 }
 
 const struct sf_review sf_review_cost = {.title = "Cost", .write = write_cost, .head = head};
