@@ -518,21 +518,29 @@ static void render_heads(struct pen *pen, const struct sf_run *run)
     sf_arena_free(arena);
 }
 
-static void render_reviews(struct pen *pen, const struct sf_run *run)
+const struct sf_value *sf_render_reviews(struct sf_arena *arena, const struct sf_run *run)
 {
-    struct sf_arena *arena = sf_arena_new();
+    struct sf_value *sections = sf_value_map(arena);
     const struct sf_review_item *items = review_items(arena, run);
     for (size_t i = 0; sf_reviews[i]; i++) {
         struct sf_buf section = SF_BUF(SF_MAX_JSON_BYTES);
         sf_reviews[i]->write(&run->site, items, run->graph.n_nodes, &section);
-        if (section.n) {
-            paint(pen, BOLD);
-            sf_buf_addf(pen->out, "%s:\n", sf_reviews[i]->title);
-            paint(pen, RESET);
-            sf_buf_add(pen->out, sf_buf_str(&section));
-            sf_buf_addc(pen->out, '\n');
-        }
+        if (section.n)
+            sf_map_set_str(arena, sections, sf_reviews[i]->title, sf_str_dup(arena, sf_buf_str(&section)));
         sf_buf_free(&section);
+    }
+    return sections;
+}
+
+static void render_reviews(struct pen *pen, const struct sf_run *run)
+{
+    struct sf_arena *arena = sf_arena_new();
+    const struct sf_value *sections = sf_render_reviews(arena, run);
+    for (size_t i = 0; i < sections->map.n; i++) {
+        paint(pen, BOLD);
+        sf_buf_addf(pen->out, "%.*s:\n", SF_ARG(sections->map.pairs[i].key));
+        paint(pen, RESET);
+        sf_buf_addf(pen->out, "%.*s\n", SF_ARG(sections->map.pairs[i].value->s));
     }
     sf_arena_free(arena);
 }

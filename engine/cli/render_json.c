@@ -74,6 +74,14 @@ void sf_render_plan_json(struct sf_buf *out, const struct sf_run *run)
         sf_render_event_json(out, arena, "info", "planned_change",
                              sf_str_fmt(arena, "%.*s: plan to %s", SF_ARG(node->address), action), fields);
     }
+    const struct sf_value *reviews = sf_render_reviews(arena, run);
+    for (size_t i = 0; i < reviews->map.n; i++) {
+        struct sf_value *fields = sf_value_map(arena), *review = sf_value_map(arena);
+        sf_map_set_str(arena, review, "title", reviews->map.pairs[i].key);
+        sf_map_set(arena, review, SF_STR("text"), reviews->map.pairs[i].value);
+        sf_map_set(arena, fields, SF_STR("review"), review);
+        sf_render_event_json(out, arena, "info", "review", reviews->map.pairs[i].key, fields);
+    }
     struct sf_counts counts = sf_graph_count(&run->graph);
     struct sf_value *fields = sf_value_map(arena), *changes = sf_value_map(arena);
     sf_map_set_int(arena, changes, "add", (int64_t)counts.add);

@@ -1,9 +1,20 @@
 /* The section "Data": what is in each data set, and what each load would change, year by year. */
 #include "attr/dataset.h"
 #include "attr/load.h"
+#include "resources/data/dataset_attrs.h"
+#include "resources/data/delta.h"
 #include "resources/review/reviews.h"
 
 enum { MAX_YEARS_LISTED = 6 };
+#define TOTAL_SUFFIX "_cents" /* of the keys of a year's totals */
+
+/* What a load is described with. */
+struct look {
+    struct sf_arena *arena;
+    const char *cache_dir;
+    const struct sf_value *kept; /* evaluations: which object holds which rows; read when first needed */
+    struct sf_buf *out;
+};
 
 /* 1234567 -> "1,234,567". */
 static void add_grouped(struct sf_buf *out, uint64_t n)
@@ -48,50 +59,105 @@ static void describe_dataset(const struct sf_review_item *item, struct sf_buf *o
         sf_buf_addz(out, "    SAMPLE DATA, NOT THE CITY'S FIGURES\n");
 }
 
-static void add_change(struct sf_buf *out, const char *side, const struct sf_value *before, const struct sf_value *after,
-                       const char *key)
+/* "vouchers_paid_cents" -> "Vouchers paid". */
+static void add_label(struct sf_buf *out, struct sf_str key)
 {
-    int64_t was = sf_map_int(before, key, 0), is = sf_map_int(after, key, 0);
-    sf_buf_addf(out, ", %s ", side);
-    if (before) {
-        add_dollars(out, was);
-        if (was == is)
-            return;
-        sf_buf_addz(out, " -> ");
-    }
-    add_dollars(out, is);
+    for (size_t i = 0; i + strlen(TOTAL_SUFFIX) < key.n; i++)
+        sf_buf_addc(out, i == 0 && key.p[i] >= 'a' && key.p[i] <= 'z' ? (char)(key.p[i] - 'a' + 'A')
+                         : key.p[i] == '_'                            ? ' '
+                                                                      : key.p[i]);
 }
 
-static void describe_year(struct sf_buf *out, struct sf_str year, const struct sf_value *before, const struct sf_value *after)
+/* ", Spending $1.00 -> $2.00, Revenue $3.00": every total of the year, both numbers where they differ. */
+static void add_totals(struct sf_buf *out, const struct sf_value *before, const struct sf_value *after)
 {
-    sf_buf_addf(out, "    FY%.*s ", SF_ARG(year));
-    if (!after) {
-        sf_buf_addz(out, "is taken out\n");
-        return;
+    const struct sf_value *listed = after ? after : before;
+    for (size_t i = 0; i < listed->map.n; i++) {
+        struct sf_str key = listed->map.pairs[i].key;
+        if (!sf_str_ends(key, SF_STR(TOTAL_SUFFIX)) || listed->map.pairs[i].value->type != SF_V_INT)
+            continue;
+        const struct sf_value *first = sf_map_get(before, key), *last = sf_map_get(after, key);
+        int64_t was = first && first->type == SF_V_INT ? first->i : 0, is = last && last->type == SF_V_INT ? last->i : 0;
+        sf_buf_addz(out, ", ");
+        add_label(out, key);
+        sf_buf_addc(out, ' ');
+        if (before && was != is) {
+            add_dollars(out, was);
+            sf_buf_addz(out, " -> ");
+        }
+        add_dollars(out, is);
     }
+}
+
+/* The object with these rows. False: it is not in the cache. */
+static bool find_object(struct look *look, struct sf_str year, const struct sf_value *facts, struct sf_str *key)
+{
+    *key = SF_STR_NONE;
+    if (!facts)
+        return true;
+    if (!look->kept)
+        look->kept = sf_delta_kept(look->arena, look->cache_dir);
+    *key = sf_delta_find(look->kept, year, sf_map_str(facts, FILE_DIGEST));
+    return key->n > 0;
+}
+
+/* " +1,204 ~31 -2 rows"; false when it takes a file that is not in the cache. */
+static bool add_rows(struct look *look, struct sf_str year, const struct sf_value *before, const struct sf_value *after)
+{
+    struct sf_delta delta;
+    struct sf_str was, is;
+    if (!find_object(look, year, before, &was) || !find_object(look, year, after, &is) ||
+        sf_delta_count(look->arena, look->cache_dir, was, is, &delta, NULL))
+        return false;
+    const struct {
+        char sign;
+        uint64_t n;
+    } parts[] = {{'+', delta.added}, {'~', delta.changed}, {'-', delta.removed}};
+    for (size_t i = 0; i < SF_COUNT(parts); i++) {
+        if (parts[i].n == 0)
+            continue;
+        sf_buf_addf(look->out, " %c", parts[i].sign);
+        add_grouped(look->out, parts[i].n);
+    }
+    sf_buf_addz(look->out, delta.added + delta.changed + delta.removed ? " rows" : " no row differs");
+    return true;
+}
+
+static void describe_year(struct look *look, struct sf_str year, const struct sf_value *before, const struct sf_value *after)
+{
+    struct sf_buf *out = look->out;
+    sf_buf_addf(out, "    FY%.*s", SF_ARG(year));
     if (before && before->type == SF_V_STRING) { /* what read() found instead of the year it had loaded */
-        sf_buf_addf(out, "is loaded again (%.*s)\n", SF_ARG(before->s));
+        sf_buf_addf(out, " is %s (%.*s)\n", after ? "loaded again" : "taken out", SF_ARG(before->s));
         return;
     }
-    add_grouped(out, (uint64_t)sf_map_int(after, "rows", 0));
-    sf_buf_addz(out, " rows");
-    if (before) {
-        sf_buf_addz(out, " (");
-        add_grouped(out, (uint64_t)sf_map_int(before, "rows", 0));
-        sf_buf_addz(out, " before)");
+    if (!add_rows(look, year, before, after)) {
+        sf_buf_addc(out, ' ');
+        add_grouped(out, (uint64_t)sf_map_int(after, FILE_ROWS, 0));
+        sf_buf_addz(out, " rows");
+        if (before) {
+            sf_buf_addz(out, " (");
+            add_grouped(out, (uint64_t)sf_map_int(before, FILE_ROWS, 0));
+            sf_buf_addz(out, " before; not compared row by row: the published file is not in the cache)");
+        }
     }
-    add_change(out, "Spending", before, after, "spending_cents");
-    add_change(out, "Revenue", before, after, "revenue_cents");
-    sf_buf_addc(out, '\n');
+    add_totals(out, before, after);
+    sf_buf_addz(out, after ? "\n" : "; the year is taken out\n");
 }
 
-static void describe_load(const struct sf_review_item *item, struct sf_buf *out)
+/* Whether it is known what the load would publish. */
+static bool is_known_load(const struct sf_review_item *item)
 {
+    const struct sf_value *years = sf_map_getz(sf_map_getz(item->after, LOAD_CONTENTS), "years");
+    return years && years->type == SF_V_MAP;
+}
+
+static void describe_load(const struct sf_site *site, const struct sf_review_item *item, struct sf_buf *out)
+{
+    struct look look = {.arena = sf_arena_new(), .cache_dir = site->cache_dir, .out = out};
     bool is_new = strcmp(item->action, "create") == 0 || strcmp(item->action, "replace") == 0;
     const struct sf_value *was = is_new ? NULL : sf_map_getz(sf_map_getz(item->before, LOAD_CONTENTS), "years");
     const struct sf_value *will = sf_map_getz(sf_map_getz(item->after, LOAD_CONTENTS), "years");
-    if (!will || will->type != SF_V_MAP)
-        return;
     /* from sample to the city's figures or back: every year is loaded again */
     const struct sf_value *kind = is_new ? NULL : sf_map_getz(sf_map_getz(item->before, LOAD_CONTENTS), "sample");
     bool is_all =
@@ -111,28 +177,28 @@ static void describe_load(const struct sf_review_item *item, struct sf_buf *out)
         const struct sf_value *before = sf_map_get(was, year->key);
         if (!is_all && sf_value_equal(before, year->value))
             continue;
-        describe_year(out, year->key, before, year->value);
+        describe_year(&look, year->key, before, year->value);
         listed++;
     }
     for (size_t i = 0; gone && i < was->map.n && listed < MAX_YEARS_LISTED; i++)
         if (!sf_map_get(will, was->map.pairs[i].key)) {
-            describe_year(out, was->map.pairs[i].key, was->map.pairs[i].value, NULL);
+            describe_year(&look, was->map.pairs[i].key, was->map.pairs[i].value, NULL);
             listed++;
         }
     if (changed + gone > listed)
         sf_buf_addf(out, "    and %zu more\n", changed + gone - listed);
+    sf_arena_free(look.arena);
 }
 
 static void write_data(const struct sf_site *site, const struct sf_review_item *items, size_t n, struct sf_buf *out)
 {
-    (void)site;
     for (size_t i = 0; i < n; i++) {
         if (!items[i].after || strcmp(items[i].action, "no-op") == 0)
             continue;
         if (sf_str_is(items[i].kind, "dataset"))
             describe_dataset(&items[i], out);
-        else if (sf_str_is(items[i].kind, "load"))
-            describe_load(&items[i], out);
+        else if (sf_str_is(items[i].kind, "load") && is_known_load(&items[i]))
+            describe_load(site, &items[i], out);
     }
 }
 

@@ -242,13 +242,24 @@ def test_a_saved_plan_does_not_outlive_a_change_of_what_it_touches(books, week, 
 
 
 def test_the_plan_of_a_load_says_rows_and_totals_before_and_after(books, week, next_week):
+    """Which rows, test_weeks.py recounts."""
     books.write("books.csv", next_week.text())
     plan = books.ok("sfplan").out
     year = max(y for y, _ in next_week.totals())
     old, new = ({side: t for (y, side), t in s.totals().items() if y == year} for s in (week, next_week))
-    before, after = (sum(rows for rows, _ in x.values()) for x in (old, new))
-    assert f"FY{year} {after} rows ({before} before)" in plan, plan
+    assert re.search(rf"FY{year} \+\d+( ~\d+)?( -\d+)? rows, ", plan), plan
     assert f"{old['Spending'][1] / 100:,.2f} -> ${new['Spending'][1] / 100:,.2f}" in plan, plan
+
+
+def test_without_the_cache_the_plan_says_what_it_cannot_compare(books, week, next_week):
+    shutil.rmtree(books.path(".sf/cache/objects"))
+    books.write("books.csv", next_week.text())
+    plan = books.ok("sfplan").out
+    year = max(y for y, _ in next_week.totals())
+    before, after = (sum(n for (y, _), (n, _) in s.totals().items() if y == year) for s in (week, next_week))
+    assert f"FY{year} {after} rows ({before} before; not compared row by row: the published file is not in the cache), " in plan, plan
+    books.apply()
+    assert books.totals() == next_week.totals() and books.changes() == {}
 
 
 # --- checks ---
