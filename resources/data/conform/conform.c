@@ -281,11 +281,13 @@ static enum sf_code write_facts(struct run *run, struct sf_arena *arena, struct 
     run->year_input = (struct sf_year_input){
         run->rules, run->members, rows, run->n_workers, (uint32_t *const *const *)run->maps, run->objects_dir};
     enum sf_code rc = run_phase(run, YEARS, err);
-    uint64_t gross = 0;
-    for (size_t i = 0; i < run->n_years && !rc; i++) {
-        gross += run->years[i].gross_cents;
-        if (gross > INT64_MAX)
-            rc = sf_fail(err, SF_E_DATA, "the amounts add up to more than 64 bits of cents hold");
+    for (size_t m = 0; m < run->rules->n_measures && !rc; m++) {
+        uint64_t gross = 0;
+        for (size_t i = 0; i < run->n_years && !rc; i++) {
+            gross += run->years[i].gross_cents[m];
+            if (gross > INT64_MAX)
+                rc = sf_fail(err, SF_E_DATA, "the amounts add up to more than 64 bits of cents hold");
+        }
     }
     return rc;
 }

@@ -28,7 +28,8 @@ void sf_parser_open(struct sf_parser *p, const struct sf_layout *layout, struct 
         sf_intern_open(&p->found[i].spans, seed);
         sf_intern_open(&p->found[i].parts, seed);
     }
-    sf_rows_open(&p->rows, pool, (size_t)(rules->max_year - rules->min_year) + 1);
+    sf_rows_open(&p->rows, pool, (size_t)(rules->max_year - rules->min_year) + 1, rules->n_dimensions);
+    p->tail = SF_BUF(2 * (size_t)SF_CSV_MAX_RECORD);
     scratch(p, 4096);
 }
 
@@ -40,6 +41,7 @@ void sf_parser_close(struct sf_parser *p)
         free(p->found[i].raws);
     }
     sf_rows_close(&p->rows);
+    sf_buf_free(&p->tail);
     free(p->rejects);
     free(p->scratch);
     sf_arena_free(p->arena);
@@ -48,6 +50,8 @@ void sf_parser_close(struct sf_parser *p)
 
 static struct sf_str value_of(struct sf_parser *p, const struct sf_csv_record *r, size_t column)
 {
+    if (p->layout->place[column] < 0) /* optional, and not there */
+        return SF_STR_NONE;
     struct sf_str raw = sf_csv_raw(r, (size_t)p->layout->place[column]);
     return sf_csv_value(raw, sf_csv_is_quoted(raw) ? scratch(p, raw.n) : NULL);
 }
@@ -183,6 +187,41 @@ static bool has_unknown_value(const struct sf_parser *p, const struct sf_csv_rec
     return false;
 }
 
+/* NULL, or why it is none. */
+static const char *read_measure(struct sf_parser *p, const struct sf_csv_record *r, const struct sf_rule_measure *measure,
+                                int64_t *cents)
+{
+    struct sf_str value = value_of(p, r, measure->column);
+    if (measure->is_zero_if_empty && sf_text_trim(value).n == 0) {
+        *cents = 0;
+        return NULL;
+    }
+    return sf_text_money(value, cents);
+}
+
+/* Details and measures but the first, into p->tail; or why not, and which column. */
+static const char *read_tail(struct sf_parser *p, const struct sf_csv_record *r, size_t *bad_column)
+{
+    const struct sf_rules *rules = p->layout->rules;
+    sf_buf_clear(&p->tail);
+    for (size_t i = 0; i < rules->n_details; i++) {
+        *bad_column = rules->details[i];
+        struct sf_str raw = value_of(p, r, *bad_column);
+        if (sf_text_trim(raw).n > rules->columns[*bad_column].max_bytes)
+            return "is wider than its column";
+        sf_tail_detail(&p->tail, raw);
+    }
+    for (size_t i = 1; i < rules->n_measures; i++) {
+        *bad_column = rules->measures[i].column;
+        int64_t cents = 0;
+        const char *problem = read_measure(p, r, &rules->measures[i], &cents);
+        if (problem)
+            return problem;
+        sf_tail_measure(&p->tail, cents);
+    }
+    return NULL;
+}
+
 /* A row to be taken soon: what is looked up for it is on its way from memory. */
 struct row_ahead {
     struct sf_csv_record record;
@@ -222,29 +261,31 @@ static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ah
         problem = p->found[i].raws[raws[i]].problem;
         bad_column = p->found[i].raws[raws[i]].problem_column;
     }
-    int side = read_side(rules, value_of(p, r, rules->side_column));
+    int side = rules->n_sides ? read_side(rules, value_of(p, r, rules->side_column)) : 0;
     if (!problem && side < 0) {
         bad_column = rules->side_column;
         problem = "is none of the known values";
     }
     int64_t cents = 0;
-    const char *no_amount = sf_text_money(value_of(p, r, rules->amount_column), &cents);
+    const char *no_amount = read_measure(p, r, &rules->measures[0], &cents);
     if (!problem && no_amount) {
-        bad_column = rules->amount_column;
+        bad_column = rules->measures[0].column;
         problem = no_amount;
     }
+    if (!problem && rules->n_details + rules->n_measures > 1)
+        problem = read_tail(p, r, &bad_column);
     if (problem) {
         if (!no_amount && !__builtin_add_overflow(p->rejected_cents, cents, &p->rejected_cents))
             p->rejected_readable++;
         reject(p, r, bad_column, problem);
         return SF_OK;
     }
-    struct sf_row *row = sf_rows_add(&p->rows, (size_t)(year - rules->min_year), err);
+    struct sf_row *row = sf_rows_add(&p->rows, (size_t)(year - rules->min_year), sf_buf_str(&p->tail), err);
     if (!row)
         return err ? err->code : SF_E_IO;
     row->cents = cents;
-    memcpy(row->raw, raws, sizeof row->raw);
-    row->raw[0] |= (uint32_t)side << SF_ROWS_RAW_BITS;
+    row->words[0] = (uint32_t)side;
+    memcpy(row->words + 1, raws, rules->n_dimensions * sizeof *raws);
     return SF_OK;
 }
 

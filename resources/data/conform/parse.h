@@ -7,8 +7,7 @@
 
 #include "resources/data/conform/csv.h"
 #include "resources/data/conform/intern.h"
-#include "resources/data/conform/members.h"
-#include "resources/data/conform/rows.h"
+#include "resources/data/conform/year_sort.h"
 
 enum { SF_REJECTS_MAX_BYTES = 32 * 1024 * 1024 }; /* a worker; beyond it rejected rows are only counted */
 
@@ -52,10 +51,11 @@ struct sf_parser {
     struct sf_reject *rejects;
     size_t n_rejects, cap_rejects, reject_bytes;
     uint64_t rejected;          /* all of them */
-    uint64_t rejected_readable; /* of them with a readable amount */
+    uint64_t rejected_readable; /* of them with a readable amount, the first measure */
     int64_t rejected_cents;     /* their total */
     struct sf_str stamps[2];    /* as_of, loaded_at: one value in all rows */
     bool has_stamps;
+    struct sf_buf tail; /* of the row at hand */
     char *scratch;
     size_t cap_scratch;
 };

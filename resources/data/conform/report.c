@@ -166,7 +166,7 @@ static struct sf_value *describe_years(struct sf_arena *arena, const struct sf_r
         struct sf_value *v = describe(arena, &y->object);
         for (size_t s = 0; s < rules->n_sides; s++) {
             sf_map_set_int(arena, v, side_attribute(arena, rules, s, "rows").p, (int64_t)y->side_rows[s]);
-            sf_map_set_int(arena, v, side_attribute(arena, rules, s, "cents").p, y->side_cents[s]);
+            sf_map_set_int(arena, v, side_attribute(arena, rules, s, "cents").p, y->side_cents[s][0]);
         }
         sf_map_set(arena, years, sf_str_fmt(arena, "%d", y->year), v);
         sf_buf_addf(identity, "%d %s\n", y->year, y->object.digest);

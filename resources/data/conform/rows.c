@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BLOCK_BYTES = SF_ROWS_BLOCK * (int)sizeof(struct sf_row) };
-
 enum sf_code sf_rows_pool_open(struct sf_rows_pool *pool, const char *dir, size_t max_bytes, struct sf_err *err)
 {
     pool->dir = dir;
@@ -32,22 +30,30 @@ void sf_rows_pool_close(struct sf_rows_pool *pool)
     pool->fd = -1;
 }
 
-void sf_rows_open(struct sf_rows *rows, struct sf_rows_pool *pool, size_t n_years)
+void sf_rows_open(struct sf_rows *rows, struct sf_rows_pool *pool, size_t n_years, size_t n_dimensions)
 {
-    *rows = (struct sf_rows){.pool = pool, .n_years = n_years};
+    const size_t align = sizeof(int64_t);
+    size_t bytes = sizeof(struct sf_row) + (1 + n_dimensions) * sizeof(uint32_t);
+    *rows = (struct sf_rows){.pool = pool, .n_years = n_years, .row_bytes = (bytes + align - 1) / align * align};
     rows->years = calloc(n_years, sizeof *rows->years);
     if (!rows->years)
         sf_out_of_memory();
+}
+
+static void free_block(struct sf_rows_block *block)
+{
+    free(block->rows);
+    free(block->tails);
 }
 
 void sf_rows_drop(struct sf_rows *rows, size_t year)
 {
     struct sf_rows_year *y = &rows->years[year];
     for (size_t i = 0; i < y->n_blocks; i++)
-        free(y->blocks[i].rows);
+        free_block(&y->blocks[i]);
     free(y->blocks);
-    free(y->open);
-    *y = (struct sf_rows_year){.open = NULL};
+    free_block(&y->open);
+    *y = (struct sf_rows_year){.n = 0};
 }
 
 void sf_rows_close(struct sf_rows *rows)
@@ -58,11 +64,18 @@ void sf_rows_close(struct sf_rows *rows)
     rows->years = NULL;
 }
 
-static enum sf_code write_block(struct sf_rows_pool *pool, const struct sf_row *rows, uint64_t offset, struct sf_err *err)
+static void *resize(void *p, size_t n)
 {
-    const char *p = (const char *)rows;
-    for (size_t done = 0; done < BLOCK_BYTES;) {
-        ssize_t n = pwrite(pool->fd, p + done, BLOCK_BYTES - done, (off_t)(offset + done));
+    p = realloc(p, n);
+    if (!p)
+        sf_out_of_memory();
+    return p;
+}
+
+static enum sf_code write_at(struct sf_rows_pool *pool, const char *p, size_t size, uint64_t offset, struct sf_err *err)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pwrite(pool->fd, p + done, size - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -72,11 +85,10 @@ static enum sf_code write_block(struct sf_rows_pool *pool, const struct sf_row *
     return SF_OK;
 }
 
-static enum sf_code read_block(const struct sf_rows_pool *pool, struct sf_row *rows, uint64_t offset, struct sf_err *err)
+static enum sf_code read_at(const struct sf_rows_pool *pool, char *p, size_t size, uint64_t offset, struct sf_err *err)
 {
-    char *p = (char *)rows;
-    for (size_t done = 0; done < BLOCK_BYTES;) {
-        ssize_t n = pread(pool->fd, p + done, BLOCK_BYTES - done, (off_t)(offset + done));
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pread(pool->fd, p + done, size - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -91,52 +103,71 @@ static enum sf_code shelve(struct sf_rows *rows, struct sf_rows_year *y, struct 
 {
     if (y->n_blocks == y->cap_blocks) {
         y->cap_blocks = y->cap_blocks ? 2 * y->cap_blocks : 16;
-        struct sf_rows_block *blocks = realloc(y->blocks, y->cap_blocks * sizeof *blocks);
-        if (!blocks)
-            sf_out_of_memory();
-        y->blocks = blocks;
+        y->blocks = resize(y->blocks, y->cap_blocks * sizeof *y->blocks);
     }
-    struct sf_rows_block block = {NULL, 0, y->n_open};
     struct sf_rows_pool *pool = rows->pool;
-    if (atomic_fetch_add(&pool->used_bytes, (size_t)BLOCK_BYTES) + BLOCK_BYTES <= pool->max_bytes) {
-        block.rows = y->open;
-        y->open = NULL;
+    struct sf_rows_block *open = &y->open, block = {.n = open->n, .tail_bytes = open->tail_bytes};
+    size_t row_bytes = open->n * rows->row_bytes, bytes = row_bytes + open->tail_bytes;
+    if (atomic_fetch_add(&pool->used_bytes, bytes) + bytes <= pool->max_bytes) {
+        block.rows = open->n < SF_ROWS_BLOCK ? resize(open->rows, row_bytes) : open->rows;
+        block.tails = open->tail_bytes ? resize(open->tails, open->tail_bytes) : open->tails;
+        open->rows = open->tails = NULL;
+        y->cap_tails = 0;
     } else {
-        atomic_fetch_sub(&pool->used_bytes, (size_t)BLOCK_BYTES);
-        block.offset = atomic_fetch_add(&pool->end, (unsigned long long)BLOCK_BYTES);
-        enum sf_code rc = write_block(pool, y->open, block.offset, err);
+        atomic_fetch_sub(&pool->used_bytes, bytes);
+        block.offset = atomic_fetch_add(&pool->end, (unsigned long long)bytes);
+        enum sf_code rc = write_at(pool, open->rows, row_bytes, block.offset, err);
+        if (!rc && open->tail_bytes)
+            rc = write_at(pool, open->tails, open->tail_bytes, block.offset + row_bytes, err);
         if (rc)
             return rc;
     }
     y->blocks[y->n_blocks++] = block;
-    y->n_open = 0;
+    open->n = open->tail_bytes = 0;
     return SF_OK;
 }
 
-struct sf_row *sf_rows_add(struct sf_rows *rows, size_t year, struct sf_err *err)
+static void add_tail(struct sf_rows_year *y, struct sf_str tail)
 {
-    struct sf_rows_year *y = &rows->years[year];
-    if (y->n_open == SF_ROWS_BLOCK && shelve(rows, y, err))
-        return NULL;
-    if (!y->open) {
-        y->open = malloc(BLOCK_BYTES);
-        if (!y->open)
-            sf_out_of_memory();
+    size_t need = y->open.tail_bytes + tail.n;
+    if (need > y->cap_tails) {
+        y->cap_tails = need < SF_ROWS_TAIL_BYTES / 4 ? SF_ROWS_TAIL_BYTES / 4 : 2 * need;
+        y->open.tails = resize(y->open.tails, y->cap_tails);
     }
-    y->n++;
-    return &y->open[y->n_open++];
+    memcpy(y->open.tails + y->open.tail_bytes, tail.p, tail.n);
+    y->open.tail_bytes += (uint32_t)tail.n;
+    y->tail_bytes += tail.n;
 }
 
-enum sf_code sf_rows_block(const struct sf_rows *rows, size_t year, size_t i, struct sf_row *buffer, const struct sf_row **block,
-                           size_t *n, struct sf_err *err)
+struct sf_row *sf_rows_add(struct sf_rows *rows, size_t year, struct sf_str tail, struct sf_err *err)
+{
+    struct sf_rows_year *y = &rows->years[year];
+    if ((y->open.n == SF_ROWS_BLOCK || y->open.tail_bytes >= SF_ROWS_TAIL_BYTES) && shelve(rows, y, err))
+        return NULL;
+    if (!y->open.rows)
+        y->open.rows = resize(NULL, SF_ROWS_BLOCK * rows->row_bytes);
+    if (tail.n)
+        add_tail(y, tail);
+    y->n++;
+    return (void *)(y->open.rows + y->open.n++ * rows->row_bytes);
+}
+
+enum sf_code sf_rows_read(const struct sf_rows *rows, size_t year, size_t i, struct sf_rows_buffer *buffer,
+                          struct sf_rows_view *out, struct sf_err *err)
 {
     const struct sf_rows_year *y = &rows->years[year];
-    if (i >= y->n_blocks) {
-        *block = y->open;
-        *n = i == y->n_blocks ? y->n_open : 0;
+    const struct sf_rows_block *block = i < y->n_blocks ? &y->blocks[i] : &y->open;
+    *out = (struct sf_rows_view){block->rows, block->tails, block->n, block->tail_bytes};
+    if (i > y->n_blocks)
+        out->n = 0;
+    if (i >= y->n_blocks || block->rows)
         return SF_OK;
+    size_t row_bytes = block->n * rows->row_bytes, bytes = row_bytes + block->tail_bytes;
+    if (bytes > buffer->cap) {
+        buffer->bytes = resize(buffer->bytes, bytes);
+        buffer->cap = bytes;
     }
-    *block = y->blocks[i].rows ? y->blocks[i].rows : buffer;
-    *n = y->blocks[i].n;
-    return y->blocks[i].rows ? SF_OK : read_block(rows->pool, buffer, y->blocks[i].offset, err);
+    out->rows = buffer->bytes;
+    out->tails = buffer->bytes + row_bytes;
+    return read_at(rows->pool, buffer->bytes, bytes, block->offset, err);
 }

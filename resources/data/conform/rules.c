@@ -148,7 +148,7 @@ static enum sf_code read_facts(const struct reader *r, const struct sf_value *ro
     if (!rc)
         rc = need_map(r, facts, "amount", "column", &amount);
     if (!rc)
-        rc = need_column(r, amount, "column", &rules->amount_column);
+        rc = need_column(r, amount, "column", &rules->measures[rules->n_measures++].column);
     rules->min_year = (int)min;
     rules->max_year = (int)max;
     rules->as_of_column = rules->loaded_at_column = -1;

@@ -11,9 +11,11 @@
 enum {
     SF_RULES_MAX_COLUMNS = 64,
     SF_RULES_MAX_NAMES = 16,
-    SF_RULES_MAX_DIMENSIONS = 4,
+    SF_RULES_MAX_DIMENSIONS = 8,
     SF_RULES_MAX_LEVELS = 8,
     SF_RULES_MAX_SIDES = 8,
+    SF_RULES_MAX_MEASURES = 8,
+    SF_RULES_MAX_DETAILS = 16,
     SF_RULES_MAX_FLAG_VALUES = 8,
     SF_RULES_MAX_WIDTH = 65535,
 };
@@ -53,6 +55,12 @@ struct sf_rule_dimension {
     size_t n_columns;
 };
 
+/* Money on a fact row. */
+struct sf_rule_measure {
+    size_t column;
+    bool is_zero_if_empty; /* else an empty field rejects the row */
+};
+
 /* What becomes of a source with columns that the rules do not know (the kind dataset's schema_contract). */
 enum sf_contract {
     SF_CONTRACT_FREEZE,      /* refused */
@@ -67,7 +75,12 @@ struct sf_rules {
     struct sf_rule_dimension dimensions[SF_RULES_MAX_DIMENSIONS];
     size_t n_dimensions;
     struct sf_str fact_table, fact_key, partition;
-    size_t year_column, amount_column, side_column;
+    size_t year_column;
+    struct sf_rule_measure measures[SF_RULES_MAX_MEASURES]; /* the first one is totalled in the tables of codes and crosswalk */
+    size_t n_measures;
+    size_t details[SF_RULES_MAX_DETAILS]; /* columns of text that a fact row carries itself: what has a number of its own a row */
+    size_t n_details;
+    size_t side_column;
     int min_year, max_year;
     int as_of_column, loaded_at_column; /* -1: none */
     struct sf_str side_table, side_key;
@@ -76,7 +89,7 @@ struct sf_rules {
         struct sf_str text;
         struct sf_str folded;
     } sides[SF_RULES_MAX_SIDES];
-    size_t n_sides;
+    size_t n_sides; /* 0: a row has no side */
     struct sf_str alias_table;
     int current_from; /* first fiscal year of the last era; min_year when there is one era */
     bool has_crosswalk;
