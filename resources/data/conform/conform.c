@@ -119,11 +119,11 @@ static enum sf_code write_table(struct worker *w, size_t task)
     struct run *run = w->run;
     struct sf_result *r = run->result;
     size_t n_dims = run->rules->n_dimensions;
-    if (task == 0)
+    if (task == 0 && run->rules->alias_table.n)
         return sf_table_aliases(&run->table_input, w->arena, &r->aliases, &w->err);
     if (task == 1 && run->rules->has_crosswalk)
         return sf_table_crosswalk(&run->table_input, w->arena, &r->crosswalk, &r->coverage, &r->unmapped, &w->err);
-    if (task == 2)
+    if (task == 2 && run->rules->n_sides)
         return sf_table_sides(&run->table_input, w->arena, &r->sides, &w->err);
     if (task >= 3 && task - 3 < n_dims)
         return sf_table_dimension(&run->table_input, task - 3, w->arena, &r->dimensions[task - 3], &w->err);

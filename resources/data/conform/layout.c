@@ -99,15 +99,18 @@ enum sf_code sf_layout_read(struct sf_arena *arena, const struct sf_rules *rules
         return rc;
     for (size_t i = 0; i < rules->n_dimensions; i++) {
         const struct sf_rule_dimension *d = &rules->dimensions[i];
-        size_t first = header->n_fields, last = 0;
+        size_t first = header->n_fields, last = 0, n = 0;
         for (size_t k = 0; k < d->n_columns; k++) {
+            if (l->place[d->columns[k]] < 0)
+                continue;
             size_t place = (size_t)l->place[d->columns[k]];
             first = place < first ? place : first;
             last = place > last ? place : last;
+            n++;
         }
         l->first[i] = first;
         l->last[i] = last;
-        l->is_contiguous[i] = last - first + 1 == d->n_columns;
+        l->is_contiguous[i] = n > 0 && last - first + 1 == n;
     }
     return SF_OK;
 }

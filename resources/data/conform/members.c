@@ -25,7 +25,7 @@ struct sf_str sf_raw_name(const struct sf_rule_dimension *d, const struct sf_raw
 
 struct sf_str sf_raw_code(const struct sf_rule_dimension *d, const struct sf_raw *raw, size_t level)
 {
-    return raw->values[index_of(d, d->levels[level].code)];
+    return d->levels[level].has_code ? raw->values[index_of(d, d->levels[level].code)] : SF_STR_NONE;
 }
 
 static const struct sf_rule_flag_value *flag_value(const struct sf_rule_dimension *d, struct sf_str text)

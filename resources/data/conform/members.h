@@ -56,7 +56,7 @@ struct sf_spellings; /* opaque */
 struct sf_spellings *sf_spellings_make(struct sf_arena *arena, const struct sf_members *members);
 const struct sf_spelling *sf_spellings_get(const struct sf_spellings *spellings, const struct sf_raw *raw, size_t level);
 
-/* Name and code of a raw at a level as they stand in the source, trimmed; empty: null. */
+/* Name and code of a raw at a level as they stand in the source, trimmed; empty: null, or a level without a code. */
 struct sf_str sf_raw_name(const struct sf_rule_dimension *d, const struct sf_raw *raw, size_t level);
 struct sf_str sf_raw_code(const struct sf_rule_dimension *d, const struct sf_raw *raw, size_t level);
 /* Stored value of the flag ("Yes"); empty when the dimension has none. */

@@ -48,11 +48,16 @@ void sf_parser_close(struct sf_parser *p)
     *p = (struct sf_parser){.arena = NULL};
 }
 
+/* A field as it stands in the file; nothing for an optional column that the file does not have. */
+static struct sf_str raw_of(const struct sf_parser *p, const struct sf_csv_record *r, size_t column)
+{
+    int place = p->layout->place[column];
+    return place < 0 ? SF_STR_NONE : sf_csv_raw(r, (size_t)place);
+}
+
 static struct sf_str value_of(struct sf_parser *p, const struct sf_csv_record *r, size_t column)
 {
-    if (p->layout->place[column] < 0) /* optional, and not there */
-        return SF_STR_NONE;
-    struct sf_str raw = sf_csv_raw(r, (size_t)p->layout->place[column]);
+    struct sf_str raw = raw_of(p, r, column);
     return sf_csv_value(raw, sf_csv_is_quoted(raw) ? scratch(p, raw.n) : NULL);
 }
 
@@ -97,15 +102,15 @@ static enum sf_code add_raw(struct sf_parser *p, const struct sf_csv_record *r, 
 /* The bytes of a dimension's columns that do not stand side by side, joined. */
 static struct sf_str span_of(struct sf_parser *p, const struct sf_csv_record *r, size_t dim)
 {
-    const struct sf_layout *l = p->layout;
-    const struct sf_rule_dimension *d = &l->rules->dimensions[dim];
+    const struct sf_rule_dimension *d = &p->layout->rules->dimensions[dim];
     size_t need = 0, n = 0;
     for (size_t i = 0; i < d->n_columns; i++)
-        need += sf_csv_raw(r, (size_t)l->place[d->columns[i]]).n + 1;
+        need += raw_of(p, r, d->columns[i]).n + 1;
     char *out = scratch(p, need);
     for (size_t i = 0; i < d->n_columns; i++) {
-        struct sf_str raw = sf_csv_raw(r, (size_t)l->place[d->columns[i]]);
-        memcpy(out + n, raw.p, raw.n);
+        struct sf_str raw = raw_of(p, r, d->columns[i]);
+        if (raw.n)
+            memcpy(out + n, raw.p, raw.n);
         n += raw.n;
         out[n++] = ',';
     }

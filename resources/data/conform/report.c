@@ -146,13 +146,29 @@ static void add_table(struct sf_arena *arena, struct sf_value *tables, struct sf
     sf_buf_addf(identity, "%.*s %s\n", SF_ARG(name), object->digest);
 }
 
-static struct sf_str side_attribute(struct sf_arena *arena, const struct sf_rules *rules, size_t side, const char *what)
+/* "<side>_<what>", or what there is without sides. */
+static const char *total_name(struct sf_arena *arena, const struct sf_rules *rules, size_t side, struct sf_str what)
 {
-    struct sf_str name = sf_str_fmt(arena, "%.*s_%s", SF_ARG(rules->sides[side].folded), what);
+    if (rules->n_sides == 0)
+        return sf_str_dup(arena, what).p;
+    struct sf_str name = sf_str_fmt(arena, "%.*s_%.*s", SF_ARG(rules->sides[side].folded), SF_ARG(what));
     char *p = sf_arena_alloc(arena, name.n + 1);
     for (size_t i = 0; i < name.n; i++)
         p[i] = name.p[i] == ' ' ? '_' : name.p[i];
-    return (struct sf_str){p, name.n};
+    return p;
+}
+
+static void add_totals(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_year *y, size_t side,
+                       struct sf_value *v)
+{
+    if (rules->n_sides)
+        sf_map_set_int(arena, v, total_name(arena, rules, side, SF_STR("rows")), (int64_t)y->side_rows[side]);
+    for (size_t i = 0; i < rules->n_measures; i++) {
+        struct sf_str column = rules->columns[rules->measures[i].column].name;
+        bool is_named = rules->n_sides == 0 || rules->n_measures > 1;
+        struct sf_str what = is_named ? sf_str_fmt(arena, "%.*s_cents", SF_ARG(column)) : SF_STR("cents");
+        sf_map_set_int(arena, v, total_name(arena, rules, side, what), y->side_cents[side][i]);
+    }
 }
 
 static struct sf_value *describe_years(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_result *r,
@@ -164,10 +180,8 @@ static struct sf_value *describe_years(struct sf_arena *arena, const struct sf_r
         if (y->rows == 0)
             continue;
         struct sf_value *v = describe(arena, &y->object);
-        for (size_t s = 0; s < rules->n_sides; s++) {
-            sf_map_set_int(arena, v, side_attribute(arena, rules, s, "rows").p, (int64_t)y->side_rows[s]);
-            sf_map_set_int(arena, v, side_attribute(arena, rules, s, "cents").p, y->side_cents[s][0]);
-        }
+        for (size_t s = 0; s < (rules->n_sides ? rules->n_sides : 1); s++)
+            add_totals(arena, rules, y, s, v);
         sf_map_set(arena, years, sf_str_fmt(arena, "%d", y->year), v);
         sf_buf_addf(identity, "%d %s\n", y->year, y->object.digest);
     }
@@ -206,8 +220,10 @@ enum sf_code sf_report_make(struct sf_arena *arena, const struct sf_rules *rules
     for (size_t d = 0; d < rules->n_dimensions; d++)
         add_table(arena, tables, rules->dimensions[d].name, &r->dimensions[d], sf_table_dimension_columns(arena, rules, d),
                   &identity);
-    add_table(arena, tables, rules->side_table, &r->sides, sf_table_side_columns(arena, rules), &identity);
-    add_table(arena, tables, rules->alias_table, &r->aliases, sf_table_alias_columns(), &identity);
+    if (rules->n_sides)
+        add_table(arena, tables, rules->side_table, &r->sides, sf_table_side_columns(arena, rules), &identity);
+    if (rules->alias_table.n)
+        add_table(arena, tables, rules->alias_table, &r->aliases, sf_table_alias_columns(), &identity);
     if (rules->has_crosswalk)
         add_table(arena, tables, rules->crosswalk_table, &r->crosswalk, sf_table_crosswalk_columns(arena, rules), &identity);
     struct sf_value *years = describe_years(arena, rules, r, &identity);

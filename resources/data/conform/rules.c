@@ -28,15 +28,11 @@ static enum sf_code fail(const struct reader *r, const struct sf_value *at, cons
     return SF_E_CONFIG;
 }
 
-/* A map with no keys but those in `known` (blank-separated). */
-static enum sf_code need_map(const struct reader *r, const struct sf_value *parent, const char *key, const char *known,
-                             const struct sf_value **out)
+/* No keys but those in `known` (blank-separated). */
+static enum sf_code check_keys(const struct reader *r, const struct sf_value *map, const char *what, const char *known)
 {
-    const struct sf_value *v = sf_map_getz(parent, key);
-    if (!v || v->type != SF_V_MAP || v->map.n == 0)
-        return fail(r, v ? v : parent, "'%s' must be a map", key);
-    for (size_t i = 0; known && i < v->map.n; i++) {
-        struct sf_str rest = sf_str_of(known), name = v->map.pairs[i].key;
+    for (size_t i = 0; i < map->map.n; i++) {
+        struct sf_str rest = sf_str_of(known), name = map->map.pairs[i].key;
         bool found = false;
         while (rest.n && !found) {
             size_t blank = sf_str_find(rest, SF_STR(" "));
@@ -44,10 +40,20 @@ static enum sf_code need_map(const struct reader *r, const struct sf_value *pare
             rest = blank == SIZE_MAX ? SF_STR_NONE : sf_str_slice(rest, blank + 1, rest.n);
         }
         if (!found)
-            return fail(r, v->map.pairs[i].value, "unknown key '%.*s' in '%s'; known: %s", SF_ARG(name), key, known);
+            return fail(r, map->map.pairs[i].value, "unknown key '%.*s' in '%s'; known: %s", SF_ARG(name), what, known);
     }
-    *out = v;
     return SF_OK;
+}
+
+/* A map with no keys but those in `known`, or with any if that is NULL. */
+static enum sf_code need_map(const struct reader *r, const struct sf_value *parent, const char *key, const char *known,
+                             const struct sf_value **out)
+{
+    const struct sf_value *v = sf_map_getz(parent, key);
+    if (!v || v->type != SF_V_MAP || v->map.n == 0)
+        return fail(r, v ? v : parent, "'%s' must be a map", key);
+    *out = v;
+    return known ? check_keys(r, v, key, known) : SF_OK;
 }
 
 static bool is_identifier(struct sf_str s)
@@ -105,6 +111,9 @@ static enum sf_code read_column(const struct reader *r, const struct sf_pair *pa
         return fail(r, v, "more than %d columns", SF_RULES_MAX_COLUMNS);
     if (v->type != SF_V_MAP || !is_identifier(pair->key))
         return fail(r, v, "column '%.*s' must be a map, and its name one of a-z, 0-9 and _", SF_ARG(pair->key));
+    enum sf_code rc = check_keys(r, v, sf_str_dup(r->arena, pair->key).p, "names bytes optional ignored");
+    if (rc)
+        return rc;
     struct sf_rule_column *column = &rules->columns[rules->n_columns++];
     column->name = pair->key;
     column->names[column->n_names++] = pair->key;
@@ -115,9 +124,10 @@ static enum sf_code read_column(const struct reader *r, const struct sf_pair *pa
         column->names[column->n_names++] = names->list.items[i]->s;
     }
     column->is_optional = sf_str_is(sf_map_str(v, "optional"), "true");
+    column->is_ignored = sf_str_is(sf_map_str(v, "ignored"), "true");
     if (sf_map_getz(v, "bytes")) {
         int64_t bytes = 0;
-        enum sf_code rc = need_int(r, v, "bytes", 1, SF_RULES_MAX_WIDTH, &bytes);
+        rc = need_int(r, v, "bytes", 1, SF_RULES_MAX_WIDTH, &bytes);
         if (rc)
             return rc;
         column->max_bytes = (size_t)bytes;
@@ -125,11 +135,61 @@ static enum sf_code read_column(const struct reader *r, const struct sf_pair *pa
     return SF_OK;
 }
 
+static enum sf_code read_measure(const struct reader *r, const struct sf_value *v)
+{
+    struct sf_rules *rules = r->rules;
+    if (rules->n_measures == SF_RULES_MAX_MEASURES)
+        return fail(r, v, "more than %d amounts", SF_RULES_MAX_MEASURES);
+    struct sf_rule_measure *measure = &rules->measures[rules->n_measures++];
+    enum sf_code rc = need_column(r, v, "column", &measure->column);
+    const struct sf_value *empty = rc ? NULL : sf_map_getz(v, "empty");
+    measure->is_zero_if_empty = empty && empty->type == SF_V_STRING && sf_str_is(empty->s, "0");
+    if (empty && !measure->is_zero_if_empty)
+        return fail(r, empty, "'empty' can only be 0: what an empty amount counts as");
+    if (!rc && rules->columns[measure->column].is_optional && !measure->is_zero_if_empty)
+        return fail(r, v, "amount '%.*s' is optional, so it needs 'empty: 0'", SF_ARG(rules->columns[measure->column].name));
+    return rc;
+}
+
+/* `amount` is one of them, `amounts` a list. */
+static enum sf_code read_measures(const struct reader *r, const struct sf_value *facts)
+{
+    const struct sf_value *one = sf_map_getz(facts, "amount"), *list = sf_map_getz(facts, "amounts");
+    if (!one == !list)
+        return fail(r, facts, "'facts' needs either 'amount' or 'amounts'");
+    if (one && one->type != SF_V_MAP)
+        return fail(r, one, "'amount' must be a map");
+    if (one)
+        return read_measure(r, one);
+    if (list->type != SF_V_LIST || list->list.n == 0)
+        return fail(r, list, "'amounts' must be a list");
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; !rc && i < list->list.n; i++)
+        rc = read_measure(r, list->list.items[i]);
+    return rc;
+}
+
+static enum sf_code read_details(const struct reader *r, const struct sf_value *facts)
+{
+    struct sf_rules *rules = r->rules;
+    const struct sf_value *list = sf_map_getz(facts, "details");
+    if (list && (list->type != SF_V_LIST || list->list.n > SF_RULES_MAX_DETAILS))
+        return fail(r, list, "'details' must be a list of at most %d columns", SF_RULES_MAX_DETAILS);
+    for (size_t i = 0; list && i < list->list.n; i++) {
+        const struct sf_value *item = list->list.items[i];
+        int column = item->type == SF_V_STRING ? find_column(rules, item->s) : -1;
+        if (column < 0 || rules->columns[column].max_bytes == 0)
+            return fail(r, item, "'details' names columns that have a width (bytes)");
+        rules->details[rules->n_details++] = (size_t)column;
+    }
+    return SF_OK;
+}
+
 static enum sf_code read_facts(const struct reader *r, const struct sf_value *root)
 {
     struct sf_rules *rules = r->rules;
-    const struct sf_value *facts = NULL, *year = NULL, *amount = NULL;
-    enum sf_code rc = need_map(r, root, "facts", "table key partition year amount", &facts);
+    const struct sf_value *facts = NULL, *year = NULL;
+    enum sf_code rc = need_map(r, root, "facts", "table key partition year amount amounts details", &facts);
     if (!rc)
         rc = need_identifier(r, facts, "table", &rules->fact_table);
     if (!rc)
@@ -146,21 +206,36 @@ static enum sf_code read_facts(const struct reader *r, const struct sf_value *ro
     if (!rc)
         rc = need_int(r, year, "max", min, min + 199 < 9999 ? min + 199 : 9999, &max);
     if (!rc)
-        rc = need_map(r, facts, "amount", "column", &amount);
+        rc = read_measures(r, facts);
     if (!rc)
-        rc = need_column(r, amount, "column", &rules->measures[rules->n_measures++].column);
+        rc = read_details(r, facts);
     rules->min_year = (int)min;
     rules->max_year = (int)max;
-    rules->as_of_column = rules->loaded_at_column = -1;
-    const struct sf_value *snapshot = sf_map_getz(root, "snapshot");
-    size_t as_of = 0, loaded_at = 0;
-    if (rc || !snapshot)
-        return rc;
-    rc = need_column(r, snapshot, "as_of", &as_of);
+    return rc;
+}
+
+static enum sf_code read_stamp(const struct reader *r, const struct sf_value *snapshot, const char *key, int *out)
+{
+    size_t column = 0;
+    if (!sf_map_getz(snapshot, key))
+        return SF_OK;
+    enum sf_code rc = need_column(r, snapshot, key, &column);
+    *out = (int)column;
+    return rc;
+}
+
+/* Of as_of and loaded_at either, both, or neither. */
+static enum sf_code read_snapshot(const struct reader *r, const struct sf_value *root)
+{
+    const struct sf_value *snapshot = NULL;
+    r->rules->as_of_column = r->rules->loaded_at_column = -1;
+    if (!sf_map_getz(root, "snapshot"))
+        return SF_OK;
+    enum sf_code rc = need_map(r, root, "snapshot", "as_of loaded_at", &snapshot);
     if (!rc)
-        rc = need_column(r, snapshot, "loaded_at", &loaded_at);
-    rules->as_of_column = (int)as_of;
-    rules->loaded_at_column = (int)loaded_at;
+        rc = read_stamp(r, snapshot, "as_of", &r->rules->as_of_column);
+    if (!rc)
+        rc = read_stamp(r, snapshot, "loaded_at", &r->rules->loaded_at_column);
     return rc;
 }
 
@@ -199,7 +274,8 @@ static enum sf_code read_level(const struct reader *r, struct sf_rule_dimension 
         return fail(r, v, "more than %d levels", SF_RULES_MAX_LEVELS);
     struct sf_rule_level *level = &d->levels[d->n_levels++];
     enum sf_code rc = need_column(r, v, "name", &level->name);
-    if (!rc)
+    level->has_code = sf_map_getz(v, "code") != NULL;
+    if (!rc && level->has_code)
         rc = need_column(r, v, "code", &level->code);
     struct sf_str label = sf_map_str(v, "label");
     if (!rc && label.n == 0)
@@ -230,14 +306,17 @@ static enum sf_code read_dimension(const struct reader *r, const struct sf_pair 
     for (size_t c = 0; c < rules->n_columns; c++) {
         bool is_used = d->has_flag && d->flag.column == c;
         for (size_t i = 0; i < d->n_levels; i++)
-            is_used |= d->levels[i].name == c || d->levels[i].code == c;
+            is_used |= d->levels[i].name == c || (d->levels[i].has_code && d->levels[i].code == c);
         if (is_used)
             d->columns[d->n_columns++] = c;
-        if (is_used && (rules->columns[c].max_bytes == 0 || rules->columns[c].is_optional))
-            return fail(r, v, "column '%.*s' of dimension '%.*s' needs a width (bytes) and cannot be optional",
-                        SF_ARG(rules->columns[c].name), SF_ARG(d->name));
+        if (is_used && rules->columns[c].max_bytes == 0)
+            return fail(r, v, "column '%.*s' of dimension '%.*s' needs a width (bytes)", SF_ARG(rules->columns[c].name),
+                        SF_ARG(d->name));
     }
-    if (d->n_columns != 2 * d->n_levels + d->has_flag)
+    size_t n_columns = d->n_levels + d->has_flag;
+    for (size_t i = 0; i < d->n_levels; i++)
+        n_columns += d->levels[i].has_code;
+    if (d->n_columns != n_columns)
         return fail(r, v, "dimension '%.*s' uses a column twice", SF_ARG(d->name));
     return SF_OK;
 }
@@ -246,6 +325,8 @@ static enum sf_code read_sides(const struct reader *r, const struct sf_value *ro
 {
     struct sf_rules *rules = r->rules;
     const struct sf_value *sides = NULL, *values = NULL;
+    if (!sf_map_getz(root, "sides"))
+        return SF_OK;
     enum sf_code rc = need_map(r, root, "sides", "table key column values", &sides);
     if (!rc)
         rc = need_identifier(r, sides, "table", &rules->side_table);
@@ -311,26 +392,70 @@ static enum sf_code read_crosswalk(const struct reader *r, const struct sf_value
     if (rc)
         return rc;
     rules->has_crosswalk = true;
-    for (size_t i = 0; i < rules->n_dimensions; i++) {
-        if (sf_str_eq(rules->dimensions[i].name, sf_map_str(v, "dimension"))) {
-            rules->crosswalk_dimension = i;
-            return SF_OK;
-        }
+    size_t i = 0;
+    while (i < rules->n_dimensions && !sf_str_eq(rules->dimensions[i].name, sf_map_str(v, "dimension")))
+        i++;
+    if (i == rules->n_dimensions)
+        return fail(r, v, "'dimension' names no dimension");
+    if (!rules->dimensions[i].levels[rules->dimensions[i].n_levels - 1].has_code)
+        return fail(r, v, "'dimension' must name one whose lowest level has a code");
+    rules->crosswalk_dimension = i;
+    return SF_OK;
+}
+
+static enum sf_code read_aliases(const struct reader *r, const struct sf_value *root)
+{
+    const struct sf_value *aliases = NULL;
+    if (!sf_map_getz(root, "aliases"))
+        return SF_OK;
+    enum sf_code rc = need_map(r, root, "aliases", "table", &aliases);
+    return rc ? rc : need_identifier(r, aliases, "table", &r->rules->alias_table);
+}
+
+static bool is_used(const struct sf_rules *rules, size_t column)
+{
+    bool used = column == rules->year_column || (rules->n_sides && column == rules->side_column) ||
+                (int)column == rules->as_of_column || (int)column == rules->loaded_at_column;
+    for (size_t i = 0; i < rules->n_measures; i++)
+        used |= rules->measures[i].column == column;
+    for (size_t i = 0; i < rules->n_details; i++)
+        used |= rules->details[i] == column;
+    for (size_t d = 0; d < rules->n_dimensions; d++)
+        for (size_t i = 0; i < rules->dimensions[d].n_columns; i++)
+            used |= rules->dimensions[d].columns[i] == column;
+    return used;
+}
+
+/* What is not said to be left out is not left out by mistake. */
+static enum sf_code check_columns(const struct reader *r, const struct sf_value *columns)
+{
+    for (size_t i = 0; i < r->rules->n_columns; i++) {
+        const struct sf_rule_column *column = &r->rules->columns[i];
+        bool used = is_used(r->rules, i);
+        if (used == column->is_ignored)
+            return fail(r, columns->map.pairs[i].value,
+                        used ? "column '%.*s' is used, so it cannot be 'ignored: true'"
+                             : "column '%.*s' is used nowhere: use it, or say 'ignored: true'",
+                        SF_ARG(column->name));
     }
-    return fail(r, v, "'dimension' names no dimension");
+    return SF_OK;
 }
 
 static enum sf_code read_all(const struct reader *r, const struct sf_value *root)
 {
-    struct sf_rules *rules = r->rules;
-    const struct sf_value *columns = NULL, *dimensions = NULL, *aliases = NULL;
+    static const char keys[] = "rules columns facts snapshot dimensions sides eras aliases crosswalk";
+    const struct sf_value *columns = NULL, *dimensions = NULL;
     if (root->type != SF_V_MAP || !sf_str_is(sf_map_str(root, "rules"), "1"))
         return fail(r, root, "this program reads rules of version 1: it must begin with 'rules: 1'");
-    enum sf_code rc = need_map(r, root, "columns", NULL, &columns);
+    enum sf_code rc = check_keys(r, root, "rules", keys);
+    if (!rc)
+        rc = need_map(r, root, "columns", NULL, &columns);
     for (size_t i = 0; !rc && i < columns->map.n; i++)
         rc = read_column(r, &columns->map.pairs[i]);
     if (!rc)
         rc = read_facts(r, root);
+    if (!rc)
+        rc = read_snapshot(r, root);
     if (!rc)
         rc = need_map(r, root, "dimensions", NULL, &dimensions);
     for (size_t i = 0; !rc && i < dimensions->map.n; i++)
@@ -340,12 +465,10 @@ static enum sf_code read_all(const struct reader *r, const struct sf_value *root
     if (!rc)
         rc = read_eras(r, root);
     if (!rc)
-        rc = need_map(r, root, "aliases", "table", &aliases);
-    if (!rc)
-        rc = need_identifier(r, aliases, "table", &rules->alias_table);
+        rc = read_aliases(r, root);
     if (!rc)
         rc = read_crosswalk(r, root);
-    return rc;
+    return rc ? rc : check_columns(r, columns);
 }
 
 enum sf_code sf_rules_read(struct sf_arena *arena, const struct sf_value *root, const struct sf_rules **out, struct sf_err *err)

@@ -25,11 +25,13 @@ struct sf_rule_column {
     struct sf_str names[SF_RULES_MAX_NAMES]; /* what a header may call it, its name first */
     size_t n_names;
     size_t max_bytes; /* 0: not stored as text */
-    bool is_optional;
+    bool is_optional; /* a source without it is one where it is empty in each row */
+    bool is_ignored;  /* known, and left out */
 };
 
 struct sf_rule_level {
     size_t name, code; /* columns */
+    bool has_code;
     struct sf_str no_name, no_code;
 };
 
@@ -89,9 +91,9 @@ struct sf_rules {
         struct sf_str text;
         struct sf_str folded;
     } sides[SF_RULES_MAX_SIDES];
-    size_t n_sides; /* 0: a row has no side */
-    struct sf_str alias_table;
-    int current_from; /* first fiscal year of the last era; min_year when there is one era */
+    size_t n_sides;            /* 0: a row has no side */
+    struct sf_str alias_table; /* empty: there is none */
+    int current_from;          /* first fiscal year of the last era; min_year when there is one era */
     bool has_crosswalk;
     size_t crosswalk_dimension;
     struct sf_str crosswalk_table, legacy_key, current_key;

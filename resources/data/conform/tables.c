@@ -27,9 +27,11 @@ struct sf_str sf_table_dimension_columns(struct sf_arena *arena, const struct sf
 {
     const struct sf_rule_dimension *d = &rules->dimensions[dimension];
     struct sf_str line = d->key;
-    for (size_t i = d->n_levels; i-- > 0;)
-        line = sf_str_fmt(arena, "%.*s,%.*s,%.*s", SF_ARG(line), SF_ARG(rules->columns[d->levels[i].name].name),
-                          SF_ARG(rules->columns[d->levels[i].code].name));
+    for (size_t i = d->n_levels; i-- > 0;) {
+        line = sf_str_fmt(arena, "%.*s,%.*s", SF_ARG(line), SF_ARG(rules->columns[d->levels[i].name].name));
+        if (d->levels[i].has_code)
+            line = sf_str_fmt(arena, "%.*s,%.*s", SF_ARG(line), SF_ARG(rules->columns[d->levels[i].code].name));
+    }
     if (d->has_flag)
         line = sf_str_fmt(arena, "%.*s,%.*s", SF_ARG(line), SF_ARG(rules->columns[d->flag.column].name));
     return line;
@@ -92,7 +94,8 @@ enum sf_code sf_table_dimension(const struct sf_table_input *in, size_t dimensio
         for (size_t level = d->n_levels; level-- > 0;) {
             const struct sf_spelling *s = sf_spellings_get(in->spellings[dimension], raw, level);
             add_text(&line, s->name);
-            add_text(&line, s->code);
+            if (d->levels[level].has_code)
+                add_text(&line, s->code);
         }
         if (d->has_flag)
             add_text(&line, sf_raw_flag(d, raw));
