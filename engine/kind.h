@@ -69,6 +69,12 @@ struct sf_op {
     int64_t deadline_ms;          /* sf_clock_ms() that blocking calls must not pass */
     bool is_adopting; /* read() is asked for `adopt: ID`: self->attrs is what is wanted, and another stack's is SF_E_CONFLICT */
     bool is_planning; /* nothing outside site->cache_dir may change */
+    /* for a slow derive(): attributes to take over as they are, without a look at the source; NULL: look */
+    const struct sf_value *settled;
+    enum sf_settled {
+        SF_SETTLED_BY_PLAN,  /* what a plan said: the same bytes, or SF_E_STALE */
+        SF_SETTLED_BY_STATE, /* what state records, or NULL: -data=skip */
+    } settled_by;
     struct sf_run_ctx *run;
 };
 

@@ -44,6 +44,7 @@ static struct sf_plan_options plan_options(const struct sf_options *options)
                                     .is_refresh_only = options->is_refresh_only,
                                     .no_refresh = options->no_refresh || options->caller_policy,
                                     .no_preflight = options->caller_policy,
+                                    .is_data_skipped = options->is_data_skipped,
                                     .targets = options->targets,
                                     .n_targets = options->n_targets,
                                     .replaces = options->replaces,

@@ -8,7 +8,7 @@
 
 #define VERSION "0.1.0"
 
-enum shape { FLAG, FLAG_FALSE, TEXT, LIST, VAR, VAR_FILE, NUMBER, SECONDS };
+enum shape { FLAG, FLAG_FALSE, TEXT, LIST, VAR, VAR_FILE, NUMBER, SECONDS, AUTO_OR_SKIP };
 
 struct option {
     const char *name;
@@ -34,6 +34,8 @@ static const struct option table[] = {
     {"target", LIST, PLANNING, AT(targets), "ADDRESS", "only this resource and what it needs; may be repeated"},
     {"replace", LIST, SF_PLAN | SF_APPLY, AT(replaces), "ADDRESS", "replace this resource; may be repeated"},
     {"refresh", FLAG_FALSE, PLANNING, AT(no_refresh), "false", "with =false: trust state, read nothing"},
+    {"data", AUTO_OR_SKIP, SF_PLAN | SF_APPLY, AT(is_data_skipped), "auto",
+     "with =skip: no source is looked at; the rows are those that state records"},
     {"refresh-only", FLAG, SF_PLAN | SF_APPLY, AT(is_refresh_only), NULL,
      "only look what changed outside, and record it (sfapply)"},
     {"destroy", FLAG, SF_PLAN | SF_APPLY, AT(is_destroy), NULL, "plan to destroy everything"},
@@ -160,6 +162,11 @@ static enum sf_code set_option(const struct option *option, const char *arg, con
         if (option->shape == VAR && (!value || !strchr(value, '=')))
             return sf_fail(err, SF_E_USAGE, "-var takes NAME=VALUE, not '%s'", value);
         out->settings[out->n_settings++] = (struct sf_var_setting){sf_str_of(value), option->shape == VAR_FILE};
+        return SF_OK;
+    case AUTO_OR_SKIP:
+        *(bool *)field = strcmp(value, "skip") == 0;
+        if (!*(bool *)field && strcmp(value, "auto") != 0)
+            return sf_fail(err, SF_E_USAGE, "'-%s' takes auto or skip, not '%s'", option->name, value);
         return SF_OK;
     case NUMBER:
         if (!sf_str_int64(sf_str_of(value), &number) || number < 1 || number > SF_MAX_WORKERS)

@@ -3,7 +3,7 @@
 
 #include "engine/core/clock.h"
 
-#define FORMAT 1
+#define FORMAT 2
 
 static const struct sf_value *names_json(struct sf_arena *arena, const struct sf_str *names, size_t n)
 {
@@ -19,6 +19,7 @@ static const struct sf_value *options_json(struct sf_arena *arena, const struct 
     sf_map_set_bool(arena, map, "destroy", options->is_destroy);
     sf_map_set_bool(arena, map, "refresh_only", options->is_refresh_only);
     sf_map_set_bool(arena, map, "no_refresh", options->no_refresh);
+    sf_map_set_bool(arena, map, "data_skipped", options->is_data_skipped);
     sf_map_set(arena, map, SF_STR("targets"), names_json(arena, options->targets, options->n_targets));
     sf_map_set(arena, map, SF_STR("replaces"), names_json(arena, options->replaces, options->n_replaces));
     return map;
@@ -39,6 +40,25 @@ static const struct sf_value *step_json(struct sf_graph *graph, struct sf_arena 
     }
     sf_map_set(arena, step, SF_STR("changes"), changes);
     return step;
+}
+
+/* What was read from sources while planning, so that applying takes the same bytes. */
+static const struct sf_value *settled_json(struct sf_graph *graph, struct sf_arena *arena)
+{
+    struct sf_value *all = sf_value_map(arena);
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const struct sf_node *node = graph->nodes[i];
+        struct sf_value *derived = sf_value_map(arena);
+        for (size_t k = 0; node->want && node->driver->is_slow_derive && k < node->schema->n_attrs; k++) {
+            const struct sf_attr *attr = &node->schema->attrs[k];
+            const struct sf_value *v = attr->derive ? sf_map_getz(node->want, attr->name) : NULL;
+            if (v && !sf_value_has_unknown(v, NULL))
+                sf_map_set(arena, derived, sf_str_of(attr->name), sf_value_sealed(graph, arena, v));
+        }
+        if (derived->map.n)
+            sf_map_set(arena, all, node->address, derived);
+    }
+    return all;
 }
 
 static struct sf_str digest_of(struct sf_arena *arena, const struct sf_value *saved)
@@ -97,6 +117,7 @@ const struct sf_value *sf_planfile_make(struct sf_graph *graph, struct sf_arena 
         if (graph->nodes[i]->action != SF_NOOP)
             steps[n++] = step_json(graph, arena, graph->nodes[i]);
     sf_map_set(arena, saved, SF_STR("steps"), sf_value_list(arena, steps, n));
+    sf_map_set(arena, saved, SF_STR("settled"), settled_json(graph, arena));
     sf_map_set_str(arena, saved, "digest", digest_of(arena, saved));
     return saved;
 }
@@ -129,7 +150,9 @@ void sf_planfile_request(struct sf_arena *arena, const struct sf_value *saved, s
     request->settings = sf_map_getz(saved, "settings");
     *options = (struct sf_plan_options){.is_destroy = sf_map_bool(kept, "destroy", false),
                                         .is_refresh_only = sf_map_bool(kept, "refresh_only", false),
-                                        .no_refresh = sf_map_bool(kept, "no_refresh", false)};
+                                        .no_refresh = sf_map_bool(kept, "no_refresh", false),
+                                        .is_data_skipped = sf_map_bool(kept, "data_skipped", false),
+                                        .settled = sf_map_getz(saved, "settled")};
     options->targets = names_of(arena, sf_map_getz(kept, "targets"), &options->n_targets);
     options->replaces = names_of(arena, sf_map_getz(kept, "replaces"), &options->n_replaces);
 }

@@ -225,6 +225,9 @@ static enum sf_code evaluate(struct applying *applying, struct sf_step *step)
     node->planned.id = step->verb == SF_VERB_UPDATE ? node->recorded->id : SF_STR_NONE;
     step->op = sf_run_op(run, &step->ctx, step->arena, &node->planned, seconds_of(run, step));
     step->op.intent = step->intent;
+    sf_run_settle(run, node, &step->op);
+    if (step->op.settled_by == SF_SETTLED_BY_PLAN)
+        step->op.settled = node->want; /* of this run's plan */
     if (node->driver->derive && !node->driver->is_slow_derive)
         return node->driver->derive(&step->op, step->want, step->err);
     return SF_OK;

@@ -166,6 +166,7 @@ static void work(void *ctx, struct sf_task *task)
     }
     if (visit->wants_derive) {
         struct sf_op op = read_op(visit, &node->planned);
+        sf_run_settle(visit->run, node, &op);
         visit->rc = driver->derive(&op, node->want, visit->err);
         if (visit->rc)
             return;

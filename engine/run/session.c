@@ -36,6 +36,15 @@ struct sf_op sf_run_op(struct sf_run *run, struct sf_run_ctx *ctx, struct sf_are
         .arena = arena, .site = &run->site, .self = self, .deadline_ms = sf_clock_ms() + 1000LL * seconds, .run = ctx};
 }
 
+void sf_run_settle(const struct sf_run *run, const struct sf_node *node, struct sf_op *op)
+{
+    const struct sf_plan_options *options = &run->graph.options;
+    op->settled_by = options->is_data_skipped ? SF_SETTLED_BY_STATE : SF_SETTLED_BY_PLAN;
+    op->settled = !options->is_data_skipped ? sf_map_get(options->settled, node->address)
+                  : node->recorded          ? node->recorded->attrs
+                                            : NULL;
+}
+
 static struct sf_str replace_order_name(const struct sf_schema *schema)
 {
     static const char *const names[] = {"delete_first", "create_first", "attachment"};

@@ -99,6 +99,9 @@ struct sf_row sf_run_row(struct sf_run *run, struct sf_arena *arena, const struc
 struct sf_op sf_run_op(struct sf_run *run, struct sf_run_ctx *ctx, struct sf_arena *arena, const struct sf_object *self,
                        int seconds);
 
+/* Sets what a slow derive() is to take over instead of looking at its source: while planning. */
+void sf_run_settle(const struct sf_run *run, const struct sf_node *node, struct sf_op *op);
+
 /* A line for the plan's or the run's notes, once; `address` may be empty. Any thread. */
 void sf_run_note(struct sf_run *run, struct sf_str address, struct sf_str text);
 

@@ -7,6 +7,7 @@
 #include "engine/kind.h"
 #include "resources/data/conform/cache.h"
 #include "resources/data/data_file.h"
+#include "resources/data/source/held.h"
 #include "resources/data/source/live.h"
 
 #include <stdio.h>
@@ -127,44 +128,102 @@ static enum sf_code read_rules(struct sf_op *op, const struct sf_value *want, co
     return rc;
 }
 
+/* What an evaluation comes to, but for source_kind, is_sample and the lists' paths. */
+static const char *const evaluated[] = {
+    DATASET_RULES,      DATASET_SNAPSHOT, DATASET_ROWS,  DATASET_REJECTED,  DATASET_REJECTS,        DATASET_REPEATED_ROWS,
+    DATASET_DATA_AS_OF, DATASET_TABLES,   DATASET_YEARS, DATASET_CROSSWALK, DATASET_DATA_LOADED_AT, DATASET_FACT_COLUMNS,
+};
+static const char *const lists[] = {DATASET_REJECTS_FILE, DATASET_UNMAPPED_FILE};
+
+static void copy(struct sf_op *op, const struct sf_value *from, const char *const *names, size_t n, struct sf_value *want)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct sf_value *v = sf_map_getz(from, names[i]);
+        if (v)
+            sf_map_set(op->arena, want, sf_str_of(names[i]), v);
+    }
+}
+
 static void set_attributes(struct sf_op *op, const struct sf_value *summary, bool is_sample, struct sf_value *want)
 {
-    static const char *const same[] = {
-        DATASET_RULES,      DATASET_SNAPSHOT, DATASET_ROWS,  DATASET_REJECTED,  DATASET_REJECTS,        DATASET_REPEATED_ROWS,
-        DATASET_DATA_AS_OF, DATASET_TABLES,   DATASET_YEARS, DATASET_CROSSWALK, DATASET_DATA_LOADED_AT, DATASET_FACT_COLUMNS,
-    };
-    static const char *const files[] = {DATASET_REJECTS_FILE, DATASET_UNMAPPED_FILE};
     sf_map_set_str(op->arena, want, DATASET_SOURCE_KIND, is_sample ? SF_STR("sample") : SF_STR("file"));
     sf_map_set_bool(op->arena, want, DATASET_IS_SAMPLE, is_sample);
-    for (size_t i = 0; i < SF_COUNT(same); i++) {
-        const struct sf_value *v = sf_map_getz(summary, same[i]);
-        if (v)
-            sf_map_set(op->arena, want, sf_str_of(same[i]), v);
-    }
-    for (size_t i = 0; i < SF_COUNT(files); i++) {
-        struct sf_str file = sf_map_str(summary, files[i]);
-        sf_map_set_str(op->arena, want, files[i],
+    copy(op, summary, evaluated, SF_COUNT(evaluated), want);
+    for (size_t i = 0; i < SF_COUNT(lists); i++) {
+        struct sf_str file = sf_map_str(summary, lists[i]);
+        sf_map_set_str(op->arena, want, lists[i],
                        file.n ? sf_str_fmt(op->arena, "%s/%.*s", op->site->cache_dir, SF_ARG(file)) : SF_STR_NONE);
     }
 }
 
-static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+/* --- without a look at the source --- */
+
+static void take_over(struct sf_op *op, struct sf_value *want)
 {
-    const struct sf_value *source = sf_map_getz(want, DATASET_SOURCE), *conform = sf_map_getz(want, DATASET_CONFORM);
-    if (!source || !conform || sf_value_has_unknown(source, NULL) || sf_value_has_unknown(conform, NULL))
-        return SF_OK;
-    struct sf_sample_spec spec;
-    struct sf_conform_source from;
+    static const char *const kinds[] = {DATASET_SOURCE_KIND, DATASET_IS_SAMPLE};
+    copy(op, op->settled, kinds, SF_COUNT(kinds), want);
+    copy(op, op->settled, evaluated, SF_COUNT(evaluated), want);
+    copy(op, op->settled, lists, SF_COUNT(lists), want);
+}
+
+static bool is_settled(const struct sf_op *op)
+{
+    return sf_map_str(op->settled, DATASET_SNAPSHOT).n > 0;
+}
+
+/* The bytes that were planned, or none. */
+static enum sf_code take_planned(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+{
+    struct sf_str missing = sf_conform_missing(op->arena, op->site->cache_dir, sf_map_getz(op->settled, DATASET_YEARS));
+    if (missing.n == 0)
+        missing = sf_conform_missing(op->arena, op->site->cache_dir, sf_map_getz(op->settled, DATASET_TABLES));
+    if (missing.n) {
+        sf_fail(err, SF_E_STALE, "'%.*s' was planned and is not in the cache '%s' any more", SF_ARG(missing), op->site->cache_dir);
+        sf_hint(err, "plan again: the source is read again then");
+        return SF_E_STALE;
+    }
+    take_over(op, want);
+    return SF_OK;
+}
+
+/* -data=skip: as state records it, be the source or the rules others by now. */
+static enum sf_code take_recorded(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+{
+    static const char *const inputs[] = {DATASET_SOURCE, DATASET_CONFORM, DATASET_SCHEMA_CONTRACT};
     const struct sf_rules *rules;
-    const struct sf_value *summary;
-    struct sf_conform_options options = {
-        .cache_dir = op->site->cache_dir, .is_cancelled = is_cancelled, .progress = show_progress, .ctx = op};
+    struct sf_conform_source from = {.path = NULL};
+    bool is_changed = false;
+    if (!is_settled(op)) {
+        sf_fail(err, SF_E_USAGE, "-data=skip: no rows of '%.*s' were recorded before", SF_ARG(op->self->name));
+        sf_hint(err, "run without -data=skip once: the source has to be looked at");
+        return SF_E_USAGE;
+    }
+    for (size_t i = 0; i < SF_COUNT(inputs); i++) {
+        const struct sf_value *now = sf_map_getz(want, inputs[i]), *was = sf_map_getz(op->settled, inputs[i]);
+        is_changed = is_changed || !sf_value_equal(now, was);
+    }
     enum sf_code rc = read_rules(op, want, &rules, err);
-    if (!rc)
-        rc = read_source(op, source, rules, &spec, &from, err);
     if (rc)
         return rc;
-    rc = sf_conform_cached(op->arena, rules, &from, &options, &summary, err);
+    const struct sf_value *source = sf_map_getz(want, DATASET_SOURCE);
+    is_changed = is_changed || !sf_str_eq(rules->hash, sf_map_str(op->settled, DATASET_RULES));
+    if (!is_changed && sf_map_getz(source, "file"))
+        is_changed = read_file(op, source, &from, NULL) == SF_OK && sf_held_is_file_changed(op, op->settled, &from);
+    sf_op_warn(op, is_changed ? "source changed, rows not counted (-data=skip)" : "source not looked at (-data=skip)");
+    copy(op, op->settled, inputs, SF_COUNT(inputs), want);
+    take_over(op, want);
+    return SF_OK;
+}
+
+/* --- with one --- */
+
+static enum sf_code conform(struct sf_op *op, const struct sf_rules *rules, const struct sf_conform_source *from,
+                            struct sf_value *want, bool *is_new, struct sf_err *err)
+{
+    const struct sf_value *summary, *source = sf_map_getz(want, DATASET_SOURCE);
+    struct sf_conform_options options = {
+        .cache_dir = op->site->cache_dir, .is_cancelled = is_cancelled, .progress = show_progress, .ctx = op};
+    enum sf_code rc = sf_conform_cached(op->arena, rules, from, &options, &summary, err);
     if (rc == SF_E_DATA && sf_live_is_source(source))
         sf_live_forget(op, source); /* it may come whole the next time */
     if (rc) {
@@ -174,15 +233,44 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
         return rc;
     }
     /* an empty table would take every published year out; no city has one, but a failed export does */
-    if (from.path && sf_map_int(summary, DATASET_ROWS, 0) == 0 && sf_map_int(summary, DATASET_REJECTED, 0) == 0) {
-        sf_fail(err, SF_E_DATA, "'%s' line 2, column 1: there is no row below the header", from.path);
+    if (from->path && sf_map_int(summary, DATASET_ROWS, 0) == 0 && sf_map_int(summary, DATASET_REJECTED, 0) == 0) {
+        sf_fail(err, SF_E_DATA, "'%s' line 2, column 1: there is no row below the header", from->path);
         sf_hint(err, "the export ended too early: fetch the file again");
         return SF_E_DATA;
     }
     if (sf_map_bool(summary, "lacks_final_newline", false))
-        sf_op_warn(op, "the last line of '%s' has no line end: if the file was cut off there, its last value is wrong", from.path);
-    set_attributes(op, summary, from.sample != NULL, want);
+        sf_op_warn(op, "the last line of '%s' has no line end: if the file was cut off there, its last value is wrong", from->path);
+    set_attributes(op, summary, from->sample != NULL, want);
+    struct sf_str evaluation = sf_conform_evaluation(op->arena, sf_map_str(summary, "source"), rules, from);
+    *is_new = sf_held_evaluated(op, evaluation, want, from);
     return SF_OK;
+}
+
+static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_err *err)
+{
+    const struct sf_value *source = sf_map_getz(want, DATASET_SOURCE), *rule_file = sf_map_getz(want, DATASET_CONFORM);
+    if (!source || !rule_file || sf_value_has_unknown(source, NULL) || sf_value_has_unknown(rule_file, NULL))
+        return SF_OK;
+    if (op->settled_by == SF_SETTLED_BY_STATE)
+        return take_recorded(op, want, err);
+    if (is_settled(op))
+        return take_planned(op, want, err);
+    struct sf_sample_spec spec;
+    struct sf_conform_source from;
+    const struct sf_rules *rules;
+    bool is_new = false;
+    int lock = -1;
+    enum sf_code rc = read_rules(op, want, &rules, err);
+    if (!rc)
+        rc = sf_held_enter(op, &lock, err);
+    if (!rc)
+        rc = read_source(op, source, rules, &spec, &from, err);
+    if (!rc)
+        rc = conform(op, rules, &from, want, &is_new, err);
+    sf_held_leave(lock);
+    if (is_new)
+        sf_held_sweep(op->arena, op->site->cache_dir);
+    return rc;
 }
 
 static enum sf_code read(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
@@ -201,6 +289,7 @@ static enum sf_code record(struct sf_op *op, const struct sf_value *want, struct
         return rc;
     out->id = op->self->name;
     out->attrs = want;
+    sf_held_recorded(op, want);
     return sf_op_made(op, out->id, err);
 }
 

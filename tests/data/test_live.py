@@ -1,6 +1,5 @@
 """The live source, end to end against a portal of our own: what is asked for, what is kept, and what every bad day comes to."""
 
-import contextlib
 import gzip
 import http.server
 import os
@@ -11,72 +10,12 @@ import threading
 
 import pytest
 
-from conftest import IS_SANITIZED, Sample, Workspace, wait_until
+from conftest import IS_SANITIZED, Sample, wait_until
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import soda  # noqa: E402
-
-TABLE = "bpnb-jwfb"
-ROWS = 6000
-STACK = """stack: live
-variables:
-  source: {type: map, default: {datasf: bpnb-jwfb}}
-  contract: {type: string, default: freeze}
-resources:
-  d: {kind: dataset, source: "${var.source}", conform: builtin:sf/spending_revenue, schema_contract: "${var.contract}"}
-"""
-META, BULK, PAGE, PAGE3 = "api/views/bpnb-jwfb.json", "rows.csv", "/resource/bpnb-jwfb.csv", "/api/v3/"
-
-
-def sample(installed, *options, rows=ROWS):
-    return subprocess.run([f"{installed}/bin/sfsample", "-rows", str(rows), *options], check=True, stdout=subprocess.PIPE,
-                          encoding="utf-8").stdout
-
-
-@pytest.fixture(scope="module")
-def text(installed):
-    return sample(installed)
-
-
-@pytest.fixture
-def portal(text):
-    with soda.Portal(tokens={"good"}) as portal:
-        portal.publish(TABLE, text)
-        yield portal
-
-
-@pytest.fixture
-def live(installed, portal):
-    workspace = Workspace(installed, None)
-    workspace.write("stack.yaml", STACK)
-    workspace.env["SF_DATASF_HOSTS"] = portal.origin
-    workspace.source = lambda text: workspace.env.__setitem__("SF_VAR_source", text)
-    yield workspace
-    portal.release()
-    workspace.close()
-
-
-@pytest.fixture(scope="module")
-def expected(installed, text):
-    """What the same rows come to as a file."""
-    with contextlib.closing(Workspace(installed, None)) as workspace:
-        workspace.write("stack.yaml", STACK)
-        workspace.write("rows.csv", text)
-        workspace.env["SF_VAR_source"] = "{file: rows.csv}"
-        workspace.apply()
-        yield workspace.show("dataset.d")
-
-
-def snapshots(workspace):
-    folder = workspace.path(".sf/cache/source/snapshots")
-    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-
-
-def assert_same(workspace, expected):
-    shown = workspace.show("dataset.d")
-    assert {k: shown[k] for k in ("rows", "snapshot", "years", "tables")} == \
-        {k: expected[k] for k in ("rows", "snapshot", "years", "tables")}
-
+from live_portal import (BULK, META, PAGE, PAGE3, ROWS, TABLE, assert_same, expected, live, portal, sample, snapshots,  # noqa: E402,F401
+                         text)
 
 # --- the road ---
 
@@ -105,16 +44,6 @@ def test_what_did_not_move_is_not_fetched_again(live, portal):
 def test_applying_uses_what_was_planned_and_asks_nothing(live, portal):
     live.apply()
     assert portal.asked() == [f"GET /{META}", f"GET /api/views/{TABLE}/rows.csv?accessType=DOWNLOAD", f"GET /{META}"]
-
-
-def test_a_saved_plan_is_applied_as_it_is_or_refused_when_the_source_moved(live, portal, installed, expected):
-    live.ok("sfplan", "-out=plan")
-    kept = portal.tables[TABLE]
-    portal.publish(TABLE, sample(installed, "-as-of", "1"), updated_at=1790600000)
-    live.refuse(5, "sfapply", "plan")
-    portal.tables[TABLE] = kept
-    live.ok("sfapply", "plan")
-    assert_same(live, expected)
 
 
 def test_what_moved_is_fetched_and_planned(live, portal, installed):

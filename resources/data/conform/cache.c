@@ -161,14 +161,17 @@ static bool has_object(struct sf_arena *arena, const char *cache_dir, const stru
     return key.n && stat(path.p, &st) == 0 && st.st_size == sf_map_int(object, "bytes", -1);
 }
 
+struct sf_str sf_conform_missing(struct sf_arena *arena, const char *cache_dir, const struct sf_value *objects)
+{
+    for (size_t i = 0; objects && objects->type == SF_V_MAP && i < objects->map.n; i++)
+        if (!has_object(arena, cache_dir, objects->map.pairs[i].value))
+            return sf_map_str(objects->map.pairs[i].value, "key");
+    return SF_STR_NONE;
+}
+
 static bool has_all(struct sf_arena *arena, const char *cache_dir, const struct sf_value *objects)
 {
-    if (!objects || objects->type != SF_V_MAP)
-        return false;
-    for (size_t i = 0; i < objects->map.n; i++)
-        if (!has_object(arena, cache_dir, objects->map.pairs[i].value))
-            return false;
-    return true;
+    return objects && objects->type == SF_V_MAP && sf_conform_missing(arena, cache_dir, objects).n == 0;
 }
 
 /* Whether the list that the summary names at `key`, if any, is there. */
@@ -227,6 +230,12 @@ static enum sf_code evaluate(struct sf_arena *arena, const struct sf_rules *rule
     return rc;
 }
 
+struct sf_str sf_conform_evaluation(struct sf_arena *arena, struct sf_str id, const struct sf_rules *rules,
+                                    const struct sf_conform_source *source)
+{
+    return sf_str_fmt(arena, "%.*s%s-%.*s", SF_ARG(id), source->needs_final_newline ? "n" : "", SF_ARG(rules->hash));
+}
+
 enum sf_code sf_conform_cached(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_conform_source *source,
                                const struct sf_conform_options *options, const struct sf_value **summary, struct sf_err *err)
 {
@@ -249,7 +258,7 @@ enum sf_code sf_conform_cached(struct sf_arena *arena, const struct sf_rules *ru
         if (rc)
             return rc;
     }
-    struct sf_str name = sf_str_fmt(arena, "%.*s%s-%.*s", SF_ARG(id), source->needs_final_newline ? "n" : "", SF_ARG(rules->hash));
+    struct sf_str name = sf_conform_evaluation(arena, id, rules, source);
     struct sf_str kept = sf_str_fmt(arena, "%s/conform/%.*s.json", options->cache_dir, SF_ARG(name));
     *summary = find_kept(arena, options->cache_dir, kept.p);
     if (*summary)

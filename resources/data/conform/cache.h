@@ -20,4 +20,10 @@ enum sf_code sf_conform_cached(struct sf_arena *arena, const struct sf_rules *ru
                                const struct sf_conform_options *options, const struct sf_value **summary,
                                struct sf_err *err) SF_MUST_CHECK;
 
+/* What the evaluation of the source with these 16 hex digits is called: conform/<name>.json. */
+struct sf_str sf_conform_evaluation(struct sf_arena *arena, struct sf_str id, const struct sf_rules *rules,
+                                    const struct sf_conform_source *source);
+/* The first object of the map (the summary's `tables` or `years`) that is not in the cache, or has another size; empty: none. */
+struct sf_str sf_conform_missing(struct sf_arena *arena, const char *cache_dir, const struct sf_value *objects);
+
 #endif
