@@ -13,6 +13,8 @@ int sf_probe_endpoint(const char *file);
 int sf_probe_sign(const char *file);
 /* A folder with context.json and request.txt. */
 int sf_probe_sigv4(const char *directory, bool is_query);
+/* FILE [BLOCK [THREADS]], after the command. */
+int sf_probe_copy(int argc, char **argv);
 /* The three arguments after the command. */
 int sf_probe_conform(int argc, char **argv);
 

@@ -55,6 +55,7 @@ static int usage(void)
     for (size_t i = 0; i < SF_COUNT(commands); i++)
         fprintf(stderr, "  %-5s %s\n", commands[i].name, commands[i].what);
     fputs("       sfprobe sigv4 DIR [query]\n  a case of a signing test suite: its three stages\n", stderr);
+    fputs("       sfprobe copy FILE [BLOCK [THREADS]]\n  CSV as PostgreSQL's COPY TO prints it\n", stderr);
     return 64;
 }
 
@@ -62,6 +63,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "conform") == 0)
         return sf_probe_conform(argc - 2, argv + 2);
+    if (argc > 1 && strcmp(argv[1], "copy") == 0)
+        return sf_probe_copy(argc - 2, argv + 2);
     if (argc > 1 && strcmp(argv[1], "credentials") == 0)
         return sf_probe_credentials(argc - 2, argv + 2);
     if (argc > 2 && strcmp(argv[1], "sigv4") == 0 && (argc == 3 || (argc == 4 && strcmp(argv[3], "query") == 0)))

@@ -56,7 +56,8 @@ void sf_csv_chunk_free(struct sf_csv_chunk *chunk)
 
 void sf_csv_splitter_open(struct sf_csv_splitter *splitter, sf_csv_read_fn *read, void *ctx, const char *file)
 {
-    *splitter = (struct sf_csv_splitter){.read = read, .ctx = ctx, .file = file, .max_record = SF_CSV_MAX_RECORD, .next_line = 1};
+    *splitter = (struct sf_csv_splitter){
+        .read = read, .ctx = ctx, .file = file, .max_record = SF_CSV_MAX_RECORD, .block = SF_CSV_BLOCK, .next_line = 1};
 }
 
 void sf_csv_splitter_close(struct sf_csv_splitter *splitter)
@@ -181,12 +182,12 @@ enum sf_code sf_csv_split(struct sf_csv_splitter *s, struct sf_csv_chunk *c, boo
     c->file = s->file;
     c->n = 0;
     c->n_ends = 0;
-    sf_csv_chunk_reserve(c, s->n_carry + SF_CSV_BLOCK);
+    sf_csv_chunk_reserve(c, s->n_carry + s->block);
     if (s->n_carry)
         memcpy(c->bytes, s->carry, s->n_carry);
     c->n = s->n_carry;
     s->n_carry = 0;
-    for (size_t block = SF_CSV_BLOCK;; block *= 2) {
+    for (size_t block = s->block;; block *= 2) {
         enum sf_code rc = fill(s, c, c->n + block, err);
         if (!rc && !s->is_started)
             rc = skip_mark(s, c, err);

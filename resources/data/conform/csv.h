@@ -50,6 +50,7 @@ struct sf_csv_splitter {
     void *ctx;
     const char *file;         /* for messages */
     size_t max_record;        /* SF_CSV_MAX_RECORD or less */
+    size_t block;             /* SF_CSV_BLOCK; tests take less, but more than the 3 bytes of a mark */
     bool needs_final_newline; /* the source ends each record with a line end: a last one without is a cut-off file */
     /* inner state */
     enum sf_csv_eol eol;

@@ -237,6 +237,21 @@ static void digests_do_not_see_order_quoting_or_number_format(void **state)
     assert_false(sf_str_eq(digest_of(f, "years", "2021"), year));
 }
 
+/* COPY tells "" from nothing; here both are no text. Rows equal but for that are one member, and numbered through. */
+static void a_quoted_empty_text_is_nothing_too(void **state)
+{
+    struct fixture *f = *state;
+    static const char nothing[] = "2021,No,,,POL,Police,1,Patrol," TYPE FUND "Revenue,1.00\n";
+    static const char quoted[] = "2021,No,\"\",,POL,Police,1,Patrol," TYPE FUND "Revenue,1.00\n";
+    char text[2048];
+    snprintf(text, sizeof text, "%s%s%s%s", COLUMNS, nothing, nothing, nothing);
+    conforms(f, text);
+    struct sf_str snapshot = sf_map_str(f->summary, "snapshot");
+    snprintf(text, sizeof text, "%s%s%s%s", COLUMNS, quoted, nothing, quoted);
+    conforms(f, text);
+    assert_true(sf_str_eq(sf_map_str(f->summary, "snapshot"), snapshot));
+}
+
 static void threads_and_spilling_change_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -398,6 +413,7 @@ int main(void)
         TEST(legacy_types_are_mapped_where_one_counterpart_exists),
         TEST(rows_that_differ_only_in_the_amount_are_numbered_by_ascending_cents),
         TEST(digests_do_not_see_order_quoting_or_number_format),
+        TEST(a_quoted_empty_text_is_nothing_too),
         TEST(threads_and_spilling_change_nothing),
         TEST(a_bad_value_rejects_the_row_and_is_listed_with_its_line),
         TEST(two_snapshots_in_one_file_are_refused),
