@@ -74,13 +74,72 @@ static enum sf_code refuse_foreign(const struct star_call *call, struct sf_str c
     return SF_E_CONFLICT;
 }
 
+static const struct sf_value *entry_of(const struct sf_value *attrs, const char *map, struct sf_str name)
+{
+    const struct sf_value *entries = sf_map_getz(attrs, map);
+    return entries && entries->type == SF_V_MAP ? sf_map_get(entries, name) : NULL;
+}
+
+static bool is_digest(const struct sf_value *entry)
+{
+    if (!entry || entry->type != SF_V_STRING || entry->s.n != 16)
+        return false;
+    for (size_t i = 0; i < 16; i++)
+        if (!strchr("0123456789abcdef", entry->s.p[i]))
+            return false;
+    return true;
+}
+
+/* The star file may have changed since the star was made. A view's text in the catalog does not say which one it was made from; the
+ * record does: a view that is as it was made is reported as recorded, so that a new text in the file is a change. What the file has
+ * newly and nobody made is no drift; a view it no longer has is still there. */
+static void report_as_made(struct sf_op *op, const struct star_call *call, const struct sf_value *base,
+                           struct sf_star_catalog *catalog, struct sf_value *structure, struct sf_value *digests)
+{
+    for (size_t i = 0; i < call->star->n_views; i++) {
+        struct sf_str name = call->star->views[i].name;
+        const struct sf_value *made = entry_of(base, STAR_SCHEMA_STRUCTURE, name);
+        const struct sf_value *known = entry_of(base, STAR_SCHEMA_VIEW_DIGESTS, name);
+        const struct sf_value *seen = sf_map_get(catalog->view_digests, name);
+        if (is_digest(made) && known && seen && sf_value_equal(known, seen) &&
+            !sf_value_equal(made, sf_map_get(sf_star_declared(op->arena, call->star, SF_STR_NONE), name)))
+            sf_map_set(op->arena, structure, name, made);
+    }
+    sf_star_claim(op->arena, sf_map_getz(base, STAR_SCHEMA_STRUCTURE), catalog);
+    for (size_t i = 0; i < catalog->n_former; i++) {
+        struct sf_str name = catalog->former[i];
+        const struct sf_value *known = entry_of(base, STAR_SCHEMA_VIEW_DIGESTS, name);
+        sf_map_set(op->arena, structure, name, entry_of(base, STAR_SCHEMA_STRUCTURE, name));
+        if (known)
+            sf_map_set(op->arena, digests, name, known);
+    }
+}
+
+static bool is_missing(const struct star_call *call, const struct sf_star_catalog *catalog, struct sf_str name)
+{
+    for (size_t i = 0; i < call->star->n_tables; i++)
+        if (sf_str_eq(call->star->tables[i].name, name))
+            return !catalog->table_exists[i];
+    for (size_t i = 0; i < call->star->n_views; i++)
+        if (sf_str_eq(call->star->views[i].name, name))
+            return !catalog->view_exists[i];
+    return false;
+}
+
 /* Reports the catalog as attributes over what is recorded or wanted. */
-static void report(struct sf_op *op, const struct star_call *call, const struct sf_value *base,
-                   const struct sf_star_catalog *catalog, struct sf_outcome *out)
+static void report(struct sf_op *op, const struct star_call *call, const struct sf_value *base, struct sf_star_catalog *catalog,
+                   struct sf_outcome *out)
 {
     struct sf_value *structure = sf_value_map(op->arena);
-    for (size_t i = 0; i < catalog->structure->map.n; i++)
-        sf_map_add(op->arena, structure, catalog->structure->map.pairs[i].key, catalog->structure->map.pairs[i].value);
+    for (size_t i = 0; i < catalog->structure->map.n; i++) {
+        struct sf_str name = catalog->structure->map.pairs[i].key;
+        if (!is_missing(call, catalog, name) || entry_of(base, STAR_SCHEMA_STRUCTURE, name))
+            sf_map_add(op->arena, structure, name, catalog->structure->map.pairs[i].value);
+    }
+    struct sf_value *digests = sf_value_map(op->arena);
+    for (size_t i = 0; i < catalog->view_digests->map.n; i++)
+        sf_map_add(op->arena, digests, catalog->view_digests->map.pairs[i].key, catalog->view_digests->map.pairs[i].value);
+    report_as_made(op, call, base, catalog, structure, digests);
     if (call->site.reader.n > 0 && !sf_reader_has_passfile(op, call->cluster, call->site.reader))
         sf_map_set_str(op->arena, structure, "(reader)", SF_STR("passfile is missing or not private"));
     else if (call->site.reader.n > 0 && catalog->reader_verifier.n > 0 &&
@@ -90,7 +149,7 @@ static void report(struct sf_op *op, const struct star_call *call, const struct 
     for (size_t i = 0; base && i < base->map.n; i++)
         sf_map_add(op->arena, attrs, base->map.pairs[i].key, base->map.pairs[i].value);
     sf_map_set(op->arena, attrs, sf_str_of(STAR_SCHEMA_STRUCTURE), structure);
-    sf_map_set(op->arena, attrs, sf_str_of(STAR_SCHEMA_VIEW_DIGESTS), catalog->view_digests);
+    sf_map_set(op->arena, attrs, sf_str_of(STAR_SCHEMA_VIEW_DIGESTS), digests);
     out->attrs = attrs;
     out->id = call->site.schema;
 }
@@ -239,6 +298,7 @@ static enum sf_code update_star(struct sf_op *op, struct sf_str id, const struct
         if (!before || !sf_value_equal(before, sf_map_get(wanted, call.star->views[i].name)))
             catalog.view_differs[i] = true;
     }
+    sf_star_claim(op->arena, had, &catalog);
     rc = make(op, &call, want, &catalog, "ALTER SCHEMA", out, err);
     struct sf_str reader_before = sf_map_str(have, STAR_SCHEMA_READER);
     if (rc || reader_before.n == 0 || sf_str_eq(reader_before, call.site.reader))
@@ -270,6 +330,7 @@ static enum sf_code destroy_star(struct sf_op *op, struct sf_str id, struct sf_o
     if (rc)
         return rc;
     if (catalog.has_schema && is_ours(op, catalog.schema_comment)) {
+        sf_star_claim(op->arena, sf_map_getz(op->self->attrs, STAR_SCHEMA_STRUCTURE), &catalog);
         if (catalog.n_foreign > 0)
             return refuse_with_tenants(&call, &catalog, err);
         struct sf_script script = {.arena = op->arena};

@@ -345,6 +345,7 @@ static void find_foreign(const struct finder *f, const struct sf_star *star, str
 {
     size_t n = sf_rows_count(f->rows);
     struct sf_str *names = SF_NEW_ARRAY(f->arena, n + 1, struct sf_str);
+    bool *are_views = SF_NEW_ARRAY(f->arena, n + 1, bool);
     for (size_t i = 0; i < n; i++) {
         struct sf_str name = sf_rows_text(f->rows, i, C_OBJECT);
         if (!sf_str_is(sf_rows_text(f->rows, i, C_KIND), "relation") || sf_star_table(star, name))
@@ -352,10 +353,28 @@ static void find_foreign(const struct finder *f, const struct sf_star *star, str
         bool is_view = false;
         for (size_t v = 0; v < star->n_views; v++)
             is_view |= sf_str_eq(star->views[v].name, name);
-        if (!is_view)
-            names[catalog->n_foreign++] = name;
+        if (is_view)
+            continue;
+        are_views[catalog->n_foreign] = sf_str_is(sf_rows_text(f->rows, i, C_1), "v");
+        names[catalog->n_foreign++] = name;
     }
     catalog->foreign = names;
+    catalog->foreign_is_view = are_views;
+}
+
+void sf_star_claim(struct sf_arena *arena, const struct sf_value *recorded, struct sf_star_catalog *catalog)
+{
+    size_t kept = 0;
+    catalog->former = SF_NEW_ARRAY(arena, catalog->n_foreign + 1, struct sf_str);
+    for (size_t i = 0; i < catalog->n_foreign; i++) {
+        if (catalog->foreign_is_view[i] && recorded && recorded->type == SF_V_MAP && sf_map_get(recorded, catalog->foreign[i])) {
+            catalog->former[catalog->n_former++] = catalog->foreign[i];
+            continue;
+        }
+        catalog->foreign_is_view[kept] = catalog->foreign_is_view[i];
+        catalog->foreign[kept++] = catalog->foreign[i];
+    }
+    catalog->n_foreign = kept;
 }
 
 void sf_star_compare(struct sf_arena *arena, const struct sf_star *star, const struct sf_star_site *site,
@@ -450,7 +469,22 @@ static bool views_differ(const struct sf_star *star, const struct sf_star_catalo
     for (size_t i = 0; i < star->n_views; i++)
         if (!catalog->view_exists[i] || catalog->view_differs[i])
             return true;
-    return false;
+    return catalog->n_former > 0;
+}
+
+/* In one statement, since views stand on each other and an earlier star file may have had another order. */
+static void drop_views(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
+                       const struct sf_star_catalog *catalog)
+{
+    struct sf_buf names = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < star->n_views; i++)
+        if (catalog->view_exists[i])
+            sf_buf_addf(&names, "%s%s", names.n ? ", " : "", sf_sql_name2(script->arena, site->schema, star->views[i].name).p);
+    for (size_t i = 0; i < catalog->n_former; i++)
+        sf_buf_addf(&names, "%s%s", names.n ? ", " : "", sf_sql_name2(script->arena, site->schema, catalog->former[i]).p);
+    if (names.n > 0)
+        sf_script_add(script, "drop views", "drop view %.*s", SF_ARG(sf_buf_str(&names)));
+    sf_buf_free(&names);
 }
 
 void sf_star_make(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
@@ -472,9 +506,8 @@ void sf_star_make(struct sf_script *script, const struct sf_star *star, const st
                           sf_sql_name2(arena, site->schema, star->tables[i].name).p, owner);
     sf_script_add(script, "become the owner", "set local role %s", owner);
     bool remakes_views = views_differ(star, catalog);
-    for (size_t i = star->n_views; i-- > 0;)
-        if (remakes_views && catalog->view_exists[i])
-            sf_script_add(script, "drop view", "drop view %s", sf_sql_name2(arena, site->schema, star->views[i].name).p);
+    if (remakes_views)
+        drop_views(script, star, site, catalog);
     for (size_t i = 0; i < star->n_tables; i++) {
         const char *name = sf_sql_name2(arena, site->schema, star->tables[i].name).p;
         if (catalog->table_differs[i])
@@ -517,9 +550,7 @@ void sf_star_drop(struct sf_script *script, const struct sf_star *star, const st
                   const struct sf_star_catalog *catalog)
 {
     struct sf_arena *arena = script->arena;
-    for (size_t i = star->n_views; i-- > 0;)
-        if (catalog->view_exists[i])
-            sf_script_add(script, "drop view", "drop view %s", sf_sql_name2(arena, site->schema, star->views[i].name).p);
+    drop_views(script, star, site, catalog);
     for (size_t i = star->n_tables; i-- > 0;)
         if (catalog->table_exists[i])
             sf_script_add(script, "drop table", "drop table %s", sf_sql_name2(arena, site->schema, star->tables[i].name).p);

@@ -40,8 +40,11 @@ struct sf_star_catalog {
     struct sf_str schema_comment;
     const struct sf_value *structure;    /* as sf_star_declared(), with a text for each entry that differs */
     const struct sf_value *view_digests; /* view -> digest of its text as the warehouse has it */
-    const struct sf_str *foreign;        /* relations in the schema that are not the star's */
+    struct sf_str *foreign;              /* relations in the schema that are not the star's */
+    bool *foreign_is_view;
     size_t n_foreign;
+    struct sf_str *former; /* views that we made and the star file no longer has; see sf_star_claim() */
+    size_t n_former;
     struct sf_str reader_verifier;      /* what the server holds of the reader's password; never shown */
     bool *table_exists, *table_differs; /* by index of the star's tables: structure, not comments */
     bool *view_exists, *view_differs;
@@ -50,6 +53,9 @@ struct sf_star_catalog {
 /* Reads the catalog query's rows. `view_digests` is what was recorded when the views were made (NULL: not known, any is right). */
 void sf_star_compare(struct sf_arena *arena, const struct sf_star *star, const struct sf_star_site *site,
                      const struct sf_value *rows, const struct sf_value *view_digests, struct sf_star_catalog *catalog);
+
+/* Which of the foreign views are ours after all: those that `recorded` (a structure, or NULL) knows, from an earlier star file. */
+void sf_star_claim(struct sf_arena *arena, const struct sf_value *recorded, struct sf_star_catalog *catalog);
 
 /* The statements that turn what `catalog` shows into what is declared: schema, tables, views, comments. Idempotent. A table whose
  * columns differ is made anew, empty: the load fills it in the same run. */

@@ -22,7 +22,7 @@ comment on table "s"."load_ledger" is 'What is published now and what was before
 comment on table "s"."load_rejects" is 'Rows that kept the last refused load from being published; at most 1,000 a check';
 -- comment on view
 comment on view "s"."v" is 'A view';
--- drop view
+-- drop views
 drop view "s"."v";
 -- drop table
 drop table "s"."load_rejects";

@@ -51,6 +51,13 @@ static struct sf_outcome look(void)
     return out;
 }
 
+/* Tables under views cannot be changed by hand: away with the views first. */
+static void drop_views(void)
+{
+    fixture_sql(f, "do $$ begin execute (select 'drop view ' || string_agg('report.' || viewname, ', ') from pg_views "
+                   "where schemaname = 'report'); end $$");
+}
+
 static int shell(const char *command, char *out, size_t size)
 {
     FILE *pipe = popen(command, "r");
@@ -150,7 +157,7 @@ static void what_was_changed_by_hand_is_named_and_mended(void **state)
     (void)state;
     struct sf_outcome out;
     struct sf_value *want = make(&out);
-    fixture_sql(f, "drop view report.spending_revenue");
+    drop_views();
     fixture_sql(f, "alter table report.program alter column program type varchar(200)");
     struct sf_outcome seen = look();
     assert_string_equal(structure(&seen, "program"), "column program is character varying(200), declared character varying(100)");
@@ -158,7 +165,7 @@ static void what_was_changed_by_hand_is_named_and_mended(void **state)
     f->star.attrs = out.attrs;
     for (size_t i = 1; i < SF_COUNT(cases); i++) {
         if (strstr(cases[i].sql, "fund_code"))
-            fixture_sql(f, "drop view report.spending_revenue");
+            drop_views();
         fixture_sql(f, cases[i].sql);
         seen = look();
         const char *said = structure(&seen, cases[i].where);
@@ -175,6 +182,58 @@ static void what_was_changed_by_hand_is_named_and_mended(void **state)
     assert_ok(f->h, driver->update(fixture_op(f, &f->star), SF_STR("report"), seen.attrs, want, &out, &f->h->err));
     assert_string_equal(before, fixture_secret("star_schema.star"));
     unmake();
+}
+
+/* The small star in the stack's folder, with these views. */
+static void write_star(const char *views)
+{
+    FILE *file = fopen(sf_str_fmt(f->h->arena, "%s/small.yaml", f->h->site.stack_dir).p, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "star: 1\ntables:\n  f: {role: fact, key: id, partition_by: year, measure: amount, comment: F, columns: {\n"
+            "    id: {type: bigint, comment: Id}, year: {type: integer, comment: Y},\n"
+            "    amount: {type: numeric, digits: 20, scale: 2, comment: A}}}\nviews:\n%s",
+            views);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_star_file_with_other_views_is_followed(void **state)
+{
+    static const char first[] = "  base: {comment: Base, sql: 'select year from f', columns: {year: Y}}\n"
+                                "  upper: {comment: Upper, sql: 'select year from base', columns: {year: Y}}\n";
+    /* another text with the same columns, a view gone, a view new, and the order turned round */
+    static const char second[] = "  other: {comment: Other, sql: 'select id from f', columns: {id: Id}}\n"
+                                 "  upper: {comment: Upper, sql: 'select year + 1 as year from f', columns: {year: Y}}\n";
+    static const char small[] = "{\"schema\":\"report\",\"tables\":\"small.yaml\",\"reader\":\"analyst\"}";
+    (void)state;
+    struct sf_outcome out;
+    write_star(first);
+    fixture_object(f, &f->star, "star_schema", "star", "", small, "{\"cluster\":\"cluster.dw\"}");
+    make(&out);
+    write_star(second);
+    struct sf_outcome seen = look();
+    const struct sf_value *had = sf_map_getz(out.attrs, STAR_SCHEMA_STRUCTURE);
+    /* nothing was changed by hand, so what is there is what was made */
+    assert_true(sf_value_equal(sf_map_getz(seen.attrs, STAR_SCHEMA_STRUCTURE), had));
+    assert_true(
+        sf_value_equal(sf_map_getz(seen.attrs, STAR_SCHEMA_VIEW_DIGESTS), sf_map_getz(out.attrs, STAR_SCHEMA_VIEW_DIGESTS)));
+    fixture_object(f, &f->star, "star_schema", "star", "report", small, "{\"cluster\":\"cluster.dw\"}");
+    struct sf_value *want = fixture_want(f, &f->star, driver);
+    assert_string_not_equal(sf_map_str(sf_map_getz(want, STAR_SCHEMA_STRUCTURE), "upper").p, sf_map_str(had, "upper").p);
+    fixture_sql(f, "create view report.mine as select 1 as one");
+    assert_ok(f->h, driver->update(fixture_op(f, &f->star), SF_STR("report"), seen.attrs, want, &out, &f->h->err));
+    assert_true(sf_value_equal(sf_map_getz(out.attrs, STAR_SCHEMA_STRUCTURE), sf_map_getz(want, STAR_SCHEMA_STRUCTURE)));
+    assert_string_equal(
+        fixture_ask(f, "select string_agg(viewname, ' ' order by viewname) from pg_views where schemaname = 'report'"),
+        "mine other upper");
+    assert_has(fixture_ask(f, "select pg_get_viewdef('report.upper'::regclass)"), "+ 1");
+    fixture_sql(f, "drop view report.mine");
+
+    /* a destroy right after the file lost a view takes that one along too */
+    f->star.attrs = out.attrs;
+    write_star(first);
+    unmake();
+    assert_string_equal(fixture_ask(f, "select count(*) from pg_namespace where nspname like 'report%'"), "0");
 }
 
 static void foreign_schemas_and_tables_are_left_alone(void **state)
@@ -237,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_star_is_made_as_declared_and_reads_back_so),
         cmocka_unit_test(the_printed_command_reads_and_does_not_write),
         cmocka_unit_test(what_was_changed_by_hand_is_named_and_mended),
+        cmocka_unit_test(a_star_file_with_other_views_is_followed),
         cmocka_unit_test(foreign_schemas_and_tables_are_left_alone),
         cmocka_unit_test(a_destroyed_star_leaves_nothing_and_a_shared_reader_stays),
     };
