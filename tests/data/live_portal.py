@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import Workspace
+from conftest import Workspace, wait_until
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import soda  # noqa: E402
@@ -73,3 +73,20 @@ def assert_same(workspace, expected):
     shown = workspace.show("dataset.d")
     assert {k: shown[k] for k in ("rows", "snapshot", "years", "tables")} == \
         {k: expected[k] for k in ("rows", "snapshot", "years", "tables")}
+
+
+def arrived(live):
+    folder = live.path(".sf/cache/source/partial")
+    return sum(os.path.getsize(f"{folder}/{name}") for name in os.listdir(folder) if name.endswith(".part"))
+
+
+def stop_in_the_middle(live, portal, where, how, arrived_bytes=0, **fault):
+    portal.fault(where, **fault)
+    run = live.spawn("sfplan", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert portal.stalled.wait(30)
+    wait_until(lambda: arrived(live) >= arrived_bytes)
+    run.send_signal(how)
+    result = live.finish(run)
+    portal.release()
+    assert snapshots(live) == []
+    return result

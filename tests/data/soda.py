@@ -67,13 +67,32 @@ class Table:
             writer.writerow(row)
         return ("\ufeff" if self.bom else "") + out.getvalue()
 
-    def page(self, limit, offset):
-        """A page of SODA: field names, every field quoted, trailing zeros dropped."""
+    def chosen(self, where):
+        """Rows that a condition as of ours leaves: field='text', field=number, field is null. None: cannot be understood."""
+        if not where:
+            return self.rows
+        said = re.fullmatch(r"(\w+)(?:=(?:'((?:[^']|'')*)'|(-?\d+))| (is null))", where)
+        if not said or said.group(1) not in self.fields or (said.group(2) is None) != (self.types[said.group(1)] != "text" or
+                                                                                     said.group(4) is not None):
+            return None
+        wanted = "" if said.group(4) else said.group(3) if said.group(2) is None else said.group(2).replace("''", "'")
+        return [row for row in self.rows if row[self.fields.index(said.group(1))] == wanted]
+
+    def groups(self, field):
+        """select FIELD,count(*) group by FIELD: a null one has no field."""
+        counts = collections.Counter(row[self.fields.index(field)] for row in self.rows)
+        return [{**({field: value} if value else {}), "count": str(n)} for value, n in sorted(counts.items())]
+
+    def page(self, limit, offset, where=None):
+        """A page of SODA: field names, every field quoted, trailing zeros dropped. None: the condition cannot be understood."""
+        rows = self.chosen(where)
+        if rows is None:
+            return None
         out = io.StringIO()
         writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(self.fields)
         amount = self.fields.index("amount") if "amount" in self.fields else None
-        for row in self.rows[offset:offset + limit]:
+        for row in rows[offset:offset + limit]:
             row = list(row)
             if amount is not None and re.fullmatch(r"-?\d+\.\d\d", row[amount]):
                 row[amount] = row[amount].rstrip("0").rstrip(".")
@@ -91,6 +110,7 @@ class Portal:
     def __init__(self, tokens=None, wants_token=False):
         self.tables, self.files, self.faults, self.requests = {}, {}, [], []
         self.tokens, self.wants_token, self.has_ranges = tokens, wants_token, False
+        self.has_groups = True  # whether rows can be counted by a column
         self.lock, self.released, self.stalled = threading.Lock(), threading.Event(), threading.Event()
         portal = self
 
@@ -211,22 +231,35 @@ class PortalHandler(http.server.BaseHTTPRequestHandler):
             return self.tagged(table.bulk().encode())
         if kind.startswith("/resource/") and rest == ".json" and query.get("$select") == "count(*)":
             return 200, json.dumps([{"count": str(len(table.rows))}]).encode(), {}
+        if kind.startswith("/resource/") and rest == ".json" and "$group" in query:
+            if not portal.has_groups or query.get("$select") != f"{query['$group']},count(*)":
+                return self.message(400, "query.soql", "cannot be grouped")
+            return 200, json.dumps(table.groups(query["$group"])[:int(query.get("$limit", 1000))]).encode(), {}
         if kind.startswith("/resource/") and rest == ".csv":
             if "$order" not in query:
                 return self.message(400, "query.order", "the order of pages is not defined")
-            return 200, table.page(int(query.get("$limit", 1000)), int(query.get("$offset", 0))).encode(), {}
-        if kind.startswith("/api/v3/views/") and rest == "/query.csv" and method == "POST":
+            return self.rows(table.page(int(query.get("$limit", 1000)), int(query.get("$offset", 0)), query.get("$where")))
+        if kind.startswith("/api/v3/views/") and rest in ("/query.csv", "/query.json") and method == "POST":
             if not token:
                 return self.message(403, "permission_denied", "An app_token is required")
             asked = json.loads(body)
-            assert "ORDER BY :id" in asked["query"], asked
             size = asked["page"]["pageSize"]
-            return 200, table.page(size, (asked["page"]["pageNumber"] - 1) * size).encode(), {}
+            grouped = re.fullmatch(r"SELECT (\w+),count\(\*\) GROUP BY \1 ORDER BY \1", asked["query"])
+            if rest == "/query.json":
+                if not portal.has_groups or not grouped:
+                    return self.message(400, "query.soql", "cannot be grouped")
+                return 200, json.dumps(table.groups(grouped.group(1))[:size]).encode(), {}
+            said = re.fullmatch(r"SELECT \*(?: WHERE (.*))? ORDER BY :id", asked["query"])
+            assert said, asked
+            return self.rows(table.page(size, (asked["page"]["pageNumber"] - 1) * size, said.group(1)))
         return self.message(404, "not_found", "no such door")
 
     @staticmethod
     def message(status, code, text):
         return status, json.dumps({"code": code, "error": True, "message": text}).encode(), {"Content-Type": "application/json"}
+
+    def rows(self, text):
+        return self.message(400, "query.soql", "cannot be understood") if text is None else (200, text.encode(), {})
 
     def tagged(self, data):
         tag = f'"{hashlib.md5(data).hexdigest()}"'

@@ -2,28 +2,15 @@
  *
  * Metadata first: if they are those of the kept snapshot, that is all. Else the rows come through the first door that opens, and
  * count only if the metadata are the same afterwards and as many rows came as the portal counts. Doors: the export of the whole
- * table in one piece; SODA 2.1 in pages; SODA 3 in pages, which wants a token. Sources: dev.socrata.com, "Paging", "Response
- * codes", "Queries using SODA3". */
-#include "resources/data/source/doors.h"
+ * table in one piece; SODA 2.1 in pages, year by year (pages.c); SODA 3 likewise, which wants a token. Source: dev.socrata.com,
+ * "Response codes". */
+#include "resources/data/source/visit.h"
 
 #include "engine/core/json.h"
-#include "resources/data/source/metadata.h"
 
 #include <inttypes.h>
 
 enum { TIMES = 3, ROUNDS = 4, FIRST_ROUND_WAIT_MS = 1000 };
-
-/* One attempt at the table. */
-struct visit {
-    struct sf_fetch *fetch;
-    const struct sf_datasf *table;
-    const struct sf_rules *rules;
-    struct sf_str name;
-    struct sf_str host;
-    struct sf_metadata metadata;
-    struct sf_meter meter;
-    struct sf_partial *partial;
-};
 
 static bool is_down(enum sf_code rc)
 {
@@ -32,7 +19,7 @@ static bool is_down(enum sf_code rc)
 
 /* --- metadata --- */
 
-static enum sf_code ask_host(struct visit *v, struct sf_str host, struct sf_metadata *metadata, struct sf_err *err)
+static enum sf_code ask_host(struct sf_visit *v, struct sf_str host, struct sf_metadata *metadata, struct sf_err *err)
 {
     struct sf_arena *arena = v->fetch->op->arena;
     struct sf_http_reply reply;
@@ -45,7 +32,7 @@ static enum sf_code ask_host(struct visit *v, struct sf_str host, struct sf_meta
 }
 
 /* Asks the hosts in turn, again and again while they are only down. */
-static enum sf_code ask_all_hosts(struct visit *v, struct sf_err *err)
+static enum sf_code ask_all_hosts(struct sf_visit *v, struct sf_err *err)
 {
     const struct sf_datasf *table = v->table;
     enum sf_code rc = sf_fail(err, SF_E_CONFIG, "SF_DATASF_HOSTS names no host");
@@ -79,7 +66,7 @@ static enum sf_code ask_all_hosts(struct visit *v, struct sf_err *err)
 
 /* --- doors --- */
 
-static enum sf_code open_partial(struct visit *v, bool is_paged, struct sf_str what, struct sf_str *tag, struct sf_err *err)
+enum sf_code sf_visit_open_partial(struct sf_visit *v, bool is_paged, struct sf_str what, struct sf_str *tag, struct sf_err *err)
 {
     int stamp = v->rules->as_of_column;
     sf_partial_close(v->partial);
@@ -99,11 +86,11 @@ static enum sf_code open_partial(struct visit *v, bool is_paged, struct sf_str w
     return sf_partial_begin(v->partial, sf_str_fmt(v->fetch->op->arena, "%.*s\n", SF_ARG(what)), err);
 }
 
-static enum sf_code fetch_bulk(struct visit *v, struct sf_err *err)
+static enum sf_code fetch_bulk(struct sf_visit *v, struct sf_err *err)
 {
     struct sf_arena *arena = v->fetch->op->arena;
     struct sf_str what = sf_str_fmt(arena, "bulk %.*s", SF_ARG(v->metadata.identity)), tag;
-    enum sf_code rc = open_partial(v, false, what, &tag, err);
+    enum sf_code rc = sf_visit_open_partial(v, false, what, &tag, err);
     if (rc)
         return rc;
     bool is_date = tag.n == 0 || tag.p[0] != '"';
@@ -115,46 +102,8 @@ static enum sf_code fetch_bulk(struct visit *v, struct sf_err *err)
     return sf_fetch_body(v->fetch, &target, v->partial, &v->meter, &tag, &is_date, err);
 }
 
-static struct sf_fetch_target page_target(struct visit *v, bool is_soda3, struct sf_str what)
-{
-    struct sf_arena *arena = v->fetch->op->arena;
-    uint64_t rows = v->meter.rows, limit = v->table->page_rows;
-    struct sf_fetch_target target = {.is_page = true, .may_be_packed = true, .what = what};
-    if (is_soda3) {
-        target.url = sf_str_fmt(arena, "%.*s/api/v3/views/%.*s/query.csv", SF_ARG(v->host), SF_ARG(v->table->id));
-        target.body = sf_str_fmt(arena,
-                                 "{\"query\":\"SELECT * ORDER BY :id\",\"page\":{\"pageNumber\":%" PRIu64 ",\"pageSize\":%" PRIu64
-                                 "},\"includeSynthetic\":false}",
-                                 rows / limit + 1, limit);
-    } else {
-        /* results have no order of their own */
-        target.url = sf_str_fmt(arena, "%.*s/resource/%.*s.csv?%%24order=%%3Aid&%%24limit=%" PRIu64 "&%%24offset=%" PRIu64,
-                                SF_ARG(v->host), SF_ARG(v->table->id), limit, rows);
-    }
-    return target;
-}
-
-static enum sf_code fetch_pages(struct visit *v, bool is_soda3, struct sf_err *err)
-{
-    struct sf_arena *arena = v->fetch->op->arena;
-    struct sf_str tag, what = sf_str_fmt(arena, "%s pages of %" PRIu64 " %.*s", is_soda3 ? "soda3" : "soda2", v->table->page_rows,
-                                         SF_ARG(v->metadata.identity));
-    enum sf_code rc = open_partial(v, true, what, &tag, err);
-    bool is_date = false, is_last = false;
-    while (!rc && !is_last) {
-        uint64_t before = v->meter.rows;
-        struct sf_fetch_target target = page_target(v, is_soda3, what);
-        is_last = before > 0 && before == v->metadata.rows; /* taken up after the last page */
-        if (is_last)
-            break;
-        rc = sf_fetch_body(v->fetch, &target, v->partial, &v->meter, &tag, &is_date, err);
-        is_last = v->meter.rows - before < v->table->page_rows || v->meter.rows == v->metadata.rows;
-    }
-    return rc;
-}
-
 /* The first door that opens. What is said about the last one counts, unless an earlier one says more. */
-static enum sf_code fetch_rows(struct visit *v, struct sf_err *err)
+static enum sf_code fetch_rows(struct sf_visit *v, struct sf_err *err)
 {
     enum sf_datasf_door door = v->table->door;
     bool is_auto = door == SF_DOOR_AUTO;
@@ -162,7 +111,7 @@ static enum sf_code fetch_rows(struct visit *v, struct sf_err *err)
     for (enum sf_datasf_door at = SF_DOOR_BULK; at <= SF_DOOR_SODA3; at++) {
         if (is_auto ? at == SF_DOOR_SODA3 && v->fetch->token.n == 0 : at != door)
             continue;
-        rc = at == SF_DOOR_BULK ? fetch_bulk(v, err) : fetch_pages(v, at == SF_DOOR_SODA3, err);
+        rc = at == SF_DOOR_BULK ? fetch_bulk(v, err) : sf_visit_pages(v, at == SF_DOOR_SODA3, err);
         bool is_closed = rc == SF_E_DENIED || rc == SF_E_ABSENT || rc == SF_E_REFUSED || is_down(rc);
         if (!is_closed)
             break;
@@ -173,7 +122,7 @@ static enum sf_code fetch_rows(struct visit *v, struct sf_err *err)
 /* --- is it whole --- */
 
 /* What the portal counts now; 0 when it does not tell. */
-static uint64_t count_rows(struct visit *v)
+static uint64_t count_rows(struct sf_visit *v)
 {
     struct sf_arena *arena = v->fetch->op->arena;
     struct sf_http_reply reply;
@@ -194,10 +143,10 @@ static uint64_t count_rows(struct visit *v)
 }
 
 /* The profile in the metadata can lag behind: the portal's own count decides then. SF_E_STALE: not all rows came. */
-static enum sf_code check_count(struct visit *v, struct sf_err *err)
+static enum sf_code check_count(struct sf_visit *v, struct sf_err *err)
 {
     uint64_t rows = v->meter.rows;
-    if (rows == v->metadata.rows)
+    if (rows == v->metadata.rows || (v->counted && rows == v->counted))
         return SF_OK;
     uint64_t counted = count_rows(v);
     if (counted == rows)
@@ -212,7 +161,7 @@ static enum sf_code check_count(struct visit *v, struct sf_err *err)
                    counted ? counted : v->metadata.rows);
 }
 
-static enum sf_code check_unchanged(struct visit *v, struct sf_err *err)
+static enum sf_code check_unchanged(struct sf_visit *v, struct sf_err *err)
 {
     struct sf_metadata now;
     enum sf_code rc = ask_host(v, v->host, &now, err);
@@ -221,7 +170,7 @@ static enum sf_code check_unchanged(struct visit *v, struct sf_err *err)
     return sf_str_eq(now.identity, v->metadata.identity) ? SF_OK : sf_fail(err, SF_E_STALE, "the table was replaced meanwhile");
 }
 
-static enum sf_code keep(struct visit *v, struct sf_snapshot *out, struct sf_err *err)
+static enum sf_code keep(struct sf_visit *v, struct sf_snapshot *out, struct sf_err *err)
 {
     struct sf_arena *arena = v->fetch->op->arena;
     enum sf_code rc = sf_partial_finish(v->partial, arena, out, err);
@@ -238,7 +187,7 @@ static enum sf_code keep(struct visit *v, struct sf_snapshot *out, struct sf_err
 }
 
 /* One time from metadata to metadata. SF_E_STALE: torn. */
-static enum sf_code fetch_once(struct visit *v, struct sf_snapshot *out, struct sf_err *err)
+static enum sf_code fetch_once(struct sf_visit *v, struct sf_snapshot *out, struct sf_err *err)
 {
     v->fetch->rows = v->metadata.rows;
     enum sf_code rc = fetch_rows(v, err);
@@ -256,7 +205,8 @@ static enum sf_code fetch_once(struct visit *v, struct sf_snapshot *out, struct 
     return rc;
 }
 
-static enum sf_code fetch_whole(struct visit *v, const struct sf_value *columns_before, struct sf_snapshot *out, struct sf_err *err)
+static enum sf_code fetch_whole(struct sf_visit *v, const struct sf_value *columns_before, struct sf_snapshot *out,
+                                struct sf_err *err)
 {
     for (int time = 1;; time++) {
         enum sf_code rc = sf_metadata_check(v->fetch->op, v->table->id, &v->metadata, v->rules, columns_before, err);
@@ -279,7 +229,7 @@ static enum sf_code fetch_whole(struct visit *v, const struct sf_value *columns_
 enum sf_code sf_datasf_fetch(struct sf_fetch *fetch, const struct sf_datasf *table, struct sf_str name,
                              const struct sf_rules *rules, struct sf_snapshot *out, struct sf_err *err)
 {
-    struct visit v = {.fetch = fetch, .table = table, .rules = rules, .name = name};
+    struct sf_visit v = {.fetch = fetch, .table = table, .rules = rules, .name = name};
     struct sf_snapshot kept;
     bool is_kept = sf_snapshot_find(fetch->op->arena, fetch->op->site->cache_dir, name, &kept);
     sf_op_progress(fetch->op, "asking for %.*s", SF_ARG(table->id));

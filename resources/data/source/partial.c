@@ -239,6 +239,19 @@ enum sf_code sf_partial_rewind(struct sf_partial *p, struct sf_err *err)
     return cut_to(p, p->safe_written, err);
 }
 
+struct sf_partial_mark sf_partial_mark(const struct sf_partial *p)
+{
+    return (struct sf_partial_mark){p->safe_bytes, p->safe_written, p->mark.rows, p->mark.has_stamp};
+}
+
+enum sf_code sf_partial_return(struct sf_partial *p, const struct sf_partial_mark *mark, struct sf_err *err)
+{
+    p->safe_bytes = mark->bytes;
+    p->safe_written = mark->written;
+    p->mark = (struct sf_meter_mark){mark->rows, mark->has_stamp};
+    return sf_partial_rewind(p, err);
+}
+
 enum sf_code sf_partial_open(struct sf_arena *arena, const char *cache_dir, struct sf_str name, bool is_paged,
                              struct sf_meter *meter, struct sf_partial **out, struct sf_err *err)
 {

@@ -49,6 +49,13 @@ struct sf_str sf_partial_what(const struct sf_partial *partial);
 enum sf_code sf_partial_begin(struct sf_partial *partial, struct sf_str what, struct sf_err *err) SF_MUST_CHECK;
 /* Goes back to the last end of a frame: what came after it is asked for again. */
 enum sf_code sf_partial_rewind(struct sf_partial *partial, struct sf_err *err) SF_MUST_CHECK;
+/* The last end of a frame, to come back to: all that came after it is dropped then. */
+struct sf_partial_mark {
+    uint64_t bytes, written, rows;
+    bool has_stamp;
+};
+struct sf_partial_mark sf_partial_mark(const struct sf_partial *partial);
+enum sf_code sf_partial_return(struct sf_partial *partial, const struct sf_partial_mark *mark, struct sf_err *err) SF_MUST_CHECK;
 /* Bytes that came. The first ones tell whether they are packed already; those are kept as they are and not metered. */
 enum sf_code sf_partial_add(struct sf_partial *partial, struct sf_str bytes, struct sf_err *err) SF_MUST_CHECK;
 /* More cannot come now, and all that came is good: ends a frame. */
