@@ -1,13 +1,11 @@
 /* See year.h. In the order of year_sort.h rows that differ only in the measures stand side by side (for the occurrence number),
  * equal members too (so that hashing starts from where the row before is equal). */
-#define OPENSSL_SUPPRESS_DEPRECATED /* one block of SHA-256 at a time, which EVP has no word for */
 #include "resources/data/conform/year.h"
 
 #include "resources/data/conform/csv.h"
+#include "resources/data/conform/row_key.h"
 #include "resources/data/conform/text.h"
 
-#include <endian.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 
 static void *allocate(size_t n, size_t size)
@@ -37,115 +35,9 @@ bool sf_year_find_twice(const int64_t *ids, size_t n, uint32_t *slots, int64_t *
     return false;
 }
 
-enum { BLOCK = SHA256_CBLOCK, STATE_WORDS = 8, SHA256_PART_BYTES = 67, LENGTH_BYTES = 8, MOST_PADDING = BLOCK + 2 * LENGTH_BYTES };
-
-/* The text that a row's key is the hash of, and the states of SHA-256 in front of each of its blocks: from one row to the next,
- * only what is behind the first change is hashed again. */
-struct chain {
-    unsigned char *text;
-    size_t cap;
-    size_t ends[SF_RULES_MAX_DIMENSIONS + 1]; /* of year and side, then of each dimension */
-    size_t end;                               /* of the details: where the occurrence begins */
-    uint32_t (*states)[STATE_WORDS];
-    size_t n_valid; /* states[0] to this one hold */
-    SHA256_CTX ctx;
-};
-
-static size_t write_part(unsigned char *out, struct sf_str s)
-{
-    size_t n = sf_text_write_int((int64_t)s.n, (char *)out);
-    out[n++] = ':';
-    memcpy(out + n, s.p, s.n);
-    return n + s.n;
-}
-
-/* Room for `n` bytes of text and what finishes it. */
-static void chain_reserve(struct chain *c, size_t n)
-{
-    n += 2 * (SF_TEXT_INT_MAX + 1) + MOST_PADDING;
-    if (n <= c->cap)
-        return;
-    c->cap = 2 * n;
-    c->text = realloc(c->text, c->cap);
-    c->states = realloc(c->states, (c->cap / BLOCK + 2) * sizeof *c->states);
-    if (!c->text || !c->states)
-        sf_out_of_memory();
-}
-
-static void chain_open(struct chain *c, const struct sf_rules *rules)
-{
-    size_t most = 0;
-    for (size_t i = 0; i < rules->n_sides; i++)
-        most = rules->sides[i].text.n > most ? rules->sides[i].text.n : most;
-    chain_reserve(c, most + 2 * (SF_TEXT_INT_MAX + 1) + SF_RULES_MAX_DIMENSIONS * SHA256_PART_BYTES);
-    SHA256_Init(&c->ctx);
-    memcpy(c->states[0], c->ctx.h, sizeof c->states[0]);
-}
-
-static void chain_close(struct chain *c)
-{
-    free(c->text);
-    free(c->states);
-}
-
-static void chain_change(struct chain *c, size_t from)
-{
-    c->n_valid = from / BLOCK < c->n_valid ? from / BLOCK : c->n_valid;
-}
-
-/* Without sides there is no part for one. */
-static void chain_set_side(struct chain *c, struct sf_str year, const struct sf_rule_side *side)
-{
-    c->ends[0] = write_part(c->text, year);
-    if (side)
-        c->ends[0] += write_part(c->text + c->ends[0], side->text);
-    c->end = c->ends[0];
-    chain_change(c, 0);
-}
-
-static void chain_set_dimension(struct chain *c, size_t d, const struct sf_raw *raw)
-{
-    memcpy(c->text + c->ends[d], raw->sha256_part, SHA256_PART_BYTES);
-    c->ends[d + 1] = c->ends[d] + SHA256_PART_BYTES;
-    chain_change(c, c->ends[d]);
-}
-
-/* All details of a row, behind its `n_dims` dimensions. */
-static void chain_set_details(struct chain *c, size_t n_dims, const char *tail, size_t n_details)
-{
-    c->end = c->ends[n_dims];
-    chain_change(c, c->end);
-    for (size_t i = 0; i < n_details; i++) {
-        struct sf_str raw = sf_tail_next(&tail);
-        chain_reserve(c, c->end + SF_TEXT_INT_MAX + 1 + raw.n);
-        c->end += write_part(c->text + c->end, raw);
-    }
-}
-
-/* The key of the row. */
-static int64_t chain_finish(struct chain *c, uint64_t occurrence)
-{
-    char number[SF_TEXT_INT_MAX];
-    size_t from = c->end, n = from;
-    chain_change(c, from);
-    n += write_part(c->text + n, (struct sf_str){number, sf_text_write_int((int64_t)occurrence, number)});
-    uint64_t n_bits = htobe64((uint64_t)n * 8);
-    size_t n_blocks = (n + LENGTH_BYTES) / BLOCK + 1;
-    memset(c->text + n, 0, n_blocks * BLOCK - n);
-    c->text[n] = 0x80; /* FIPS 180-4, 5.1.1 */
-    memcpy(c->text + n_blocks * BLOCK - LENGTH_BYTES, &n_bits, LENGTH_BYTES);
-    memcpy(c->ctx.h, c->states[c->n_valid], sizeof c->states[0]);
-    for (; c->n_valid < n_blocks; c->n_valid++) {
-        SHA256_Transform(&c->ctx, c->text + c->n_valid * BLOCK);
-        memcpy(c->states[c->n_valid + 1], c->ctx.h, sizeof c->states[0]);
-    }
-    return (int64_t)(1 + (((uint64_t)c->ctx.h[0] << 32 | c->ctx.h[1]) >> 4));
-}
-
 struct writer {
     const struct sf_year_input *in;
     struct sf_sorted_year sorted;
-    struct chain chain;
     struct sf_year *out;
     struct sf_usage *usage[SF_RULES_MAX_DIMENSIONS]; /* by raw */
     int64_t *ids;
@@ -217,40 +109,63 @@ static struct sf_str add_details(struct writer *w, struct sf_str front, const st
     return sf_buf_str(&w->line);
 }
 
+/* The keys of all rows, into w->ids. */
+static void make_keys(struct writer *w, struct sf_str year)
+{
+    const struct sf_rules *rules = w->in->rules;
+    const struct sf_sorted_year *sorted = &w->sorted;
+    struct sf_row_keys keys;
+    size_t last_side = SIZE_MAX, last[SF_RULES_MAX_DIMENSIONS] = {0};
+    uint64_t occurrence = 0;
+    sf_row_keys_open(&keys, rules, w->ids);
+    for (size_t i = 0; i < sorted->n; i++) {
+        bool is_new = !sf_sorted_repeats(sorted, i);
+        occurrence = is_new ? 1 : occurrence + 1;
+        w->out->repeated += !is_new;
+        if (is_new) {
+            struct sf_sorted_row row;
+            sf_sorted_read(sorted, i, &row);
+            size_t side = sf_sorted_place(&row, &sorted->side);
+            bool is_other_side = side != last_side;
+            if (is_other_side)
+                sf_row_keys_set_side(&keys, year, rules->n_sides ? &rules->sides[side] : NULL);
+            last_side = side;
+            for (size_t d = 0; d < rules->n_dimensions; d++) {
+                size_t place = sf_sorted_place(&row, &sorted->dimensions[d]);
+                if (is_other_side || place != last[d])
+                    sf_row_keys_set_dimension(&keys, d, &w->in->members[d].raws[place]);
+                last[d] = place;
+            }
+            sf_row_keys_set_details(&keys, rules->n_dimensions, row.details, rules->n_details);
+        }
+        sf_row_keys_add(&keys, occurrence);
+    }
+    sf_row_keys_flush(&keys);
+    sf_row_keys_close(&keys);
+}
+
 static enum sf_code write_rows(struct writer *w, struct sf_output *output, struct sf_err *err)
 {
     const struct sf_rules *rules = w->in->rules;
     const struct sf_sorted_year *sorted = &w->sorted;
-    size_t n_dims = rules->n_dimensions, last_side = SIZE_MAX;
+    size_t n_dims = rules->n_dimensions;
     char year[SF_TEXT_INT_MAX];
     size_t n_year = sf_text_write_int(w->out->year, year);
-    uint64_t occurrence = 0;
     const struct sf_raw *raws[SF_RULES_MAX_DIMENSIONS] = {NULL};
+    make_keys(w, (struct sf_str){year, n_year});
     for (size_t i = 0; i < sorted->n; i++) {
         struct sf_sorted_row row;
         sf_sorted_read(sorted, i, &row);
         size_t side = sf_sorted_place(&row, &sorted->side);
-        bool is_new = !sf_sorted_repeats(sorted, i), is_other_side = side != last_side;
-        occurrence = is_new ? 1 : occurrence + 1;
-        w->out->repeated += !is_new;
-        if (is_other_side)
-            chain_set_side(&w->chain, (struct sf_str){year, n_year}, rules->n_sides ? &rules->sides[side] : NULL);
-        last_side = side;
         for (size_t d = 0; d < n_dims; d++) {
             size_t place = sf_sorted_place(&row, &sorted->dimensions[d]);
-            const struct sf_raw *raw = &w->in->members[d].raws[place];
+            raws[d] = &w->in->members[d].raws[place];
             w->usage[d][place].rows++;
             w->usage[d][place].cents += row.cents[0];
-            if (is_other_side || raw != raws[d])
-                chain_set_dimension(&w->chain, d, raw);
-            raws[d] = raw;
         }
-        if (is_new)
-            chain_set_details(&w->chain, n_dims, row.details, rules->n_details);
         enum sf_code rc = count_row(w, side, row.cents, err);
         if (rc)
             return rc;
-        w->ids[i] = chain_finish(&w->chain, occurrence);
 
         char line[MOST_NUMBERS * (SF_TEXT_MONEY_MAX + 1)];
         size_t at = sf_text_write_int(w->ids[i], line);
@@ -358,9 +273,7 @@ enum sf_code sf_year_write(const struct sf_year_input *in, size_t index, struct 
         return rc;
     void *free_again = w.sorted.spare;
     w.ids = free_again;
-    chain_open(&w.chain, in->rules);
     rc = write_year(&w, arena, err);
-    chain_close(&w.chain);
     sf_buf_free(&w.line);
     if (!rc)
         keep_usage(&w);
