@@ -135,9 +135,14 @@ run-tests:
 
 # a minute of libFuzzer a target: SECONDS=600 make fuzz
 SECONDS ?= 60
-FUZZ_SRC = $(CORE_SRC) engine/lang/diag.c engine/lang/yaml.c $(wildcard resources/data/conform/csv*.c)
-fuzz: deps-dev
-	@mkdir -p $(BUILD)/fuzz
+FUZZ_SRC = $(CORE_SRC) engine/lang/diag.c engine/lang/yaml.c $(wildcard resources/data/conform/*.c) \
+           $(filter-out resources/data/sample/main.c,$(wildcard resources/data/sample/*.c))
+# seeds of conform_fuzz: the city's rules and some rows in every writing
+fuzz: deps-dev $(BUILD)/sfsample
+	@mkdir -p $(BUILD)/fuzz/conform_fuzz.corpus
+	@set -e; for o in -crlf -bom -quote-all -thousands "-layout 2017" "-header display"; do \
+	  { cat schemas/data/sf/spending_revenue.yaml; printf '\0'; $(BUILD)/sfsample -rows 4 $$o; } > "$(BUILD)/fuzz/conform_fuzz.corpus/seed$$o"; done
+	@printf 'y,f,c,n,d,m,s,a\n2017,y,1,A,2,B,In,1.50\n2018,n,"","A",3,B,Out,"-1,000"\n2018,n,1,A,2,"b",In,7\n' > $(BUILD)/fuzz/conform_fuzz.corpus/seed-small
 	@set -e; for t in tests/fuzz/*_fuzz.c; do name=$$(basename $$t .c); echo "  fuzz $$name, $(SECONDS) s"; \
 	  clang -std=c11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $(BUILD)/fuzz/$$name $$t $(FUZZ_SRC) $(LIBS); \
 	  mkdir -p $(BUILD)/fuzz/$$name.corpus; \

@@ -1,4 +1,5 @@
-/* libFuzzer target: CSV is refused or read, and the fields are the same however the input is cut into pieces. */
+/* libFuzzer target: CSV is refused or read, and the fields are the same however the input is cut into pieces
+ * and into chunks. */
 #include "engine/core/str.h"
 #include "resources/data/conform/csv.h"
 
@@ -25,7 +26,7 @@ static enum sf_code read_piece(void *ctx, char *bytes, size_t n, size_t *got, st
 }
 
 /* Everything that was read, fields ended by US and records by RS, and whether it was refused. */
-static bool read_all(const uint8_t *data, size_t size, size_t piece, struct sf_buf *out)
+static bool read_all(const uint8_t *data, size_t size, size_t piece, size_t block, struct sf_buf *out)
 {
     struct input input = {data, size, 0, piece};
     struct sf_csv_reader reader;
@@ -33,6 +34,7 @@ static bool read_all(const uint8_t *data, size_t size, size_t piece, struct sf_b
     struct sf_err err;
     enum sf_code rc;
     sf_csv_reader_open(&reader, read_piece, &input, "fuzz.csv");
+    reader.splitter.block = block;
     while ((rc = sf_csv_reader_next(&reader, &record, &err)) == SF_OK && record) {
         for (size_t i = 0; i < record->n_fields; i++) {
             struct sf_str raw = sf_csv_raw(record, i);
@@ -52,8 +54,8 @@ static bool read_all(const uint8_t *data, size_t size, size_t piece, struct sf_b
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sf_buf whole = SF_BUF(SF_MAX_JSON_BYTES), pieces = SF_BUF(SF_MAX_JSON_BYTES);
-    bool is_read = read_all(data, size, SIZE_MAX, &whole);
-    bool is_read_in_pieces = read_all(data, size, 1 + size % 7, &pieces);
+    bool is_read = read_all(data, size, SIZE_MAX, SF_CSV_BLOCK, &whole);
+    bool is_read_in_pieces = read_all(data, size, 1 + size % 7, 4 + size % 61, &pieces);
     if (is_read != is_read_in_pieces || (is_read && !sf_str_eq(sf_buf_str(&whole), sf_buf_str(&pieces))))
         abort();
     sf_buf_free(&whole);
