@@ -157,32 +157,8 @@ static enum sf_code open_command(struct command *command, enum sf_program progra
     return rc;
 }
 
-/* What the world says the caller may not do is a note, not an error: it may know less than it enforces, or more. */
-static void note_missing_rights(struct command *command)
-{
-    struct sf_run *run = &command->run;
-    if (!run->provider.ask_rights || run->graph.options.no_refresh || !sf_graph_has_changes(&run->graph))
-        return;
-    const struct sf_value *statements = sf_map_getz(sf_graph_rights(&run->graph, run->arena, true), "Statement");
-    for (size_t i = 0; i < statements->list.n; i++) {
-        const struct sf_value *denied = NULL;
-        struct sf_err err = {0};
-        if (run->provider.ask_rights(run->arena, &run->site, statements->list.items[i], &denied, &err)) {
-            sf_run_note(run, SF_STR_NONE,
-                        sf_str_fmt(run->arena, "whether this caller may do all of this could not be asked: %s", err.message));
-            return;
-        }
-        for (size_t k = 0; denied && k < denied->list.n; k++)
-            sf_run_note(run, SF_STR_NONE,
-                        sf_str_fmt(run->arena,
-                                   "this caller seems not to be allowed %.*s (sfplan -caller-policy prints what is needed)",
-                                   SF_ARG(denied->list.items[k]->s)));
-    }
-}
-
 static void show_plan(struct command *command)
 {
-    note_missing_rights(command);
     struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
     if (command->options.json)
         sf_render_plan_json(&out, &command->run);
@@ -273,6 +249,9 @@ int sf_main_plan(int argc, char **argv)
         print_caller_policy(&command);
         return finish(&command, SF_OK);
     }
+    rc = sf_run_ask_rights(&command.run, &command.err);
+    if (rc)
+        return finish(&command, rc);
     show_plan(&command);
     bool has_changes = sf_graph_has_changes(&command.run.graph);
     if (command.options.out) {
@@ -390,6 +369,8 @@ static int apply_or_destroy(enum sf_program program, int argc, char **argv)
         rc = sf_planfile_hold(&command.run.graph, command.arena, command.saved_plan, &command.err);
         command.options.auto_approve = true; /* it was approved when it was saved */
     }
+    if (!rc)
+        rc = sf_run_ask_rights(&command.run, &command.err);
     if (rc)
         return finish(&command, rc);
     show_plan(&command);

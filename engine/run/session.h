@@ -88,6 +88,10 @@ void sf_run_close(struct sf_run *run);
  * nodes are in run->diags and make it SF_E_CONFIG or the first one's code. */
 enum sf_code sf_run_plan(struct sf_run *run, bool persist, struct sf_err *err) SF_MUST_CHECK;
 
+/* Notes what of the plan the world says this caller may not do, or why that could not be asked: no failure. All statements are
+ * asked at the same time. SF_E_CANCELLED. */
+enum sf_code sf_run_ask_rights(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;
+
 /* Begins a store transaction unless one is open; the scheduler's commit ends it. */
 enum sf_code sf_run_begin(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;
 enum sf_code sf_run_commit(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;

@@ -23,7 +23,8 @@ Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
                               GET adds `matched` and `fired`. is_change: only calls that change something. Faults: throttle, deny, 500,
                               500-after, reset-before, reset-after, hang-before, hang-after (no reply until the client leaves),
                               truncate, html, wrong-json, slow (ms), expired-token, clock (offset seconds), error (code, message,
-                              status). -after, truncate, html and wrong-json do the work first.
+                              status), together (the first `times` calls wait for each other, refused if they are not all
+                              there after ms). -after, truncate, html and wrong-json do the work first.
   GET /_test/log             [{n, at_ms, service, action, account, region, status, code, faults, params}] in order; ?since=N
   GET /_test/counts          {"service.Action": count}
   DELETE /_test/log          empties log and counts

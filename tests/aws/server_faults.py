@@ -1,11 +1,13 @@
 """Faults on demand: which call fails, how, and how often. Rules come from `/_test/faults`, see server.py."""
 
 import dataclasses
+import threading
 
 from server_wire import AwsError, Reply
 
 AFTER = {"500-after", "reset-after", "truncate", "html", "wrong-json"}  # the work is done, the answer is lost or spoilt
-KNOWN = AFTER | {"throttle", "deny", "500", "reset-before", "slow", "expired-token", "clock", "error", "hang-before", "hang-after"}
+KNOWN = AFTER | {"throttle", "deny", "500", "reset-before", "slow", "expired-token", "clock", "error", "hang-before", "hang-after",
+                 "together"}
 READS = ("Get", "List", "Describe", "Head", "Simulate")  # operations so named change nothing
 
 THROTTLES = {"ec2": ("RequestLimitExceeded", 503), "s3": ("SlowDown", 503), "iam": ("Throttling", 400), "sts": ("Throttling", 400),
@@ -27,11 +29,12 @@ class Rule:
     nth: int = 0  # only the nth matching call, from 1
     every: int = 0  # each so-manieth matching call
     times: int = 0  # at most so many times; 0: no limit
-    ms: int = 0  # slow
+    ms: int = 0  # slow; together: how long the others are waited for
     offset: int = 0  # clock: seconds that the server's clock is ahead
     code: str = ""  # error: code, message and status of the reply
     message: str = ""
     status: int = 400
+    barrier: threading.Barrier = None  # together
     matched: int = 0
     fired: int = 0
 
@@ -53,6 +56,9 @@ class Faults:
 
     def set(self, rules):
         self.rules = [Rule(**rule) for rule in rules]
+        for rule in self.rules:
+            if rule.fault == "together":
+                rule.barrier = threading.Barrier(rule.times, timeout=rule.ms / 1000)
         unknown = [rule.fault for rule in self.rules if rule.fault not in KNOWN]
         if unknown:
             raise ValueError(f"unknown fault '{unknown[0]}': one of {', '.join(sorted(KNOWN))}")
@@ -67,6 +73,11 @@ def refusal(service, action, rule, caller):
     if rule.fault == "throttle":
         code, status = THROTTLES.get(service, ("ThrottlingException", 400))
         return AwsError(code, "Rate exceeded", status)
+    if rule.fault == "together":
+        try:
+            rule.barrier.wait()
+        except threading.BrokenBarrierError:  # an error that no client tries again
+            return AwsError("ValidationError", f"of {rule.times} calls that should come together not all came", 400)
     if rule.fault == "deny":
         return denial(service, action, caller)
     if rule.fault == "500":
