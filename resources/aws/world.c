@@ -130,6 +130,13 @@ static enum sf_code run(struct sf_op *op, const struct sf_object *cluster, const
     return no_statements(err);
 }
 
+static enum sf_code stage(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
+                          size_t *failed, struct sf_err *err)
+{
+    (void)op, (void)cluster, (void)copies, (void)n, (void)failed;
+    return no_statements(err);
+}
+
 const struct sf_world sf_world_aws = {
     .name = "aws",
     .check = check,
@@ -142,6 +149,7 @@ const struct sf_world sf_world_aws = {
     .bucket_put = sf_aws_bucket_put,
     .bucket_delete = sf_aws_bucket_delete,
     .warehouse_query = query,
+    .warehouse_stage = stage,
     .warehouse_run = run,
     .warehouse_control = run,
 };

@@ -214,6 +214,11 @@ static void relationships_sql(struct sf_buf *buf, struct sf_arena *arena, const 
     }
 }
 
+static bool is_looked_at(const struct sf_load_plan *plan, const struct sf_load_part *part)
+{
+    return plan->is_rest_left_out ? sf_publish_is_in_scope(plan, part) : !part->is_removed;
+}
+
 static bool is_counted(const struct sf_check *check, const struct sf_star_table *table)
 {
     return !check->table || check->table == table;
@@ -233,10 +238,13 @@ static void row_count_sql(struct sf_buf *buf, struct sf_arena *arena, const stru
                     sf_publish_relation(arena, plan, t->table).p);
     }
     for (size_t i = 0; is_counted(check, fact) && i < plan->n_parts; i++)
-        if (!plan->parts[i].is_removed)
+        if (is_looked_at(plan, &plan->parts[i]))
             sf_buf_addf(&declared, "%sselect '%.*s %" PRId64 "' as what, %" PRId64 " as n", declared.n ? " union all " : "",
                         SF_ARG(fact->name), plan->parts[i].value, plan->parts[i].rows);
-    if (is_counted(check, fact))
+    if (is_counted(check, fact) && plan->is_rest_left_out)
+        sf_buf_addf(&found, "%sselect '%.*s ' || cast(m.part as varchar) as what, sum(m.row_count) as n from %s m group by m.part",
+                    found.n ? " union all " : "", SF_ARG(fact->name), SF_PUBLISH_MEASURED);
+    else if (is_counted(check, fact))
         sf_buf_addf(&found, "%sselect '%.*s ' || cast(t.%s as varchar) as what, count(*) as n from %s t group by t.%s",
                     found.n ? " union all " : "", SF_ARG(fact->name), sf_sql_name(arena, fact->partition_by).p,
                     sf_publish_relation(arena, plan, fact).p, sf_sql_name(arena, fact->partition_by).p);
@@ -250,12 +258,22 @@ static void row_count_sql(struct sf_buf *buf, struct sf_arena *arena, const stru
     sf_buf_free(&found);
 }
 
-static void reconcile_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check, const struct sf_load_plan *plan)
+/* Rows and totals by part and side: as measured already, where that is by the same side. */
+static struct sf_str totals_sql(struct sf_arena *arena, const struct sf_check *check, const struct sf_load_plan *plan)
 {
     const struct sf_star_table *fact = plan->star->fact;
+    if (plan->is_rest_left_out && plan->side == check->by)
+        return SF_STR("select part, side, row_count as n, total as amount from " SF_PUBLISH_MEASURED);
+    const char *part = sf_sql_name(arena, fact->partition_by).p, *by = sf_sql_name(arena, check->by->name).p;
+    return sf_str_fmt(arena, "select t.%s as part, t.%s as side, count(*) as n, sum(t.%s) as amount from %s t group by t.%s, t.%s",
+                      part, by, sf_sql_name(arena, fact->measure).p, sf_publish_relation(arena, plan, fact).p, part, by);
+}
+
+static void reconcile_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check, const struct sf_load_plan *plan)
+{
     struct sf_buf declared = SF_BUF(SF_MAX_SQL_BYTES);
     for (size_t i = 0; i < plan->n_parts; i++) {
-        for (size_t s = 0; !plan->parts[i].is_removed && s < check->sides->map.n; s++) {
+        for (size_t s = 0; is_looked_at(plan, &plan->parts[i]) && s < check->sides->map.n; s++) {
             const struct sf_pair *side = &check->sides->map.pairs[s];
             const char *rows = sf_str_fmt(arena, "%.*s_rows", SF_ARG(side->value->s)).p;
             const char *cents = sf_str_fmt(arena, "%.*s_cents", SF_ARG(side->value->s)).p;
@@ -267,7 +285,6 @@ static void reconcile_sql(struct sf_buf *buf, struct sf_arena *arena, const stru
                             sf_sql_cents(arena, sf_map_int(plan->parts[i].facts, cents, 0)).p);
         }
     }
-    const char *part = sf_sql_name(arena, fact->partition_by).p, *by = sf_sql_name(arena, check->by->name).p;
     sf_buf_addf(
         buf,
         "select 'part=' || coalesce(cast(coalesce(d.part, f.part) as varchar), 'null') || ', side=' || "
@@ -276,11 +293,10 @@ static void reconcile_sql(struct sf_buf *buf, struct sf_arena *arena, const stru
         "|| "
         "', staged rows=' || coalesce(cast(f.n as varchar), 'none') || ' total=' || coalesce(cast(f.amount as varchar), 'none') as "
         "row_text "
-        "from (%s) d full join (select t.%s as part, t.%s as side, count(*) as n, sum(t.%s) as amount from %s t group by t.%s, "
-        "t.%s) f "
+        "from (%s) d full join (%s) f "
         "on f.part = d.part and f.side = d.side where d.n is null or f.n is null or d.n <> f.n or d.amount <> f.amount",
-        declared.n ? declared.p : "select 0 as part, 0 as side, 0 as n, 0.00 as amount where false", part, by,
-        sf_sql_name(arena, fact->measure).p, sf_publish_relation(arena, plan, fact).p, part, by);
+        declared.n ? declared.p : "select 0 as part, 0 as side, 0 as n, 0.00 as amount where false",
+        totals_sql(arena, check, plan).p);
     sf_buf_free(&declared);
 }
 
@@ -309,20 +325,81 @@ struct sf_str sf_check_failing_sql(struct sf_arena *arena, const struct sf_check
     return text;
 }
 
-/* How many rows fail. Uniqueness of a part's keys is counted part by part. */
+static bool is_unique_by_part(const struct sf_check *check, const struct sf_star_table *fact)
+{
+    return check->kind == SF_CHECK_UNIQUE && check->table == fact && check->n_columns == 2 &&
+           sf_str_eq(check->columns[0]->name, fact->partition_by);
+}
+
+/* Keys that occur twice, part by part: each part is sorted by a process of its own. That a row is in its own part is what the row
+ * count says. */
+static void count_unique_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check,
+                             const struct sf_load_plan *plan)
+{
+    const char *key = sf_sql_name(arena, check->columns[1]->name).p;
+    size_t n = 0;
+    sf_buf_addz(buf, "select coalesce(sum(n), 0) as n from (");
+    for (size_t i = 0; i < plan->n_parts; i++)
+        if (sf_publish_is_in_scope(plan, &plan->parts[i]))
+            sf_buf_addf(buf, "%sselect count(t.%s) - count(distinct t.%s) as n from %s t", n++ ? " union all " : "", key, key,
+                        sf_publish_part(arena, plan, &plan->parts[i]).p);
+    sf_buf_addf(buf, "%s) p", n ? "" : "select 0 as n");
+}
+
+/* Rows that the load leaves alone can only lose a member that it takes away: none, mostly, and then nothing of them is read. */
+static void count_bereft_sql(struct sf_buf *buf, struct sf_arena *arena, const struct sf_check *check,
+                             const struct sf_load_plan *plan)
+{
+    struct sf_str changed = sf_publish_changed(arena, plan);
+    for (size_t i = 0; i < check->n_columns; i++) {
+        const struct sf_star_table *to = sf_star_table(plan->star, check->columns[i]->references);
+        const char *key = sf_sql_name(arena, to->key).p;
+        struct sf_str before = sf_sql_name2(arena, plan->schema, to->name), after = sf_publish_relation(arena, plan, to);
+        if (sf_str_eq(before, after))
+            continue;
+        sf_buf_addf(buf, " + (select count(*) from %s t where t.%s in (select d.%s from %s d except select d.%s from %s d)",
+                    sf_sql_name2(arena, plan->schema, check->table->name).p, sf_sql_name(arena, check->columns[i]->name).p, key,
+                    before.p, key, after.p);
+        if (changed.n > 0)
+            sf_buf_addf(buf, " and t.%s not in (%s)", sf_sql_name(arena, check->table->partition_by).p, changed.p);
+        sf_buf_addc(buf, ')');
+    }
+}
+
+/* Whether a check of the fact looks at one row or one part at a time. */
+static bool is_by_part(const struct sf_check *check, const struct sf_star_table *fact)
+{
+    switch (check->kind) {
+    case SF_CHECK_NOT_NULL:
+    case SF_CHECK_RELATIONSHIPS:
+        return check->table == fact;
+    case SF_CHECK_UNIQUE:
+        return is_unique_by_part(check, fact);
+    case SF_CHECK_ROW_COUNT:
+    case SF_CHECK_RECONCILE:
+        return true;
+    }
+    return false;
+}
+
+/* How many rows fail: of the fact's parts those in scope are counted. */
 static struct sf_str count_sql(struct sf_arena *arena, const struct sf_check *check, const struct sf_load_plan *plan)
 {
     const struct sf_star_table *fact = plan->star->fact;
-    if (check->kind == SF_CHECK_UNIQUE && check->table == fact && check->n_columns == 2 &&
-        sf_str_eq(check->columns[0]->name, fact->partition_by)) {
-        const char *part = sf_sql_name(arena, fact->partition_by).p;
-        return sf_str_fmt(
-            arena,
-            "select coalesce(sum(n), 0) as n from (select count(t.%s) - count(distinct t.%s) as n from %s t group by t.%s) p",
-            sf_sql_name(arena, check->columns[1]->name).p, sf_sql_name(arena, check->columns[1]->name).p,
-            sf_publish_relation(arena, plan, fact).p, part);
+    struct sf_load_plan scope = *plan;
+    scope.is_rest_left_out = is_by_part(check, fact);
+    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
+    if (is_unique_by_part(check, fact)) {
+        count_unique_sql(&buf, arena, check, &scope);
+    } else {
+        sf_buf_addz(&buf, "select count(*)");
+        if (check->kind == SF_CHECK_RELATIONSHIPS && check->table == fact && plan->is_rest_proven)
+            count_bereft_sql(&buf, arena, check, plan);
+        sf_buf_addf(&buf, " as n from (%s) f", sf_check_failing_sql(arena, check, &scope).p);
     }
-    return sf_str_fmt(arena, "select count(*) as n from (%s) f", sf_check_failing_sql(arena, check, plan).p);
+    struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
+    sf_buf_free(&buf);
+    return text;
 }
 
 struct sf_str sf_check_raise_sql(struct sf_arena *arena, const struct sf_check *check, const struct sf_load_plan *plan)

@@ -16,7 +16,12 @@ static const char *first_total(struct sf_arena *arena, const struct sf_star_tabl
     return "null";
 }
 
-struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema)
+static const char *digest_total(struct sf_arena *arena, const struct sf_star_table *table)
+{
+    return sf_str_fmt(arena, "cast(sum(%.*s) as varchar)", SF_ARG(sf_star_row_digest_sql(arena, table))).p;
+}
+
+struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema, bool is_measuring)
 {
     static const char nulls[] = "null, null, null, null, null, null, null, null";
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
@@ -36,17 +41,21 @@ struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, 
             continue;
         bool is_fact = table->role == SF_STAR_FACT;
         const char *part = is_fact ? sf_str_fmt(arena, "cast(%s as varchar)", sf_sql_name(arena, table->partition_by).p).p : "null";
-        sf_buf_addf(&buf,
-                    "union all\nselect 'found', %s, %s, cast(count(*) as varchar), %s, cast(sum(%s) as varchar), %s\nfrom %s%s%s\n",
-                    sf_sql_text(arena, table->name).p, part, first_total(arena, table), sf_star_row_digest_sql(arena, table).p,
-                    nulls, sf_sql_name2(arena, schema, table->name).p, is_fact ? " group by " : "",
-                    is_fact ? sf_sql_name(arena, table->partition_by).p : "");
+        sf_buf_addf(&buf, "union all\nselect 'found', %s, %s, cast(count(*) as varchar), %s, %s, %s\nfrom %s%s%s\n",
+                    sf_sql_text(arena, table->name).p, part, is_measuring ? first_total(arena, table) : "null",
+                    is_measuring ? digest_total(arena, table) : "null", nulls, sf_sql_name2(arena, schema, table->name).p,
+                    is_fact ? " group by " : "", is_fact ? sf_sql_name(arena, table->partition_by).p : "");
     }
     const char *fact = sf_sql_name2(arena, schema, star->fact->name).p;
     sf_buf_addf(&buf,
                 "union all\nselect 'partition', pg_get_expr(c.relpartbound, c.oid), null, null, null, null, %s\n"
                 "from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass(%s)\n",
                 nulls, sf_sql_text(arena, sf_str_of(fact)).p);
+    sf_buf_addf(&buf,
+                "union all\nselect 'staging', cast(count(*) as varchar), null, null, null, null, %s\n"
+                "from pg_class c join pg_namespace n on n.oid = c.relnamespace\n"
+                "where n.nspname = %s and c.relkind = 'r' and not c.relispartition and c.relname like '" SF_PUBLISH_STAGED "%%'\n",
+                nulls, sf_sql_text(arena, sf_star_partitions_schema(arena, schema)).p);
     struct sf_str note = star->sample_note.n > 0 ? star->sample_note : SF_STR("\x01");
     sf_buf_addf(&buf,
                 "union all\nselect case when position(%s in coalesce(obj_description(c.oid, 'pg_class'), '')) = 1 then 'noted' "
@@ -145,7 +154,9 @@ enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_value *rows,
         } else if (sf_str_is(kind, "partition")) {
             if (read_bound(table, &ledger->partitions[ledger->n_partitions]))
                 ledger->n_partitions++;
-        } else if (!sf_str_int64(table, sf_str_is(kind, "noted") ? &noted : &plain)) {
+        } else if (!sf_str_int64(table, sf_str_is(kind, "staging") ? &ledger->staging
+                                        : sf_str_is(kind, "noted") ? &noted
+                                                                   : &plain)) {
             return sf_fail(err, SF_E_INTERNAL, "the warehouse gave '%.*s' where a number was asked for", SF_ARG(table));
         }
     }
@@ -195,6 +206,23 @@ bool sf_ledger_has_partition(const struct sf_ledger *ledger, int64_t part)
     return false;
 }
 
+void sf_ledger_assume(struct sf_arena *arena, struct sf_ledger *ledger, const struct sf_value *contents)
+{
+    const struct sf_value *tables = sf_map_getz(contents, "tables"), *years = sf_map_getz(contents, "years");
+    for (size_t i = 0; i < ledger->n; i++) {
+        struct sf_ledger_entry *e = &ledger->entries[i];
+        const struct sf_value *seen =
+            e->is_part ? sf_map_get(years, sf_str_fmt(arena, "%" PRId64, e->part)) : sf_map_get(tables, e->table);
+        const struct sf_value *source;
+        struct sf_err ignored = {0};
+        if (!seen || !e->is_recorded || sf_json_parse(arena, e->source, "load_ledger", SF_JSON_PLAIN, &source, &ignored) ||
+            !sf_value_equal(seen, source))
+            continue;
+        e->found_total = e->recorded_total;
+        e->found_digest = e->recorded_digest;
+    }
+}
+
 const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct sf_ledger *ledger)
 {
     struct sf_value *contents = sf_value_map(arena), *tables = sf_value_map(arena), *years = sf_value_map(arena);
@@ -214,6 +242,9 @@ const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct s
     else
         sf_map_set_str(arena, contents, "sample",
                        sf_str_fmt(arena, "%" PRId64 " comments do not say whether it is a sample", ledger->wrong_comments));
+    if (ledger->staging > 0)
+        sf_map_set_str(arena, contents, "staging",
+                       sf_str_fmt(arena, "%" PRId64 " tables of a load that was stopped", ledger->staging));
     sf_map_set(arena, contents, SF_STR("tables"), tables);
     sf_map_set(arena, contents, SF_STR("years"), years);
     return contents;

@@ -1,8 +1,9 @@
 /* kind `load`: a data set published into a star schema, exactly once, in one transaction, after its checks.
  *
  * What is there is never believed: read() counts, totals and digests every table and year and compares them with the ledger, so a
- * row edited by hand is drift of just that year. create() and update() ask again and load only what differs. The id of a load in
- * the ledger is the intent it ran under, which is how find() knows whether a commit whose answer was lost took place. */
+ * row edited by hand is drift of just that year. create() does so again; update() counts again, and goes by what read() compared.
+ * Both load only what differs. The id of a load in the ledger is the intent it ran under, which is how find() knows whether a
+ * commit whose answer was lost took place. */
 #include "attr/load.h"
 #include "attr/star_schema.h"
 #include "attr/upload.h"
@@ -48,15 +49,21 @@ static enum sf_code open_call(struct sf_op *op, const struct sf_value *attrs, st
     return needs_source ? sf_checks_load(op, sf_map_str(attrs, LOAD_CHECKS), call->star, &call->checks, err) : SF_OK;
 }
 
-/* SF_E_ABSENT when the star's tables are not there. */
-static enum sf_code ask_ledger(struct sf_op *op, struct load_call *call, struct sf_err *err)
+/* SF_E_ABSENT when the star's tables are not there. `seen` (may be NULL: all is measured) is what was compared before: then rows
+ * are only counted. */
+static enum sf_code ask_ledger(struct sf_op *op, struct load_call *call, const struct sf_value *seen, struct sf_err *err)
 {
+    bool is_measuring = !seen || seen->type != SF_V_MAP;
     const struct sf_value *rows;
     struct sf_err local = {0};
-    enum sf_code rc = op->site->world->warehouse_query(op, call->objects.cluster,
-                                                       sf_ledger_sql(op->arena, call->star, call->schema), &rows, &local);
-    if (!rc)
-        return sf_ledger_read(op->arena, rows, call->loaded_by, &call->ledger, err);
+    enum sf_code rc = op->site->world->warehouse_query(
+        op, call->objects.cluster, sf_ledger_sql(op->arena, call->star, call->schema, is_measuring), &rows, &local);
+    if (!rc) {
+        rc = sf_ledger_read(op->arena, rows, call->loaded_by, &call->ledger, err);
+        if (!rc && !is_measuring)
+            sf_ledger_assume(op->arena, &call->ledger, seen);
+        return rc;
+    }
     /* no such table, schema, column; no such function or operator for a column's type: the star is made anew, then filled */
     static const char *const gone[] = {"42P01", "3F000", "42703", "42883", "42804"};
     for (size_t i = 0; i < SF_COUNT(gone); i++)
@@ -123,7 +130,7 @@ static enum sf_code read_load(struct sf_op *op, struct sf_str id, struct sf_outc
     struct load_call call = {0};
     enum sf_code rc = open_call(op, op->self->attrs, id, false, &call, err);
     if (!rc)
-        rc = ask_ledger(op, &call, err);
+        rc = ask_ledger(op, &call, NULL, err);
     if (rc)
         return rc;
     if (!call.ledger.has_load)
@@ -140,7 +147,7 @@ static enum sf_code find_load(struct sf_op *op, const struct sf_value *want, str
     struct load_call call = {0};
     enum sf_code rc = open_call(op, want, SF_STR_NONE, false, &call, err);
     if (!rc)
-        rc = ask_ledger(op, &call, err);
+        rc = ask_ledger(op, &call, NULL, err);
     if (rc)
         return rc;
     if (!call.ledger.has_load || !sf_str_eq(call.ledger.load_id, op->intent))
@@ -181,13 +188,14 @@ static enum sf_code refuse_rejects(struct sf_op *op, const struct sf_object *dat
 static enum sf_code record_failures(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan, struct sf_str *name,
                                     struct sf_str *count, struct sf_buf *shown, struct sf_err *err)
 {
-    struct sf_script script = {.arena = op->arena};
+    struct sf_script copies = {.arena = op->arena}, script = {.arena = op->arena};
     struct sf_load_plan rehearsal = *plan;
     rehearsal.is_rehearsal = true;
     const char *rejects = sf_sql_name2(op->arena, plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p;
     sf_script_add(&script, "clear earlier rejects", "delete from %s where loaded_by = %s", rejects,
                   sf_sql_text(op->arena, plan->loaded_by).p);
-    sf_publish_stage(&script, &rehearsal);
+    sf_publish_stage(&copies, &rehearsal);
+    sf_publish_begin(&script, &rehearsal);
     for (size_t i = 0; i < call->checks.n; i++) {
         const struct sf_check *check = &call->checks.list[i];
         if (!check->is_warning)
@@ -202,8 +210,11 @@ static enum sf_code record_failures(struct sf_op *op, struct load_call *call, st
     sf_script_add(&script, "show rejects", "select check_name, row_text from %s where load_id = %s order by check_name, row_number",
                   rejects, sf_sql_text(op->arena, plan->load_id).p)
         ->wants_rows = true;
+    sf_publish_sweep(&script, &rehearsal);
     enum sf_code rc = sf_op_intent(op, "record rejects", err);
     const struct sf_value *results = NULL;
+    if (!rc)
+        rc = op->site->world->warehouse_stage(op, call->objects.cluster, copies.list, copies.n, &failed, err);
     if (!rc)
         rc = op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, &results, &failed, err);
     if (rc)
@@ -310,6 +321,19 @@ static void delete_superseded(struct sf_op *op, const struct load_call *call)
     }
 }
 
+/* Staging tables of a load that failed with `why` go at once if somebody is there to be asked; else with the next load. */
+static void sweep(struct sf_op *op, const struct load_call *call, const struct sf_load_plan *plan, enum sf_code why)
+{
+    struct sf_script script = {.arena = op->arena};
+    struct sf_err ignored = {0};
+    size_t failed;
+    if (why == SF_E_UNKNOWN || why == SF_E_UNAVAILABLE || why == SF_E_CANCELLED)
+        return;
+    sf_publish_sweep(&script, plan);
+    if (op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, NULL, &failed, &ignored))
+        return;
+}
+
 static enum sf_code publish(struct sf_op *op, struct load_call *call, const struct sf_value *want, struct sf_str id,
                             const char *intent, struct sf_outcome *out, struct sf_err *err)
 {
@@ -327,8 +351,9 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
         return rc;
     plan.load_id = op->intent;
     plan.loaded_by = call->loaded_by;
-    struct sf_script script = {.arena = op->arena};
-    sf_publish_stage(&script, &plan);
+    struct sf_script copies = {.arena = op->arena}, script = {.arena = op->arena};
+    sf_publish_stage(&copies, &plan);
+    sf_publish_begin(&script, &plan);
     struct check_span span = add_checks(&script, call, &plan);
     sf_publish_commit(&script, &plan);
     rc = sf_op_intent(op, intent, err);
@@ -336,14 +361,18 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
         return rc;
     const struct sf_value *results = NULL;
     size_t failed = 0;
-    rc = op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, &results, &failed, err);
-    if (rc == SF_E_REFUSED && failed < script.n) {
-        bool is_check = failed >= span.first && failed < span.first + span.n;
-        if (is_check || (script.list[failed].sql.n == 0 && is_data_error(err)))
-            return explain_failure(op, call, &plan, is_check ? &call->checks.list[failed - span.first] : NULL, err);
+    rc = op->site->world->warehouse_stage(op, call->objects.cluster, copies.list, copies.n, &failed, err);
+    if (rc == SF_E_REFUSED && is_data_error(err))
+        return explain_failure(op, call, &plan, NULL, err);
+    if (!rc) {
+        rc = op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, &results, &failed, err);
+        if (rc == SF_E_REFUSED && failed >= span.first && failed < span.first + span.n)
+            return explain_failure(op, call, &plan, &call->checks.list[failed - span.first], err);
     }
-    if (rc)
+    if (rc) {
+        sweep(op, call, &plan, rc);
         return rc;
+    }
     out->id = id;
     list_warnings(op, call, span, results);
     return SF_OK;
@@ -353,7 +382,8 @@ static enum sf_code finish(struct sf_op *op, struct load_call *call, const struc
                            struct sf_outcome *out, struct sf_err *err)
 {
     delete_superseded(op, call);
-    enum sf_code rc = ask_ledger(op, call, err);
+    /* what was published was measured in its transaction, the rest before it */
+    enum sf_code rc = ask_ledger(op, call, sf_map_getz(want, LOAD_CONTENTS), err);
     if (!rc)
         report(op, call, want, sf_ledger_contents(op->arena, &call->ledger), id, out);
     return rc;
@@ -364,7 +394,7 @@ static enum sf_code create_load(struct sf_op *op, const struct sf_value *want, s
     struct load_call call = {0};
     enum sf_code rc = open_call(op, want, SF_STR_NONE, true, &call, err);
     if (!rc)
-        rc = ask_ledger(op, &call, err);
+        rc = ask_ledger(op, &call, NULL, err);
     if (rc)
         return rc;
     if (call.ledger.other_loader.n > 0) {
@@ -383,11 +413,11 @@ static enum sf_code create_load(struct sf_op *op, const struct sf_value *want, s
 static enum sf_code update_load(struct sf_op *op, struct sf_str id, const struct sf_value *have, const struct sf_value *want,
                                 struct sf_outcome *out, struct sf_err *err)
 {
-    (void)have; /* what is there is asked again: the star may have made a table anew since the plan */
     struct load_call call = {0};
     enum sf_code rc = open_call(op, want, id, true, &call, err);
+    /* what is there is asked again: the star may have made a table anew since the plan */
     if (!rc)
-        rc = ask_ledger(op, &call, err);
+        rc = ask_ledger(op, &call, sf_map_getz(have, LOAD_CONTENTS), err);
     if (!rc)
         rc = publish(op, &call, want, id, "publish load", out, err);
     return rc ? rc : finish(op, &call, want, id, out, err);
@@ -399,7 +429,7 @@ static enum sf_code destroy_load(struct sf_op *op, struct sf_str id, struct sf_o
     struct load_call call = {0};
     enum sf_code rc = open_call(op, op->self->attrs, id, false, &call, err);
     if (!rc)
-        rc = ask_ledger(op, &call, err);
+        rc = ask_ledger(op, &call, NULL, err);
     if (rc == SF_E_ABSENT || (!rc && !call.ledger.has_load))
         return SF_OK;
     if (rc)

@@ -181,6 +181,11 @@ enum sf_code sf_load_prepare(struct sf_op *op, const struct sf_load_objects *obj
     plan->is_sample = sf_map_bool(attrs, DATASET_IS_SAMPLE, false);
     for (size_t i = 0; i < checks->n; i++)
         plan->n_checks += !checks->list[i].is_warning;
+    for (size_t i = 0; i < checks->n && !plan->side; i++)
+        plan->side = checks->list[i].by;
+    plan->is_rest_proven = ledger->has_load && !is_other_kind && sf_str_eq(ledger->rules, plan->rules) &&
+                           sf_str_eq(ledger->star, star->digest) && sf_str_eq(ledger->checks, checks->digest) &&
+                           ledger->checks_passed == plan->n_checks;
     enum sf_code rc = prepare_tables(op, tables, prefix, want, have, plan, err);
     if (!rc)
         rc = prepare_parts(op, years, prefix, want, have, ledger, plan, err);

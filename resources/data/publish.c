@@ -3,9 +3,9 @@
 
 #include <inttypes.h>
 
-static struct sf_str staged_table(struct sf_arena *arena, const struct sf_star_table *table)
+static struct sf_str staged_table(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
 {
-    return sf_sql_name(arena, sf_str_fmt(arena, "staged_%.*s", SF_ARG(table->name)));
+    return sf_sql_name2(arena, plan->partitions, sf_str_fmt(arena, SF_PUBLISH_STAGED "table_%.*s", SF_ARG(table->name)));
 }
 
 static struct sf_str part_name(struct sf_arena *arena, const struct sf_load_plan *plan, int64_t value)
@@ -26,9 +26,8 @@ static bool is_attached(const struct sf_load_plan *plan, const struct sf_load_pa
 
 static struct sf_str staged_part(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part)
 {
-    if (is_attached(plan, part))
-        return partition_name(arena, plan, part->value);
-    return sf_sql_name(arena, sf_str_fmt(arena, "staged_%.*s", SF_ARG(part_name(arena, plan, part->value))));
+    return sf_sql_name2(arena, plan->partitions,
+                        sf_str_fmt(arena, SF_PUBLISH_STAGED "part_%.*s", SF_ARG(part_name(arena, plan, part->value))));
 }
 
 /* "(a bigint, b character varying(10))". Staging aside has no constraints, so that a check can show the rows that offend. */
@@ -45,10 +44,15 @@ static struct sf_str column_types(struct sf_arena *arena, const struct sf_star_t
     return text;
 }
 
+/* What becomes a partition is logged, or rather synced at commit, and constrained as it must be then; what is only read once more
+ * is neither. */
 static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, const char *what, struct sf_str table,
-                     struct sf_str columns, const struct sf_str *key)
+                     const struct sf_star_table *like, bool becomes_partition, struct sf_str columns, const struct sf_str *key)
 {
     struct sf_statement *copy = sf_script_put(script, what, SF_STR_NONE);
+    copy->prepare =
+        sf_str_fmt(script->arena, "drop table if exists %.*s; create %stable %.*s %s", SF_ARG(table),
+                   becomes_partition ? "" : "unlogged ", SF_ARG(table), column_types(script->arena, like, becomes_partition).p);
     copy->table = table;
     copy->columns = columns;
     copy->bucket = plan->bucket;
@@ -62,47 +66,54 @@ void sf_publish_stage(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
     const struct sf_star_table *fact = plan->star->fact;
-    /* sorting and grouping three quarters of a million keys in the default 4 MB would go through files */
-    sf_script_put(script, "give the load memory", SF_STR("set local work_mem = '64MB'"));
-    if (!plan->is_rehearsal)
-        sf_script_add(script, "lock the ledger", "lock table %s in share row exclusive mode",
-                      sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p);
     for (size_t i = 0; i < plan->n_tables; i++) {
         const struct sf_load_table *t = &plan->tables[i];
-        if (!t->changes)
-            continue;
-        const char *copy = sf_str_fmt(arena, "copy %.*s", SF_ARG(t->table->name)).p;
-        sf_script_add(script, copy, "create temporary table %s %s on commit drop", staged_table(arena, t->table).p,
-                      column_types(arena, t->table, false).p);
-        add_copy(script, plan, copy, staged_table(arena, t->table), t->columns, &t->key);
+        if (t->changes)
+            add_copy(script, plan, sf_str_fmt(arena, "copy %.*s", SF_ARG(t->table->name)).p, staged_table(arena, plan, t->table),
+                     t->table, false, t->columns, &t->key);
     }
     for (size_t i = 0; i < plan->n_parts; i++) {
         const struct sf_load_part *part = &plan->parts[i];
-        if (!part->changes || part->is_removed)
-            continue;
-        const char *copy = sf_str_fmt(arena, "copy %.*s %" PRId64, SF_ARG(fact->name), part->value).p;
-        if (is_attached(plan, part)) {
-            const char *name = partition_name(arena, plan, part->value).p;
-            sf_script_add(script, copy, "drop table if exists %s", name);
-            sf_script_add(script, copy, "create table %s %s", name, column_types(arena, fact, true).p);
-        } else {
-            sf_script_add(script, copy, "create temporary table %s %s on commit drop", staged_part(arena, plan, part).p,
-                          column_types(arena, fact, false).p);
-        }
-        add_copy(script, plan, copy, staged_part(arena, plan, part), plan->fact_columns, &part->key);
+        if (part->changes && !part->is_removed)
+            add_copy(script, plan, sf_str_fmt(arena, "copy %.*s %" PRId64, SF_ARG(fact->name), part->value).p,
+                     staged_part(arena, plan, part), fact, is_attached(plan, part), plan->fact_columns, &part->key);
     }
 }
 
-/* "1999, 2000": parts that change; with `only_removed`, those that go. Empty when there are none. */
-static struct sf_str part_list(struct sf_arena *arena, const struct sf_load_plan *plan, bool only_removed)
+/* "1999, 2000": values of the parts that `takes` takes. */
+typedef bool part_filter_fn(const struct sf_load_plan *plan, const struct sf_load_part *part);
+
+static struct sf_str part_list(struct sf_arena *arena, const struct sf_load_plan *plan, part_filter_fn *takes)
 {
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
     for (size_t i = 0; i < plan->n_parts; i++)
-        if (plan->parts[i].changes && (plan->parts[i].is_removed || !only_removed))
+        if (takes(plan, &plan->parts[i]))
             sf_buf_addf(&buf, "%s%" PRId64, buf.n ? ", " : "", plan->parts[i].value);
     struct sf_str text = buf.n ? sf_str_dup(arena, sf_buf_str(&buf)) : SF_STR_NONE;
     sf_buf_free(&buf);
     return text;
+}
+
+static bool changes(const struct sf_load_plan *plan, const struct sf_load_part *part)
+{
+    (void)plan;
+    return part->changes;
+}
+
+/* Deleted and inserted, so that what was measured in staging is to be measured again. */
+static bool is_inserted(const struct sf_load_plan *plan, const struct sf_load_part *part)
+{
+    return part->changes && !part->is_removed && !is_attached(plan, part);
+}
+
+struct sf_str sf_publish_changed(struct sf_arena *arena, const struct sf_load_plan *plan)
+{
+    return part_list(arena, plan, changes);
+}
+
+bool sf_publish_is_in_scope(const struct sf_load_plan *plan, const struct sf_load_part *part)
+{
+    return !part->is_removed && (part->changes || !plan->is_rest_proven);
 }
 
 static bool has_unchanged_part(const struct sf_load_plan *plan)
@@ -113,31 +124,88 @@ static bool has_unchanged_part(const struct sf_load_plan *plan)
     return false;
 }
 
-struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
+struct sf_str sf_publish_part(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part)
 {
-    if (table != plan->star->fact) {
-        for (size_t i = 0; i < plan->n_tables; i++)
-            if (plan->tables[i].table == table && plan->tables[i].changes)
-                return staged_table(arena, table);
-        return sf_sql_name2(arena, plan->schema, table->name);
-    }
-    const char *columns = sf_star_columns_sql(arena, table, "").p;
-    const char *published = sf_sql_name2(arena, plan->schema, table->name).p;
-    struct sf_str changed = part_list(arena, plan, false);
+    const struct sf_star_table *fact = plan->star->fact;
+    if (part->changes)
+        return staged_part(arena, plan, part);
+    return sf_str_fmt(arena, "(select %.*s from %.*s where %.*s = %" PRId64 ")", SF_ARG(sf_star_columns_sql(arena, fact, "")),
+                      SF_ARG(sf_sql_name2(arena, plan->schema, fact->name)), SF_ARG(sf_sql_name(arena, fact->partition_by)),
+                      part->value);
+}
+
+/* Staged parts, and of the published ones all that do not change (or none). */
+static struct sf_str fact_relation(struct sf_arena *arena, const struct sf_load_plan *plan, bool with_rest)
+{
+    const struct sf_star_table *fact = plan->star->fact;
+    const char *columns = sf_star_columns_sql(arena, fact, "").p;
+    const char *published = sf_sql_name2(arena, plan->schema, fact->name).p;
+    struct sf_str changed = sf_publish_changed(arena, plan);
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
     for (size_t i = 0; i < plan->n_parts; i++)
         if (plan->parts[i].changes && !plan->parts[i].is_removed)
             sf_buf_addf(&buf, "%sselect %s from %s", buf.n ? " union all " : "(", columns,
                         staged_part(arena, plan, &plan->parts[i]).p);
-    if (has_unchanged_part(plan) || buf.n == 0) {
+    if (with_rest || buf.n == 0) {
         sf_buf_addf(&buf, "%sselect %s from %s", buf.n ? " union all " : "(", columns, published);
-        if (changed.n > 0)
-            sf_buf_addf(&buf, " where %s not in (%s)", sf_sql_name(arena, table->partition_by).p, changed.p);
+        if (!with_rest)
+            sf_buf_addz(&buf, " where false");
+        else if (changed.n > 0)
+            sf_buf_addf(&buf, " where %s not in (%s)", sf_sql_name(arena, fact->partition_by).p, changed.p);
     }
     sf_buf_addc(&buf, ')');
     struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
     sf_buf_free(&buf);
     return text;
+}
+
+struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
+{
+    if (table == plan->star->fact)
+        return fact_relation(arena, plan, has_unchanged_part(plan) && !(plan->is_rest_left_out && plan->is_rest_proven));
+    for (size_t i = 0; i < plan->n_tables; i++)
+        if (plan->tables[i].table == table && plan->tables[i].changes)
+            return staged_table(arena, plan, table);
+    return sf_sql_name2(arena, plan->schema, table->name);
+}
+
+/* The column whose total the ledger keeps: the fact's measure, or the first numeric one. */
+static struct sf_str total_sql(struct sf_arena *arena, const struct sf_star_table *table)
+{
+    for (size_t i = 0; i < table->n_columns; i++)
+        if (table->columns[i].type == SF_STAR_NUMERIC)
+            return sf_str_fmt(arena, "sum(%s)", sf_sql_name(arena, table->columns[i].name).p);
+    return SF_STR("cast(null as numeric)");
+}
+
+/* Rows of the fact counted, totalled and digested by part and side. */
+static struct sf_str measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_str from)
+{
+    const struct sf_star_table *fact = plan->star->fact;
+    struct sf_str part = sf_sql_name(arena, fact->partition_by);
+    struct sf_str side = plan->side ? sf_sql_name(arena, plan->side->name) : SF_STR_NONE;
+    return sf_str_fmt(arena,
+                      "select %.*s as part, %s as side, count(*) as row_count, %.*s as total, sum(%.*s) as digest from %.*s group "
+                      "by %.*s%s%.*s",
+                      SF_ARG(part), side.n ? side.p : "cast(null as bigint)", SF_ARG(total_sql(arena, fact)),
+                      SF_ARG(sf_star_row_digest_sql(arena, fact)), SF_ARG(from), SF_ARG(part), side.n ? ", " : "", SF_ARG(side));
+}
+
+void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    struct sf_arena *arena = script->arena;
+    /* sorting and grouping a part's keys in the default 4 MB would go through files */
+    sf_script_put(script, "give the load memory", SF_STR("set local work_mem = '64MB'"));
+    if (plan->is_rehearsal)
+        return;
+    sf_script_add(script, "lock the ledger", "lock table %s in share row exclusive mode",
+                  sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p);
+    struct sf_load_plan scope = *plan;
+    scope.is_rest_left_out = true;
+    /* not straight into the ledger: an insert would be measured by one process, this by several */
+    sf_script_add(script, "measure what is staged", "create temporary table " SF_PUBLISH_MEASURED " on commit drop as %.*s",
+                  SF_ARG(measure_sql(arena, plan,
+                                     sf_str_fmt(arena, "%.*s t", SF_ARG(sf_publish_relation(arena, &scope, plan->star->fact))))));
 }
 
 static void publish_tables(struct sf_script *script, const struct sf_load_plan *plan)
@@ -150,7 +218,8 @@ static void publish_tables(struct sf_script *script, const struct sf_load_plan *
         const char *what = sf_str_fmt(arena, "publish %.*s", SF_ARG(table->name)).p;
         const char *name = sf_sql_name2(arena, plan->schema, table->name).p, *columns = sf_star_columns_sql(arena, table, "").p;
         sf_script_add(script, what, "delete from %s", name);
-        sf_script_add(script, what, "insert into %s (%s) select %s from %s", name, columns, columns, staged_table(arena, table).p);
+        sf_script_add(script, what, "insert into %s (%s) select %s from %s", name, columns, columns,
+                      staged_table(arena, plan, table).p);
     }
 }
 
@@ -169,10 +238,14 @@ static void publish_parts(struct sf_script *script, const struct sf_load_plan *p
                           part->value);
         if (part->is_removed)
             continue;
-        if (is_attached(plan, part))
-            sf_script_add(script, what, "alter table %s attach partition %s for values in (%" PRId64 ")", name,
-                          partition_name(arena, plan, part->value).p, part->value);
-        else
+        if (is_attached(plan, part)) {
+            const char *partition = partition_name(arena, plan, part->value).p;
+            sf_script_add(script, what, "drop table if exists %s", partition);
+            sf_script_add(script, what, "alter table %s rename to %s", staged_part(arena, plan, part).p,
+                          sf_sql_name(arena, part_name(arena, plan, part->value)).p);
+            sf_script_add(script, what, "alter table %s attach partition %s for values in (%" PRId64 ")", name, partition,
+                          part->value);
+        } else
             sf_script_add(script, what, "insert into %s (%s) select %s from %s", name, columns, columns,
                           staged_part(arena, plan, part).p);
     }
@@ -194,15 +267,6 @@ static const char ledger_columns[] =
     "load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, "
     "checks_passed, snapshot, delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by";
 
-/* The column whose total the ledger keeps: the fact's measure, or the first numeric one. */
-static struct sf_str total_sql(struct sf_arena *arena, const struct sf_star_table *table)
-{
-    for (size_t i = 0; i < table->n_columns; i++)
-        if (table->columns[i].type == SF_STAR_NUMERIC)
-            return sf_str_fmt(arena, "sum(%s)", sf_sql_name(arena, table->columns[i].name).p);
-    return SF_STR("cast(null as numeric)");
-}
-
 static void write_ledger(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
@@ -210,7 +274,7 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
     const char *ledger = sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p;
     const char *id = sf_sql_text(arena, plan->load_id).p, *tail = ledger_tail(arena, plan).p;
     const char *fact_text = sf_sql_text(arena, fact->name).p;
-    struct sf_str changed = part_list(arena, plan, false);
+    struct sf_str changed = sf_publish_changed(arena, plan), inserted = part_list(arena, plan, is_inserted);
     struct sf_buf stale = SF_BUF(SF_MAX_SQL_BYTES), sources = SF_BUF(SF_MAX_SQL_BYTES);
 
     sf_buf_addf(&stale, "table_name = '%s'", SF_LEDGER_LOAD);
@@ -235,19 +299,21 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
             sf_buf_addf(&sources, "%sselect %" PRId64 " as part, %s as source", sources.n ? " union all " : "",
                         plan->parts[i].value, sf_sql_text(arena, plan->parts[i].source).p);
     if (sources.n > 0) {
-        /* made first, on its own: an insert would be measured by one process, this by several */
-        sf_script_add(script, "measure what is published",
-                      "create temporary table measured on commit drop as select %s as part, count(*) as row_count, %s as amount, "
-                      "sum(%s) as digest from %s "
-                      "where %s in (%s) group by %s",
-                      sf_sql_name(arena, fact->partition_by).p, total_sql(arena, fact).p, sf_star_row_digest_sql(arena, fact).p,
-                      sf_sql_name2(arena, plan->schema, fact->name).p, sf_sql_name(arena, fact->partition_by).p, changed.p,
-                      sf_sql_name(arena, fact->partition_by).p);
-        sf_script_add(script, "write the ledger",
-                      "insert into %s (%s) select %s, %s, s.part, true, coalesce(m.row_count, 0), m.amount, cast(m.digest as "
-                      "varchar), s.source, %s "
-                      "from (%s) s left join measured m on m.part = s.part",
-                      ledger, ledger_columns, id, fact_text, tail, sources.p);
+        if (inserted.n > 0) {
+            struct sf_str from =
+                sf_str_fmt(arena, "%.*s where %.*s in (%.*s)", SF_ARG(sf_sql_name2(arena, plan->schema, fact->name)),
+                           SF_ARG(sf_sql_name(arena, fact->partition_by)), SF_ARG(inserted));
+            sf_script_add(script, "measure what is published", "delete from " SF_PUBLISH_MEASURED " where part in (%s)",
+                          inserted.p);
+            sf_script_add(script, "measure what is published", "insert into " SF_PUBLISH_MEASURED " %.*s",
+                          SF_ARG(measure_sql(arena, plan, from)));
+        }
+        sf_script_add(
+            script, "write the ledger",
+            "insert into %s (%s) select %s, %s, s.part, true, coalesce(m.row_count, 0), m.total, cast(m.digest as "
+            "varchar), s.source, %s from (%s) s left join (select part, sum(row_count) as row_count, sum(total) as total, "
+            "sum(digest) as digest from " SF_PUBLISH_MEASURED " group by part) m on m.part = s.part order by s.part",
+            ledger, ledger_columns, id, fact_text, tail, sources.p);
     }
     sf_script_add(
         script, "write the ledger",
@@ -265,12 +331,29 @@ void sf_publish_commit(struct sf_script *script, const struct sf_load_plan *plan
     write_ledger(script, plan);
     struct sf_star_site site = {.schema = plan->schema, .is_sample = plan->is_sample};
     sf_star_comment_relations(script, plan->star, &site);
+    sf_publish_sweep(script, plan);
+}
+
+void sf_publish_sweep(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    struct sf_arena *arena = script->arena;
+    sf_script_add(script, "drop staging tables",
+                  "do $sweep$\n"
+                  "declare found record;\n"
+                  "begin\n"
+                  "  for found in select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace\n"
+                  "    where n.nspname = %s and c.relkind = 'r' and not c.relispartition and c.relname like '" SF_PUBLISH_STAGED
+                  "%%'\n"
+                  "  loop execute format('drop table %%I.%%I', %s, found.relname); end loop;\n"
+                  "end $sweep$",
+                  sf_sql_text(arena, plan->partitions).p, sf_sql_text(arena, plan->partitions).p);
 }
 
 void sf_publish_withdraw(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
     const char *owner = sf_sql_text(arena, plan->loaded_by).p;
+    sf_publish_sweep(script, plan);
     for (size_t i = 0; i < plan->n_parts; i++)
         if (plan->parts[i].has_partition)
             sf_script_add(script, "drop a partition", "drop table if exists %s",

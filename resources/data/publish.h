@@ -1,14 +1,20 @@
-/* A load in SQL: staging, publishing and the ledger, as statements of one transaction. Pure text, no calls.
+/* A load in SQL: staging, publishing and the ledger, as statements. Pure text, no calls.
  *
- * Only tables and parts that change are staged. A part that is new is copied into a table of its own, which is then attached as a
- * partition (nobody waits for it); one that exists is staged aside, then deleted and inserted, so that readers never wait either.
- * Tables are never renamed or truncated. What the ledger says of a table or part is measured after publishing, in the same
- * transaction. PostgreSQL's own ways (partitions, hash functions, temporary tables dropped at commit) are in publish.c and
- * star_sql.c alone. */
+ * Only tables and parts that change are staged, into tables of the partitions schema called "staged_...", by copies that may run at
+ * once (world.h, warehouse_stage). Nobody reads a table of that name, nothing is published under it, and every load drops all of
+ * them, so what a crash leaves lasts until the next one; destroy drops the schema. Then one transaction checks what is staged,
+ * publishes it and writes the ledger. A part that is new becomes a partition: its staged table gets the partition's name and is
+ * attached (nobody waits for it); one that exists is deleted and inserted, so that readers never wait either. What people read is
+ * never renamed or truncated. What the ledger says of a table or part is measured in that same transaction: of a part that is
+ * attached before, since it is the very table, of all else after publishing. PostgreSQL's own ways (partitions, hash functions) are
+ * in publish.c and star_sql.c alone. */
 #ifndef SF_DATA_PUBLISH_H
 #define SF_DATA_PUBLISH_H
 
 #include "resources/data/star_sql.h"
+
+/* What names of staging tables begin with. */
+#define SF_PUBLISH_STAGED "staged_"
 
 /* The ledger's row for a load as a whole. */
 #define SF_LEDGER_LOAD "(load)"
@@ -48,14 +54,31 @@ struct sf_load_plan {
     struct sf_str load_id, loaded_by, rules, checks, snapshot, delivery, data_as_of, data_loaded_at;
     int n_checks;
     bool is_sample;
-    /* staging for the record of failing rows: everything aside and unconstrained, nothing is published from it */
+    /* Parts that do not change were published under the same checks, star and rules: the ledger says so, and what they hold was
+     * compared with it. What looks at one part at a time need not look at them again. */
+    bool is_rest_proven;
+    bool is_rest_left_out;             /* sf_publish_relation() gives of the fact only what is in scope */
+    const struct sf_star_column *side; /* column by which parts are measured too, for reconciling; may be NULL */
+    /* staging for the record of failing rows: unconstrained, nothing is published from it */
     bool is_rehearsal;
 };
 
-/* Creates staging tables and copies into them. */
+/* The copies into staging tables, each with what makes its table: for warehouse_stage(). */
 void sf_publish_stage(struct sf_script *script, const struct sf_load_plan *plan);
+/* Opens the transaction's script: locks the ledger and measures what is staged, once for all checks and the ledger. */
+void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan);
 /* The table as it would be published, to stand in a FROM clause: what is staged, and what does not change. */
 struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table);
+/* Whether a part's rows are to be looked at: it changes, or nothing proves it. */
+bool sf_publish_is_in_scope(const struct sf_load_plan *plan, const struct sf_load_part *part);
+/* One part of the fact, to stand in a FROM clause. */
+struct sf_str sf_publish_part(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part);
+/* "1999, 2000": values of the parts that change. Empty when there are none. */
+struct sf_str sf_publish_changed(struct sf_arena *arena, const struct sf_load_plan *plan);
+/* The temporary table with a row for each part in scope and side: part, side (null without one), row_count, total, digest. */
+#define SF_PUBLISH_MEASURED "measured"
+/* Drops every staging table of the star, whoever left it. */
+void sf_publish_sweep(struct sf_script *script, const struct sf_load_plan *plan);
 /* Replaces what changes by what is staged, measures it and writes the ledger. */
 void sf_publish_commit(struct sf_script *script, const struct sf_load_plan *plan);
 /* Empties every table of the load and takes its ledger rows away. */

@@ -32,6 +32,7 @@ struct sf_statement {
     const struct sf_object *role; /* must be attached to the cluster, trust redshift, allow GetObject on each key */
     bool wants_rows;              /* keep this statement's result rows */
     bool freeze;                  /* the table was created in this transaction: rows are written frozen (PostgreSQL) */
+    struct sf_str prepare;        /* warehouse_stage() only: SQL run before the copy, in its transaction (makes the table) */
 };
 
 struct sf_world {
@@ -79,6 +80,13 @@ struct sf_world {
      * or null. SF_E_UNAVAILABLE when the cluster is stopped or unreachable. */
     enum sf_code (*warehouse_query)(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
                                     const struct sf_value **rows, struct sf_err *err);
+    /* Copies into tables that nobody else looks at, before the transaction that publishes what they bring: several at once, in any
+     * order, each with its `prepare`, as a client with the master user's password would. They are committed when this returns
+     * SF_OK. On failure the others are stopped and *failed is the index of one that failed; what is left of the tables is the
+     * caller's to drop, as it is after a crash. Never SF_E_UNKNOWN: nothing is published here. (On PostgreSQL a connection a
+     * processor; on Redshift one after the other, since a COPY uses all slices by itself.) */
+    enum sf_code (*warehouse_stage)(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
+                                    size_t *failed, struct sf_err *err);
     /* Statements in one transaction, each in turn, all or nothing, as a client with the master user's password would. On
      * failure *failed is the index and err->remote_code the SQLSTATE. Lost connection during commit is SF_E_UNKNOWN. *rows is a
      * list with one entry a statement: its rows if wants_rows, else null. */

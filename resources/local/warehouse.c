@@ -10,10 +10,13 @@
 #include "resources/local/postgres.h"
 #include "resources/local/role_policies.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
 #include <zlib.h>
 
 /* A load takes a few statements a partition. (The Data API of Redshift takes 40, but one copy fills all years there.) */
-enum { PACKED_BYTES = 128 * 1024, MAX_STATEMENTS = 4000, DEFAULT_WAIT_MS = 600000 };
+enum { PACKED_BYTES = 128 * 1024, MAX_STATEMENTS = 4000, DEFAULT_WAIT_MS = 600000, MAX_CONNECTIONS = 8 };
 
 /* --- the server --- */
 
@@ -254,21 +257,30 @@ static enum sf_code transact(struct sf_op *op, struct sf_pg *conn, const struct 
     return rc;
 }
 
-static bool is_op_cancelled(void *ctx)
+/* What a connection asks and tells while it waits. */
+struct client {
+    struct sf_op *op;
+    const atomic_bool *is_over; /* somebody else of the same staging failed; may be NULL */
+};
+
+static bool is_stopped(void *ctx)
 {
-    return sf_op_is_cancelled(ctx);
+    const struct client *client = ctx;
+    return (client->is_over && atomic_load(client->is_over)) || sf_op_is_cancelled(client->op);
 }
 
 static void pass_warning(void *ctx, const char *message)
 {
-    sf_op_warn(ctx, "%s", message);
+    const struct client *client = ctx;
+    sf_op_warn(client->op, "%s", message);
 }
 
 /* As any client: TCP, the master user and his password. Somebody may have changed the password in the database, which nobody can
  * read back; it is put back as any drift is. */
-static enum sf_code connect_as_client(struct sf_op *op, const struct sf_postgres *pg, const struct sf_object *cluster,
+static enum sf_code connect_as_client(struct client *client, const struct sf_postgres *pg, const struct sf_object *cluster,
                                       struct sf_pg **conn, struct sf_err *err)
 {
+    struct sf_op *op = client->op;
     const struct sf_value *password = sf_map_getz(cluster->attrs, "password");
     if (!password || password->type != SF_V_STRING) {
         sf_fail(err, SF_E_AUTH, "the password of cluster '%.*s' is needed to load, and this run does not have it", SF_ARG(pg->id));
@@ -283,9 +295,9 @@ static enum sf_code connect_as_client(struct sf_op *op, const struct sf_postgres
         .password = sf_str_dup(op->arena, password->s).p,
         .application_name = "sfstack load",
         .deadline_ms = op->deadline_ms > 0 ? op->deadline_ms : sf_clock_ms() + DEFAULT_WAIT_MS,
-        .is_cancelled = is_op_cancelled,
+        .is_cancelled = is_stopped,
         .warn = pass_warning,
-        .ctx = op,
+        .ctx = client,
     };
     enum sf_code rc = sf_pg_open(op->arena, &target, conn, err);
     if (rc == SF_E_AUTH) {
@@ -306,6 +318,159 @@ static enum sf_code connect_as_client(struct sf_op *op, const struct sf_postgres
     }
     return rc;
 }
+
+/* --- staging: copies side by side --- */
+
+/* What the connections of a staging share. */
+struct staging {
+    const struct sf_statement *copies;
+    size_t n;
+    atomic_size_t next;
+    atomic_bool is_over;
+    pthread_mutex_t mutex; /* guards what follows */
+    enum sf_code rc;       /* of the first that failed */
+    size_t failed;
+    struct sf_err err;
+};
+
+/* One connection with the thread that feeds it; memory of its own, since arenas belong to one thread. */
+struct stager {
+    struct staging *staging;
+    struct sf_op op;
+    struct client client;
+    struct sf_pg *conn;
+    pthread_t thread;
+};
+
+static void stop_staging(struct staging *staging, enum sf_code rc, size_t failed, const struct sf_err *err)
+{
+    pthread_mutex_lock(&staging->mutex);
+    if (!staging->rc) {
+        staging->rc = rc;
+        staging->failed = failed;
+        staging->err = *err;
+    }
+    pthread_mutex_unlock(&staging->mutex);
+    atomic_store(&staging->is_over, true);
+}
+
+static enum sf_code stage_one(struct stager *stager, const struct sf_statement *copy, struct sf_err *err)
+{
+    enum sf_code rc = sf_pg_exec(stager->conn, SF_STR("BEGIN"), NULL, err);
+    if (!rc && copy->prepare.n) {
+        rc = sf_pg_exec(stager->conn, copy->prepare, NULL, err);
+    }
+    if (!rc) {
+        rc = run_statement(&stager->op, stager->conn, copy, NULL, err);
+    }
+    return rc ? rc : sf_pg_commit(stager->conn, err);
+}
+
+static void *stage_in_turn(void *arg)
+{
+    struct stager *stager = arg;
+    struct staging *staging = stager->staging;
+    struct sf_err err = {0};
+    for (;;) {
+        size_t i = atomic_fetch_add(&staging->next, 1);
+        if (i >= staging->n || atomic_load(&staging->is_over)) {
+            return NULL;
+        }
+        enum sf_code rc = stage_one(stager, &staging->copies[i], &err);
+        if (rc) {
+            if (staging->copies[i].what) {
+                sf_context(&err, "%s", staging->copies[i].what);
+            }
+            stop_staging(staging, rc, i, &err);
+            return NULL;
+        }
+    }
+}
+
+/* A connection a processor: the server unpacks numbers as fast as one process can, and a client unpacks gzip beside it. */
+static size_t count_stagers(size_t n_copies)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t n = processors < 1 ? 1 : processors > MAX_CONNECTIONS ? MAX_CONNECTIONS : (size_t)processors;
+    return n < n_copies ? n : n_copies;
+}
+
+static enum sf_code stage_together(struct sf_op *op, const struct sf_postgres *pg, const struct sf_object *cluster,
+                                   struct staging *staging, struct sf_err *err)
+{
+    struct stager stagers[MAX_CONNECTIONS] = {0};
+    size_t n = 0, n_running = 0, wanted = count_stagers(staging->n);
+    enum sf_code rc = SF_OK;
+    for (; !rc && n < wanted; n++) {
+        struct stager *s = &stagers[n];
+        s->staging = staging;
+        s->op = *op;
+        s->op.arena = sf_arena_new();
+        s->client = (struct client){&s->op, &staging->is_over};
+        rc = connect_as_client(&s->client, pg, cluster, &s->conn, err);
+    }
+    if (rc == SF_E_THROTTLED && n > 1) {
+        rc = SF_OK; /* no connection more is to be had: those that are open do */
+    }
+    for (size_t i = 0; !rc && i < n; i++) {
+        /* the last runs here, and so does any that gets no thread */
+        if (stagers[i].conn && i + 1 < n && pthread_create(&stagers[i].thread, NULL, stage_in_turn, &stagers[i]) == 0) {
+            n_running++;
+            continue;
+        }
+        for (size_t k = i; k < n; k++) {
+            if (stagers[k].conn) {
+                stage_in_turn(&stagers[k]);
+            }
+        }
+        break;
+    }
+    for (size_t i = 0; i < n_running; i++) {
+        pthread_join(stagers[i].thread, NULL);
+    }
+    for (size_t i = 0; i < n; i++) {
+        sf_pg_close(stagers[i].conn);
+        sf_arena_free_wiped(stagers[i].op.arena);
+    }
+    return rc;
+}
+
+enum sf_code sf_local_warehouse_stage(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies,
+                                      size_t n, size_t *failed, struct sf_err *err)
+{
+    struct sf_postgres pg;
+    struct staging staging = {.copies = copies, .n = n};
+    *failed = 0;
+    enum sf_code rc = load_cluster(op, cluster, &pg, err);
+    for (size_t i = 0; !rc && i < n; i++) {
+        *failed = i;
+        rc = check_role(op, &pg, &copies[i], err);
+    }
+    if (rc || n == 0) {
+        return rc;
+    }
+    pthread_mutex_init(&staging.mutex, NULL);
+    *failed = 0;
+    rc = stage_together(op, &pg, cluster, &staging, err);
+    if (!rc && staging.rc) {
+        rc = staging.rc;
+        *failed = staging.failed;
+        if (err) {
+            *err = staging.err;
+        }
+    }
+    pthread_mutex_destroy(&staging.mutex);
+    rc = sf_postgres_blame(op, &pg, rc, err);
+    if (rc == SF_E_UNKNOWN) { /* whether some table was staged matters to nobody */
+        rc = SF_E_UNAVAILABLE;
+        if (err) {
+            err->code = rc;
+        }
+    }
+    return rc;
+}
+
+/* --- the calls --- */
 
 enum sf_code sf_local_warehouse_query(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
                                       const struct sf_value **rows, struct sf_err *err)
@@ -336,6 +501,7 @@ enum sf_code sf_local_warehouse_run(struct sf_op *op, const struct sf_object *cl
 {
     struct sf_postgres pg;
     struct sf_pg *conn = NULL;
+    struct client client = {op, NULL};
     *failed = 0;
     if (n > MAX_STATEMENTS) {
         return sf_fail(err, SF_E_INTERNAL, "a warehouse transaction of %zu statements is over the limit of %d", n, MAX_STATEMENTS);
@@ -349,7 +515,7 @@ enum sf_code sf_local_warehouse_run(struct sf_op *op, const struct sf_object *cl
     }
     if (!rc) {
         *failed = 0;
-        rc = connect_as_client(op, &pg, cluster, &conn, err);
+        rc = connect_as_client(&client, &pg, cluster, &conn, err);
     }
     if (!rc) {
         rc = sf_postgres_blame(op, &pg, transact(op, conn, statements, n, rows, failed, err), err);

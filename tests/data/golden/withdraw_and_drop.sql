@@ -1,3 +1,11 @@
+-- drop staging tables
+do $sweep$
+declare found record;
+begin
+  for found in select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 's_partitions' and c.relkind = 'r' and not c.relispartition and c.relname like 'staged_%'
+  loop execute format('drop table %I.%I', 's_partitions', found.relname); end loop;
+end $sweep$;
 -- drop a partition
 drop table if exists "s_partitions"."f_2025";
 -- drop a partition

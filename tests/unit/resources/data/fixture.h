@@ -249,6 +249,7 @@ static inline struct fixture *fixture_start(bool with_cluster)
                                     .bucket_put = sf_local_bucket_put,
                                     .bucket_delete = sf_local_bucket_delete,
                                     .warehouse_query = sf_local_warehouse_query,
+                                    .warehouse_stage = sf_local_warehouse_stage,
                                     .warehouse_run = sf_local_warehouse_run,
                                     .warehouse_control = sf_local_warehouse_control};
     char cwd[4096];
