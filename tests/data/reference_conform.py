@@ -1,7 +1,7 @@
-"""The data contract's rules for the city's spending-and-revenue table, once more, as plainly as possible.
+"""The data contract's rules for three tables of the city, once more, as plainly as possible.
 
 An oracle for the conform engine: written from the contract, not from the engine; one pass over lists and dicts, no speed, no
-streaming. It knows the table's names by heart, where the engine reads them from the rule file.
+streaming. It knows the tables' names by heart, where the engine reads them from the rule files.
 """
 import csv
 import hashlib
@@ -9,32 +9,75 @@ import io
 import re
 from collections import defaultdict
 
-DIMENSIONS = {  # levels from the top: (name column, code column, label)
-    "program": [("organization_group", "organization_group_code", "Organization Group"),
-                ("department", "department_code", "Department"),
-                ("program", "program_code", "Program")],
-    "type": [("character", "character_code", "Character"),
-             ("object", "object_code", "Object"),
-             ("sub_object", "sub_object_code", "Sub Object")],
-    "fund": [("fund_type", "fund_type_code", "Fund Type"),
-             ("fund", "fund_code", "Fund"),
-             ("fund_category", "fund_category_code", "Fund Category")],
-}
+RELATED = "related_govt_units"
+PROGRAM = [("organization_group", "organization_group_code", "Organization Group"),
+           ("department", "department_code", "Department"),
+           ("program", "program_code", "Program")]
+TYPE = [("character", "character_code", "Character"),
+        ("object", "object_code", "Object"),
+        ("sub_object", "sub_object_code", "Sub Object")]
+FUND = [("fund_type", "fund_type_code", "Fund Type"),
+        ("fund", "fund_code", "Fund"),
+        ("fund_category", "fund_category_code", "Fund Category")]
 SIDES = {"Spending": 1, "Revenue": 2}
-SOURCE = ["fiscal_year", "related_govt_units", "organization_group_code", "organization_group", "department_code", "department",
-          "program_code", "program", "character_code", "character", "object_code", "object", "sub_object_code", "sub_object",
-          "fund_type_code", "fund_type", "fund_code", "fund", "fund_category_code", "fund_category", "revenue_or_spending",
-          "amount", "data_as_of", "data_loaded_at"]
-RAW = {"program": SOURCE[1:8], "type": SOURCE[8:14], "fund": SOURCE[14:20]}
-HEADERS = {"related_gov_t_units": "related_govt_units", "related_gov’t_units": "related_govt_units",
-           "related_gov't_units": "related_govt_units"}
-FIRST_YEAR, LAST_YEAR, CURRENT_FROM = 1999, 2049, 2018
+YES, NO = ("yes", "y", "true"), ("no", "n", "false")
+
+
+class Table:
+    """What is different from table to table. `flags` is dimension -> (column, accepted for Yes, accepted for No); `measures` is
+    column -> whether nothing counts as 0; `details` are the texts on the row; codes of a level may be None."""
+
+    def __init__(self, source, dimensions, flags, measures, details=(), has_sides=True, has_codes_through_time=True, first_year=1999,
+                 headers=None, widths=None):
+        self.source, self.dimensions, self.flags, self.measures, self.details = source, dimensions, flags, measures, list(details)
+        self.has_sides, self.has_codes_through_time, self.first_year = has_sides, has_codes_through_time, first_year
+        self.headers, self.widths = headers or {}, widths or {}
+
+    def raw(self, dimension):
+        """Columns of a dimension in the order of the source."""
+        mine = {column for name, code, _ in self.dimensions[dimension] for column in (name, code)}
+        mine.add(self.flags.get(dimension, (None,))[0])
+        return [column for column in self.source if column in mine]
+
+    def width(self, column):
+        return self.widths.get(column, 50 if column.endswith("_code") else 100)
+
+
+SPENDING_REVENUE = Table(
+    source=["fiscal_year", RELATED, "organization_group_code", "organization_group", "department_code", "department",
+            "program_code", "program", "character_code", "character", "object_code", "object", "sub_object_code", "sub_object",
+            "fund_type_code", "fund_type", "fund_code", "fund", "fund_category_code", "fund_category", "revenue_or_spending",
+            "amount", "data_as_of", "data_loaded_at"],
+    dimensions={"program": PROGRAM, "type": TYPE, "fund": FUND}, flags={"program": (RELATED, YES, NO)}, measures={"amount": False},
+    headers={"related_gov_t_units": RELATED, "related_gov’t_units": RELATED, "related_gov't_units": RELATED})
+BUDGET = Table(
+    source=["fiscal_year", "revenue_or_spending", "related_govt_unit", *SPENDING_REVENUE.source[2:20], "budget", "data_as_of",
+            "data_loaded_at"],
+    dimensions={"program": PROGRAM, "type": TYPE, "fund": FUND}, flags={}, measures={"budget": False}, first_year=2010)
+VENDOR_PAYMENTS = Table(
+    source=[*SPENDING_REVENUE.source[:20], "purchase_order", "vendor", "vouchers_paid", "vouchers_pending",
+            "vouchers_pending_retainage", "voucher", "data_as_of", "data_loaded_at", "non_profit", "contract_number",
+            "contract_title", "purchasing_authority"],
+    dimensions={"program": PROGRAM, "type": TYPE, "fund": FUND, "vendor": [("vendor", None, "Vendor")],
+                "contract": [("contract_number", None, "Contract"), ("contract_title", None, "Contract Title"),
+                             ("purchasing_authority", None, "Purchasing Authority")]},
+    flags={"program": (RELATED, YES, NO), "vendor": ("non_profit", ("x", "yes", "y"), ("", "no", "n"))},
+    measures={"vouchers_paid": False, "vouchers_pending": True, "vouchers_pending_retainage": True},
+    details=["voucher", "purchase_order"], has_sides=False, has_codes_through_time=False, first_year=2007,
+    headers={"supplier_&_other_non_supplier_payees": "vendor", "non_profit_indicator": "non_profit",
+             "purchasing_authority_title": "purchasing_authority", "purchasing_authority_description": "purchasing_authority"},
+    widths={"voucher": 50, "purchase_order": 50, "vendor": 200, "contract_number": 50, "contract_title": 255,
+            "purchasing_authority": 255})
+
+DIMENSIONS, SOURCE = SPENDING_REVENUE.dimensions, SPENDING_REVENUE.source
+RAW = {dimension: SPENDING_REVENUE.raw(dimension) for dimension in DIMENSIONS}
+LAST_YEAR, CURRENT_FROM = 2049, 2018
 JAVASCRIPT = 2 ** 53 - 1
 
 
-def canonical_header(name):
+def canonical_header(name, table=SPENDING_REVENUE):
     name = re.sub(r"[ -]", "_", name.strip().lower())
-    return HEADERS.get(name, name)
+    return table.headers.get(name, name)
 
 
 def trim(text):
@@ -74,42 +117,54 @@ def money(value):
     return f"{'-' if value < 0 else ''}{abs(value) // 100}.{abs(value) % 100:02d}"
 
 
-def width(column):
-    return 50 if column.endswith("_code") else 100
+def flag(row, table, dimension):
+    """Yes or No, or None when it is neither; [] for a dimension without a flag."""
+    if dimension not in table.flags:
+        return []
+    column, yes, no = table.flags[dimension]
+    value = fold(row.get(column, ""))
+    return ["Yes"] if value in yes else ["No"] if value in no else None
 
 
-def problem(row):
-    """(column, why) of the first bad value in column order, or None."""
+def amounts_of(row, table):
+    """Of each measure integer cents, or None."""
+    return [0 if is_zero and not trim(row.get(column, "")) else cents(row.get(column, "")) for column, is_zero in table.measures.items()]
+
+
+def problem(row, table=SPENDING_REVENUE):
+    """Column of the first bad value, or None: the year, dimensions one after the other, the side, the first measure, details, the
+    other measures."""
     year = trim(row["fiscal_year"])
-    if not re.fullmatch("[0-9]{4}", year) or not FIRST_YEAR <= int(year) <= LAST_YEAR:
+    if not re.fullmatch("[0-9]{4}", year) or not table.first_year <= int(year) <= LAST_YEAR:
         return "fiscal_year"
-    if fold(row["related_govt_units"]) not in ("yes", "y", "true", "no", "n", "false"):
-        return "related_govt_units"
-    for column in SOURCE[2:20]:
-        if len(trim(row[column]).encode()) > width(column):
-            return column
-    if fold(row["revenue_or_spending"]) not in [fold(s) for s in SIDES]:
+    for dimension in table.dimensions:
+        for column in table.raw(dimension):
+            if column == table.flags.get(dimension, (None,))[0]:
+                if flag(row, table, dimension) is None:
+                    return column
+            elif len(trim(row.get(column, "")).encode()) > table.width(column):
+                return column
+    if table.has_sides and fold(row["revenue_or_spending"]) not in [fold(s) for s in SIDES]:
         return "revenue_or_spending"
-    if cents(row["amount"]) is None:
-        return "amount"
-    return None
+    (first, *others), (amount, *more) = table.measures, amounts_of(row, table)
+    if amount is None:
+        return first
+    for column in table.details:
+        if len(trim(row.get(column, "")).encode()) > table.width(column):
+            return column
+    return next((column for column, value in zip(others, more) if value is None), None)
 
 
 def name_of(row, column, label):
-    return trim(row[column]) or f"No {label}"
+    return trim(row.get(column, "")) or f"No {label}"
 
 
 def code_of(row, column, label):
     return trim(row[column]) or f"No {label} Code"
 
 
-def related(row):
-    return "Yes" if fold(row["related_govt_units"]) in ("yes", "y", "true") else "No"
-
-
-def path(row, dimension):
-    names = [name_of(row, name, label) for name, _, label in DIMENSIONS[dimension]]
-    return [dimension] + names + ([related(row)] if dimension == "program" else [])
+def path(row, table, dimension):
+    return [dimension] + [name_of(row, name, label) for name, _, label in table.dimensions[dimension]] + flag(row, table, dimension)
 
 
 def line(values):
@@ -137,12 +192,12 @@ def horner(numbers):
     return 2 * total + 1
 
 
-def year_digest(lines):
-    """Of fact lines: the key is a hash already, and is multiplied with all the rest."""
+def year_digest(lines, table=SPENDING_REVENUE):
+    """Of fact lines: the key is a hash already, texts on the row included, and is multiplied with all the rest."""
     total = 0
-    for text in lines:
-        key, *others, amount = text.split(",")
-        total += int(key) * horner([int(v) for v in others] + [cents(amount)])
+    for key, *others in csv.reader(lines, strict=True):
+        ids, amounts = others[:-len(table.measures) - len(table.details)], others[-len(table.measures):]
+        total += int(key) * horner([int(v) for v in ids] + [cents(amount) for amount in amounts])
     return digest_of(len(lines), total)
 
 
@@ -155,24 +210,26 @@ def alias_digest(lines):
 
 
 class Conformed:
-    """tables: name -> list of lines; years: year -> list of lines; both without header, in the contract's order."""
+    """tables: name -> list of lines; years: year -> list of lines; both without header, in the contract's order. totals: (year,
+    side) -> rows, then the total of each measure; side is None where there are none."""
 
-    def __init__(self):
-        self.tables, self.years, self.rejected, self.totals = {}, {}, [], defaultdict(lambda: [0, 0])
+    def __init__(self, table):
+        self.tables, self.years, self.rejected = {}, {}, []
+        self.totals = defaultdict(lambda: [0] * (1 + len(table.measures)))
 
 
-def read_rows(text):
+def read_rows(text, table=SPENDING_REVENUE):
     """Rows as dicts of raw text, with the header's names made canonical."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = [canonical_header(name) for name in next(reader)]
+    header = [canonical_header(name, table) for name in next(reader)]
     return [dict(zip(header, row)) for row in reader]
 
 
-def conform(rows):
-    out = Conformed()
+def conform(rows, table=SPENDING_REVENUE):
+    out = Conformed(table)
     good = []
     for number, row in enumerate(rows):
-        bad = problem(row)
+        bad = problem(row, table)
         if bad:
             out.rejected.append((number, bad))
         else:
@@ -182,60 +239,66 @@ def conform(rows):
     latest, codes, names = {}, defaultdict(set), defaultdict(set)
     for row in good:
         year = int(trim(row["fiscal_year"]))
-        for dimension, levels in DIMENSIONS.items():
-            for depth in range(len(levels)):
-                name, code, label = levels[depth]
-                key = tuple(fold(p) for p in path(row, dimension)[:depth + 2])
+        for dimension, levels in table.dimensions.items():
+            for depth, (name, code, label) in enumerate(levels):
+                key = tuple(fold(p) for p in path(row, table, dimension)[:depth + 2])
                 if year > latest.get(key, 0):
                     latest[key], codes[key], names[key] = year, set(), set()
                 if year == latest[key]:
-                    codes[key].add(code_of(row, code, label).encode())
                     names[key].add(name_of(row, name, label).encode())
+                    if code:
+                        codes[key].add(code_of(row, code, label).encode())
 
-    members = {d: {} for d in DIMENSIONS}
+    members = {d: {} for d in table.dimensions}
     aliases = defaultdict(lambda: [0, 0])
     groups = defaultdict(list)
     types = {}
     for row in good:
-        year, amount = int(trim(row["fiscal_year"])), cents(row["amount"])
-        side = next(s for s in SIDES if fold(s) == fold(row["revenue_or_spending"]))
-        ids, hashes = [], []
-        for dimension, levels in DIMENSIONS.items():
-            names_path = path(row, dimension)
-            key = member_key(names_path)
-            ids.append(key)
-            hashes.append(hashlib.sha256(b"".join(part(row[c]) for c in RAW[dimension])).hexdigest())
+        year, amounts = int(trim(row["fiscal_year"])), amounts_of(row, table)
+        side = next(s for s in SIDES if fold(s) == fold(row["revenue_or_spending"])) if table.has_sides else None
+        ids, hashes = {}, []
+        for number, (dimension, levels) in enumerate(table.dimensions.items()):
+            names_path = path(row, table, dimension)
+            key = ids[dimension] = member_key(names_path)
+            hashes.append(hashlib.sha256(b"".join(part(row.get(c, "")) for c in table.raw(dimension))).hexdigest())
             values = [key]
             for depth in reversed(range(len(levels))):
                 at = tuple(fold(p) for p in names_path[:depth + 2])
-                values += [min(names[at]).decode(), min(codes[at]).decode()]
-            members[dimension][key] = values + ([related(row)] if dimension == "program" else [])
-            for depth, (name, code, _) in enumerate(levels):
-                alias = aliases[list(DIMENSIONS).index(dimension), key, year, depth, trim(row[code]).encode(), trim(row[name]).encode()]
+                values.append(min(names[at]).decode())
+                if levels[depth][1]:
+                    values.append(min(codes[at]).decode())
+            members[dimension][key] = values + flag(row, table, dimension)
+            for depth, (name, code, _) in enumerate(levels if table.has_codes_through_time else []):
+                alias = aliases[number, key, year, depth, trim(row[code]).encode(), trim(row[name]).encode()]
                 alias[0] += 1
-                alias[1] += amount
-        groups[(year, side, *hashes, *ids)].append(amount)
-        out.totals[year, side][0] += 1
-        out.totals[year, side][1] += amount
-        known = types.setdefault(ids[1], {"current": False, "row": row})
+                alias[1] += amounts[0]
+        details = tuple(row.get(column, "") for column in table.details)
+        groups[(year, side, *hashes), tuple(ids.values()), details].append(amounts)
+        total = out.totals[year, side]
+        for n, value in enumerate([1, *amounts]):
+            total[n] += value
+        known = types.setdefault(ids["type"], {"current": False, "row": row})
         known["current"] |= year >= CURRENT_FROM
 
     facts = defaultdict(list)
-    for (year, side, program_hash, type_hash, fund_hash, *ids), amounts in groups.items():
-        for occurrence, amount in enumerate(sorted(amounts), 1):
-            parts = [str(year), side, program_hash, type_hash, fund_hash, str(occurrence)]
+    for ((year, side, *hashes), ids, details), rows_of_group in groups.items():
+        for occurrence, amounts in enumerate(sorted(rows_of_group), 1):
+            parts = [str(year), *([side] if side else []), *hashes, *details, str(occurrence)]
             key = 1 + hash60(b"".join(part(p) for p in parts))
-            facts[year].append(line([key, year, *ids, SIDES[side], money(amount)]))
+            facts[year].append(line([key, year, *ids, *([SIDES[side]] if side else []), *[trim(text) for text in details],
+                                     *[money(amount) for amount in amounts]]))
     out.years = dict(facts)
 
-    for dimension in DIMENSIONS:
+    for dimension in table.dimensions:
         out.tables[dimension] = [line(members[dimension][key]) for key in sorted(members[dimension])]
-    out.tables["finance"] = [f"{key},{side}" for side, key in SIDES.items()]
-    out.tables["code_alias"] = [
-        line([list(DIMENSIONS)[d], DIMENSIONS[list(DIMENSIONS)[d]][depth][0], key, year, code.decode(), name.decode(), count,
-              money(total)])
-        for (d, key, year, depth, code, name), (count, total) in sorted(aliases.items())]
-    out.tables["type_crosswalk"] = crosswalk(types, members["type"])
+    if table.has_sides:
+        out.tables["finance"] = [f"{key},{side}" for side, key in SIDES.items()]
+    if table.has_codes_through_time:
+        names_of = list(table.dimensions)
+        out.tables["code_alias"] = [
+            line([names_of[d], table.dimensions[names_of[d]][depth][0], key, year, code.decode(), name.decode(), count, money(total)])
+            for (d, key, year, depth, code, name), (count, total) in sorted(aliases.items())]
+        out.tables["type_crosswalk"] = crosswalk(types, members["type"])
     return out
 
 

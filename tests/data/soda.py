@@ -19,7 +19,8 @@ import threading
 import urllib.parse
 
 Request = collections.namedtuple("Request", "method path query headers body")
-DISPLAY = {"sub_object": "Sub-object", "sub_object_code": "Sub-object Code", "revenue_or_spending": "Revenue or Spending",
+DISPLAY = {"vendor": "Supplier & Other Non-Supplier Payees", "non_profit_indicator": "Non-Profit Indicator",
+           "sub_object": "Sub-object", "sub_object_code": "Sub-object Code", "revenue_or_spending": "Revenue or Spending",
            "related_gov_t_units": "Related Gov\u2019t Units", "data_as_of": "data_as_of", "data_loaded_at": "data_loaded_at"}
 
 
@@ -40,6 +41,9 @@ class Table:
         self.counted = len(self.rows)  # what the profile says; it can lag
         self.thousands, self.bom = True, False
 
+    def amounts(self):
+        return [n for n, field in enumerate(self.fields) if self.types[field] == "number"]
+
     def metadata(self, table_id):
         columns = [{"name": ":id", "fieldName": ":id", "dataTypeName": "meta_data"}]
         for n, field in enumerate(self.fields):
@@ -58,12 +62,12 @@ class Table:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([display_name(field) for field in self.fields])
-        amount = self.fields.index("amount") if "amount" in self.fields else None
         for row in self.rows:
             row = list(row)
-            if amount is not None and self.thousands and re.fullmatch(r"-?\d+\.\d\d", row[amount]):
-                whole, _, cents = row[amount].partition(".")
-                row[amount] = f"{'-' if whole.startswith('-') else ''}{abs(int(whole)):,}.{cents}"
+            for amount in self.amounts():
+                if self.thousands and re.fullmatch(r"-?\d+\.\d\d", row[amount]):
+                    whole, _, cents = row[amount].partition(".")
+                    row[amount] = f"{'-' if whole.startswith('-') else ''}{abs(int(whole)):,}.{cents}"
             writer.writerow(row)
         return ("\ufeff" if self.bom else "") + out.getvalue()
 
@@ -91,11 +95,11 @@ class Table:
         out = io.StringIO()
         writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(self.fields)
-        amount = self.fields.index("amount") if "amount" in self.fields else None
         for row in rows[offset:offset + limit]:
             row = list(row)
-            if amount is not None and re.fullmatch(r"-?\d+\.\d\d", row[amount]):
-                row[amount] = row[amount].rstrip("0").rstrip(".")
+            for amount in self.amounts():
+                if re.fullmatch(r"-?\d+\.\d\d", row[amount]):
+                    row[amount] = row[amount].rstrip("0").rstrip(".")
             writer.writerow(row)
         return out.getvalue()
 
