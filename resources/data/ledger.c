@@ -8,12 +8,10 @@
 /* Columns of the query. */
 enum { C_KIND, C_TABLE, C_PART, C_ROWS, C_TOTAL, C_DIGEST, C_SOURCE, C_LOAD, C_RULES, C_STAR, C_CHECKS, C_PASSED, C_SAMPLE, C_BY };
 
-static const char *first_total(struct sf_arena *arena, const struct sf_star_table *table)
+static const char *total_sql(struct sf_arena *arena, const struct sf_star_table *table)
 {
-    for (size_t i = 0; i < table->n_columns; i++)
-        if (table->columns[i].type == SF_STAR_NUMERIC)
-            return sf_str_fmt(arena, "cast(sum(%s) as varchar)", sf_sql_name(arena, table->columns[i].name).p).p;
-    return "null";
+    const struct sf_star_column *column = sf_star_total_column(table);
+    return column ? sf_str_fmt(arena, "cast(sum(%s) as varchar)", sf_sql_name(arena, column->name).p).p : "null";
 }
 
 static const char *digest_total(struct sf_arena *arena, const struct sf_star_table *table)
@@ -42,7 +40,7 @@ struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, 
         bool is_fact = table->role == SF_STAR_FACT;
         const char *part = is_fact ? sf_str_fmt(arena, "cast(%s as varchar)", sf_sql_name(arena, table->partition_by).p).p : "null";
         sf_buf_addf(&buf, "union all\nselect 'found', %s, %s, cast(count(*) as varchar), %s, %s, %s\nfrom %s%s%s\n",
-                    sf_sql_text(arena, table->name).p, part, is_measuring ? first_total(arena, table) : "null",
+                    sf_sql_text(arena, table->name).p, part, is_measuring ? total_sql(arena, table) : "null",
                     is_measuring ? digest_total(arena, table) : "null", nulls, sf_sql_name2(arena, schema, table->name).p,
                     is_fact ? " group by " : "", is_fact ? sf_sql_name(arena, table->partition_by).p : "");
     }

@@ -169,13 +169,10 @@ struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_p
     return sf_sql_name2(arena, plan->schema, table->name);
 }
 
-/* The column whose total the ledger keeps: the fact's measure, or the first numeric one. */
 static struct sf_str total_sql(struct sf_arena *arena, const struct sf_star_table *table)
 {
-    for (size_t i = 0; i < table->n_columns; i++)
-        if (table->columns[i].type == SF_STAR_NUMERIC)
-            return sf_str_fmt(arena, "sum(%s)", sf_sql_name(arena, table->columns[i].name).p);
-    return SF_STR("cast(null as numeric)");
+    const struct sf_star_column *column = sf_star_total_column(table);
+    return column ? sf_str_fmt(arena, "sum(%s)", sf_sql_name(arena, column->name).p) : SF_STR("cast(null as numeric)");
 }
 
 /* Rows of the fact counted, totalled and digested by part and side. */

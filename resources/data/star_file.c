@@ -336,3 +336,13 @@ const struct sf_star_column *sf_star_column(const struct sf_star_table *table, s
             return &table->columns[i];
     return NULL;
 }
+
+const struct sf_star_column *sf_star_total_column(const struct sf_star_table *table)
+{
+    if (table->role == SF_STAR_FACT)
+        return sf_star_column(table, table->measure);
+    for (size_t i = 0; i < table->n_columns; i++)
+        if (table->columns[i].type == SF_STAR_NUMERIC)
+            return &table->columns[i];
+    return NULL;
+}

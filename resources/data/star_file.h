@@ -67,5 +67,7 @@ enum sf_code sf_star_parse(struct sf_op *op, const char *path, struct sf_str tex
 
 const struct sf_star_table *sf_star_table(const struct sf_star *star, struct sf_str name);
 const struct sf_star_column *sf_star_column(const struct sf_star_table *table, struct sf_str name);
+/* The column whose total the ledger keeps: the fact's measure; of any other table the first numeric one, NULL without one. */
+const struct sf_star_column *sf_star_total_column(const struct sf_star_table *table);
 
 #endif
