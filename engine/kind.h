@@ -88,6 +88,12 @@ struct sf_outcome {
     const char *waiting_for;      /* for the progress line while pending */
 };
 
+/* What a query answers. */
+struct sf_answer {
+    const struct sf_value *columns; /* list of maps {name: text, is_number: bool} */
+    const struct sf_value *rows;    /* list of lists of text or null, one per column */
+};
+
 typedef enum sf_code sf_driver_derive_fn(struct sf_op *op, struct sf_value *want, struct sf_err *err);
 typedef enum sf_code sf_driver_read_fn(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err);
 typedef enum sf_code sf_driver_find_fn(struct sf_op *op, const struct sf_value *want, struct sf_outcome *out, struct sf_err *err);
@@ -96,6 +102,8 @@ typedef enum sf_code sf_driver_update_fn(struct sf_op *op, struct sf_str id, con
                                          const struct sf_value *want, struct sf_outcome *out, struct sf_err *err);
 typedef enum sf_code sf_driver_destroy_fn(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err);
 typedef enum sf_code sf_driver_foresee_fn(struct sf_op *op, struct sf_str id, struct sf_err *err);
+typedef enum sf_code sf_driver_query_fn(struct sf_op *op, struct sf_str id, struct sf_str text, struct sf_answer *out,
+                                        struct sf_err *err);
 typedef enum sf_code sf_driver_preflight_fn(struct sf_op *op, const struct sf_value *want, struct sf_err *err);
 
 /* What the person who runs sfstack must be allowed to do for one kind: `sfplan -caller-policy`, and the check before an apply. */
@@ -122,6 +130,10 @@ struct sf_driver {
      * a source (dataset) may write the cache. Runs on a worker when is_slow_derive, else inline. */
     sf_driver_derive_fn *derive;
     bool is_slow_derive;
+    /* `sfstate query`: one question in the object's own language, put as somebody who may only read. Changes nothing: what would is
+     * refused by the object itself. op->is_planning is true and nothing else runs. SF_E_REFUSED with the object's words and code
+     * for a question that is wrong, or whose answer is too large; SF_E_UNAVAILABLE when it does not answer. */
+    sf_driver_query_fn *query;
     const struct sf_need *needs; /* ended by one without actions; NULL: none */
 };
 

@@ -1,7 +1,7 @@
-/* sfstate: looks inside state without opening the world. Changes nothing. */
+/* sfstate: looks inside state without opening the world; `query` alone opens it (query.h). Changes nothing. */
 #include "engine/cli/commands.h"
 
-#include "engine/cli/ui.h"
+#include "engine/cli/query.h"
 #include "engine/core/clock.h"
 
 #include <stdio.h>
@@ -15,6 +15,7 @@ struct inspect {
     struct sf_ui ui;
     struct sf_diags *diags;
     struct sf_store *store;
+    struct sf_query query;
     struct sf_err err;
 };
 
@@ -163,10 +164,12 @@ static const struct {
 static enum sf_code run_command(struct inspect *inspect)
 {
     if (inspect->options.n_words == 0) {
-        sf_fail(&inspect->err, SF_E_USAGE, "sfstate needs a word: list, show, outputs or history");
+        sf_fail(&inspect->err, SF_E_USAGE, "sfstate needs a word: list, show, outputs, history or query");
         sf_hint(&inspect->err, "sfstate -help");
         return SF_E_USAGE;
     }
+    if (strcmp(inspect->options.words[0], "query") == 0)
+        return sf_query_run(&inspect->query, inspect->arena, &inspect->options, &inspect->err);
     for (size_t i = 0; i < SF_COUNT(commands); i++) {
         if (strcmp(commands[i].name, inspect->options.words[0]) != 0)
             continue;
@@ -178,7 +181,7 @@ static enum sf_code run_command(struct inspect *inspect)
         return rc;
     }
     sf_fail(&inspect->err, SF_E_USAGE, "sfstate does not know '%s'", inspect->options.words[0]);
-    sf_hint(&inspect->err, "it knows list, show, outputs and history");
+    sf_hint(&inspect->err, "it knows list, show, outputs, history and query");
     return SF_E_USAGE;
 }
 
@@ -195,8 +198,9 @@ int sf_main_state(int argc, char **argv)
         rc = run_command(&inspect);
     if (rc) {
         struct sf_run shown = {.diags = inspect.diags};
-        sf_ui_error(&inspect.ui, &shown, &inspect.err);
+        sf_ui_error(&inspect.ui, inspect.query.is_open ? &inspect.query.run : &shown, &inspect.err);
     }
+    sf_query_close(&inspect.query);
     sf_store_close(inspect.store);
     sf_arena_free(inspect.arena);
     return sf_ui_flush() || rc ? sf_exit_code(rc) : 1;

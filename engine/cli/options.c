@@ -42,6 +42,7 @@ static const struct option table[] = {
     {"detailed-exitcode", FLAG, SF_PLAN, AT(detailed_exitcode), NULL, "exit 2 when there are changes"},
     {"caller-policy", FLAG, SF_PLAN, AT(caller_policy), NULL, "print the IAM policy that the person who applies this stack needs"},
     {"json", FLAG, ALL, AT(json), NULL, "one JSON object a line on stdout"},
+    {"csv", FLAG, SF_STATE, AT(csv), NULL, "query: CSV with a header line"},
     {"raw", FLAG, SF_STATE, AT(raw), NULL, "outputs: the bare value"},
     {"no-color", FLAG, ALL, AT(no_color), NULL, "no colours (also NO_COLOR)"},
     {"input", FLAG_FALSE, PLANNING, AT(no_input), "false", "with =false: never ask"},
@@ -79,7 +80,8 @@ void sf_options_help(enum sf_program program)
          "usage: sfapply [options] [PLANFILE]\n\nMakes the world as the stack file says. Shows the plan first and asks.\n"},
         {SF_DESTROY_PROGRAM,
          "usage: sfdestroy [options]\n\nDestroys everything that this stack made. Shows the plan first and asks.\n"},
-        {SF_STATE, "usage: sfstate [options] list | show ADDRESS | outputs [NAME] | history [ADDRESS]\n\nLooks inside state. "
+        {SF_STATE, "usage: sfstate [options] list | show ADDRESS | outputs [NAME] | history [ADDRESS]\n"
+                   "       sfstate [options] query [ADDRESS] 'select ...'\n\nLooks inside state, and asks what the stack made. "
                    "Changes nothing.\n"},
     };
     for (size_t i = 0; i < SF_COUNT(usages); i++)

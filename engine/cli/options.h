@@ -14,7 +14,7 @@ struct sf_options {
     const char *out;       /* -out */
     const char *plan_file; /* sfapply PLANFILE */
     bool is_destroy, is_refresh_only, no_refresh, detailed_exitcode, caller_policy, json, no_color, no_input, auto_approve, raw,
-        is_data_skipped, wants_help, wants_version;
+        is_data_skipped, wants_help, wants_version, csv;
     int parallelism;
     int64_t lock_wait_ms;
     struct sf_str *targets, *replaces;

@@ -219,6 +219,13 @@ static struct sf_str generate_password(struct sf_arena *arena)
 
 /* The password to use, sealed in state before it is used anywhere: the passfile's (another star may have made it), else the one
  * sealed earlier, else a new one. */
+enum sf_code sf_reader_password(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, struct sf_str *password,
+                                struct sf_err *err)
+{
+    *password = read_passfile(op, sf_reader_passfile(op, cluster, reader), SF_STR_NONE);
+    return password->n > 0 ? SF_OK : sf_op_unseal(op, NULL, SECRET_NAME, password, err);
+}
+
 static enum sf_code choose_password(struct sf_op *op, const char *path, struct sf_str *password, struct sf_err *err)
 {
     struct sf_str sealed;

@@ -18,6 +18,10 @@ bool sf_reader_has_passfile(struct sf_op *op, const struct sf_object *cluster, s
 /* Whether the passfile's password is the one that the server's SCRAM verifier was made of; true when it cannot be told. */
 bool sf_reader_password_fits(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, struct sf_str verifier);
 
+/* The reader's password, from the passfile, else as sealed with this star. SF_E_ABSENT when there is neither. */
+enum sf_code sf_reader_password(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, struct sf_str *password,
+                                struct sf_err *err) SF_MUST_CHECK;
+
 /* Makes or mends the role, its password, its grants on this star and the passfile. Idempotent. */
 enum sf_code sf_reader_make(struct sf_op *op, const struct sf_object *cluster, const struct sf_star_site *site,
                             struct sf_err *err) SF_MUST_CHECK;

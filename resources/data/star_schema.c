@@ -345,6 +345,30 @@ static enum sf_code destroy_star(struct sf_op *op, struct sf_str id, struct sf_o
     return call.site.reader.n > 0 ? sf_reader_leave(op, call.cluster, call.site.reader, err) : SF_OK;
 }
 
+static enum sf_code query_star(struct sf_op *op, struct sf_str id, struct sf_str text, struct sf_answer *out, struct sf_err *err)
+{
+    (void)id; /* the reader's search path names the schemas of all its stars */
+    const struct sf_object *cluster = sf_op_ref(op, NULL, STAR_SCHEMA_CLUSTER, 0);
+    struct sf_str reader = sf_map_str(op->self->attrs, STAR_SCHEMA_READER), password;
+    if (!cluster || !op->site->world->warehouse_ask)
+        return sf_fail(err, SF_E_CONFIG, "a warehouse in this world answers no queries yet");
+    if (reader.n == 0) {
+        sf_fail(err, SF_E_CONFIG, "'%.*s' has no reader, and nobody else may be asked as", SF_ARG(op->self->address));
+        sf_hint(err, "give the star a `reader: NAME` and apply");
+        return SF_E_CONFIG;
+    }
+    enum sf_code rc = sf_reader_password(op, cluster, reader, &password, err);
+    if (rc == SF_E_ABSENT) {
+        sf_fail(err, SF_E_AUTH, "the password of '%.*s' is neither in its passfile nor in state", SF_ARG(reader));
+        sf_hint(err, "sfapply makes it");
+        return SF_E_AUTH;
+    }
+    rc = rc ? rc : op->site->world->warehouse_ask(op, cluster, reader, password, text, out, err);
+    if (rc == SF_E_AUTH)
+        sf_hint(err, "the password of '%.*s' was changed in the database; sfapply puts it back", SF_ARG(reader));
+    return rc;
+}
+
 static enum sf_code derive_star(struct sf_op *op, struct sf_value *want, struct sf_err *err)
 {
     const struct sf_value *tables = sf_map_getz(want, STAR_SCHEMA_TABLES), *reader = sf_map_getz(want, STAR_SCHEMA_READER);
@@ -376,4 +400,5 @@ const struct sf_driver sf_driver_data_star_schema = {
     .destroy = destroy_star,
     .preflight = preflight_star,
     .derive = derive_star,
+    .query = query_star,
 };

@@ -87,6 +87,10 @@ struct sf_world {
      * processor; on Redshift one after the other, since a COPY uses all slices by itself.) */
     enum sf_code (*warehouse_stage)(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
                                     size_t *failed, struct sf_err *err);
+    /* One statement of a person's, as `user` with `password`, in a session that may only read. SF_E_REFUSED with the SQLSTATE in
+     * err->remote_code for what is wrong with it or would write. May be NULL. */
+    enum sf_code (*warehouse_ask)(struct sf_op *op, const struct sf_object *cluster, struct sf_str user, struct sf_str password,
+                                  struct sf_str sql, struct sf_answer *out, struct sf_err *err);
     /* Statements in one transaction, each in turn, all or nothing, as a client with the master user's password would. On
      * failure *failed is the index and err->remote_code the SQLSTATE. Lost connection during commit is SF_E_UNKNOWN. *rows is a
      * list with one entry a statement: its rows if wants_rows, else null. */

@@ -496,6 +496,60 @@ enum sf_code sf_local_warehouse_query(struct sf_op *op, const struct sf_object *
     return rc;
 }
 
+/* A person's statement may be cut off without harm: it changes nothing. */
+static enum sf_code as_reader_failed(enum sf_code rc, struct sf_err *err)
+{
+    if (rc == SF_E_UNKNOWN) {
+        rc = SF_E_UNAVAILABLE;
+    }
+    if (rc == SF_E_REFUSED && err && strcmp(err->remote_code, "25006") == 0) {
+        sf_hint(err, "this only reads; what the tables hold is the load's business");
+    }
+    if (rc == SF_E_REFUSED && err && strcmp(err->remote_code, "42601") == 0 && strstr(err->message, "multiple commands")) {
+        sf_hint(err, "one statement at a time");
+    }
+    if (rc == SF_E_DENIED && err && strcmp(err->remote_code, "28000") == 0) {
+        sf_hint(err, "the cluster's security groups do not admit this machine: add 127.0.0.1/32");
+    }
+    if (err) {
+        err->code = rc;
+    }
+    return rc;
+}
+
+enum sf_code sf_local_warehouse_ask(struct sf_op *op, const struct sf_object *cluster, struct sf_str user, struct sf_str password,
+                                    struct sf_str sql, struct sf_answer *out, struct sf_err *err)
+{
+    struct sf_postgres pg;
+    struct sf_pg *conn = NULL;
+    struct client client = {op, NULL};
+    enum sf_code rc = load_cluster(op, cluster, &pg, err);
+    if (rc) {
+        return rc;
+    }
+    struct sf_pg_target target = {
+        .host = "127.0.0.1",
+        .port = pg.port,
+        .user = sf_str_dup(op->arena, user).p,
+        .database = pg.database,
+        .password = sf_str_dup(op->arena, password).p,
+        .application_name = "sfstack query",
+        .is_read_only = true,
+        .deadline_ms = op->deadline_ms > 0 ? op->deadline_ms : sf_clock_ms() + DEFAULT_WAIT_MS,
+        .is_cancelled = is_stopped,
+        .ctx = &client,
+    };
+    rc = sf_pg_open(op->arena, &target, &conn, err);
+    if (!rc) {
+        rc = sf_pg_ask(conn, sql, &out->columns, &out->rows, err);
+    }
+    if (rc) {
+        rc = sf_postgres_blame(op, &pg, as_reader_failed(rc, err), err);
+    }
+    sf_pg_close(conn);
+    return rc;
+}
+
 enum sf_code sf_local_warehouse_run(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
                                     size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err)
 {

@@ -281,6 +281,7 @@ const struct sf_world sf_world_local = {
     .bucket_delete = sf_local_bucket_delete,
     .warehouse_query = sf_local_warehouse_query,
     .warehouse_stage = sf_local_warehouse_stage,
+    .warehouse_ask = sf_local_warehouse_ask,
     .warehouse_run = sf_local_warehouse_run,
     .warehouse_control = sf_local_warehouse_control,
 };

@@ -16,6 +16,7 @@ enum {
     GRACE_MS = 2000, /* for the server's own answer to a timeout or cancel */
     COPY_CHUNK_BYTES = 256 * 1024,
     MAX_SQL_BYTES = 64 * 1024 * 1024,
+    MAX_ANSWER_BYTES = 64 * 1024 * 1024,
 };
 
 struct sf_pg {
@@ -416,6 +417,118 @@ enum sf_code sf_pg_exec(struct sf_pg *pg, struct sf_str sql, const struct sf_val
 {
     enum sf_code rc = send_statement(pg, sql, err);
     return rc ? rc : collect(pg, rows, NULL, 0, err);
+}
+
+static bool is_number(Oid type)
+{
+    static const Oid numbers[] = {20, 21, 23, 26, 700, 701, 1700}; /* pg_type.dat: int8, int2, int4, oid, float4, float8, numeric */
+    for (size_t i = 0; i < SF_COUNT(numbers); i++) {
+        if (numbers[i] == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct sf_value *columns_of(struct sf_arena *arena, const PGresult *result)
+{
+    int width = PQnfields(result);
+    const struct sf_value **columns = SF_NEW_ARRAY(arena, (size_t)width + 1, const struct sf_value *);
+    for (int k = 0; k < width; k++) {
+        struct sf_value *column = sf_value_map(arena);
+        sf_map_set_str(arena, column, "name", sf_str_dup(arena, sf_str_of(PQfname(result, k))));
+        sf_map_set_bool(arena, column, "is_number", is_number(PQftype(result, k)));
+        columns[k] = column;
+    }
+    return sf_value_list(arena, columns, (size_t)width);
+}
+
+/* A growing list of rows. */
+struct table {
+    const struct sf_value **rows;
+    size_t n, room, bytes;
+};
+
+static enum sf_code add_row(struct sf_pg *pg, const PGresult *result, struct table *table, struct sf_err *err)
+{
+    for (int k = 0; k < PQnfields(result); k++) {
+        table->bytes += (size_t)PQgetlength(result, 0, k) + sizeof(struct sf_value);
+    }
+    if (table->bytes > MAX_ANSWER_BYTES) {
+        sf_fail(err, SF_E_REFUSED, "the answer is too large to be held here: over %d MiB after %zu rows", MAX_ANSWER_BYTES >> 20,
+                table->n);
+        sf_hint(err, "add up or narrow it down in the statement, or export it with psql's \\copy");
+        return SF_E_REFUSED;
+    }
+    if (table->n == table->room) {
+        size_t room = table->room ? table->room * 2 : 64;
+        const struct sf_value **more = SF_NEW_ARRAY(pg->arena, room, const struct sf_value *);
+        if (table->n) {
+            memcpy(more, table->rows, table->n * sizeof *more);
+        }
+        table->rows = more;
+        table->room = room;
+    }
+    table->rows[table->n++] = rows_of(pg->arena, result)->list.items[0];
+    return SF_OK;
+}
+
+static enum sf_code take_part(struct sf_pg *pg, const PGresult *result, struct table *table, const struct sf_value **columns,
+                              struct sf_err *err)
+{
+    switch (PQresultStatus(result)) {
+    case PGRES_SINGLE_TUPLE:
+    case PGRES_TUPLES_OK: /* after the last row, or when there is none */
+        if (!*columns) {
+            *columns = columns_of(pg->arena, result);
+        }
+        return PQntuples(result) == 1 ? add_row(pg, result, table, err) : SF_OK;
+    case PGRES_EMPTY_QUERY:
+        return sf_fail(err, SF_E_REFUSED, "the statement is empty");
+    case PGRES_COMMAND_OK:
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH:
+        return sf_fail(err, SF_E_REFUSED, "this statement gives no table");
+    case PGRES_BAD_RESPONSE:
+    case PGRES_NONFATAL_ERROR:
+    case PGRES_FATAL_ERROR:
+    case PGRES_PIPELINE_SYNC:
+    case PGRES_PIPELINE_ABORTED:
+        break;
+    }
+    return fail_result(pg, result, err);
+}
+
+enum sf_code sf_pg_ask(struct sf_pg *pg, struct sf_str sql, const struct sf_value **columns, const struct sf_value **rows,
+                       struct sf_err *err)
+{
+    struct table table = {0};
+    *columns = NULL;
+    if (sql.n > MAX_SQL_BYTES || memchr(sql.n ? sql.p : "", '\0', sql.n)) {
+        return sf_fail(err, SF_E_REFUSED, "a statement of %zu bytes is too long or holds a NUL", sql.n);
+    }
+    note_transaction(pg);
+    /* the extended protocol takes exactly one statement */
+    if (!PQsendQueryParams(pg->conn, sf_str_dup(pg->arena, sql).p, 0, NULL, NULL, NULL, NULL, 0) || !PQsetSingleRowMode(pg->conn)) {
+        return fail_lost(pg, sf_str_dup(pg->arena, first_line(PQerrorMessage(pg->conn))).p, err);
+    }
+    enum sf_code rc = flush(pg, err);
+    while (!rc) {
+        PGresult *result = NULL;
+        rc = next_result(pg, &result, err);
+        if (rc || !result) {
+            break;
+        }
+        rc = take_part(pg, result, &table, columns, err);
+        PQclear(result);
+    }
+    if (rc) {
+        ask_to_stop(pg); /* it may have a long way to go */
+        return rc;
+    }
+    *rows = sf_value_list(pg->arena, table.rows, table.n);
+    return SF_OK;
 }
 
 enum sf_code sf_pg_execf(struct sf_pg *pg, struct sf_err *err, const char *fmt, ...)

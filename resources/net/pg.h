@@ -44,6 +44,10 @@ void sf_pg_close(struct sf_pg *pg);
  * Else by SQLSTATE: SF_E_DENIED (42501), SF_E_IO (53100 disk full), SF_E_THROTTLED (deadlock, serialization, lock timeout),
  * SF_E_CANCELLED, and SF_E_REFUSED for the rest. */
 enum sf_code sf_pg_exec(struct sf_pg *pg, struct sf_str sql, const struct sf_value **rows, struct sf_err *err) SF_MUST_CHECK;
+/* Runs one statement (more are refused: 42601) that gives a table. *columns is a list of maps {name, is_number}, *rows as above.
+ * What gives none (a command, a COPY), and text of more than 64 MiB, is SF_E_REFUSED; close the connection then. */
+enum sf_code sf_pg_ask(struct sf_pg *pg, struct sf_str sql, const struct sf_value **columns, const struct sf_value **rows,
+                       struct sf_err *err) SF_MUST_CHECK;
 /* The same for text made on the spot. Quote what comes from outside with sf_pg_ident() and sf_pg_literal(). */
 enum sf_code sf_pg_execf(struct sf_pg *pg, struct sf_err *err, const char *fmt, ...) SF_PRINTF(3, 4) SF_MUST_CHECK;
 

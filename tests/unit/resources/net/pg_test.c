@@ -365,6 +365,44 @@ static void a_read_only_connection_cannot_write(void **state)
     sf_pg_close(pg);
 }
 
+static void one_question_gives_columns_and_rows_and_nothing_else_passes(void **state)
+{
+    static const struct {
+        const char *sql, *sqlstate, *says;
+    } cases[] = {
+        {"select 1; select 2", "42601", "multiple commands"},
+        {"set work_mem = 100", "", "gives no table"},
+        {"copy (select 1) to stdout", "", "gives no table"},
+        {"  ", "", "is empty"},
+        {"select nothing", "42703", "does not exist"},
+        {"select 1 / (3 - n) from generate_series(1, 5) n", "22012", "division by zero"}, /* after rows have come */
+        {"select repeat('x', 1000000) from generate_series(1, 70)", "", "too large"},
+    };
+    (void)state;
+    struct sf_pg *pg = connected();
+    const struct sf_value *columns = NULL, *rows = NULL;
+    assert_ok(h, sf_pg_ask(pg, SF_STR("select 'a' as t, 2.50 as n, null::bigint as k union all select '', 0, 7"), &columns, &rows,
+                           &h->err));
+    assert_string_equal(sf_json_text(h->arena, columns, SF_JSON_PLAIN).p,
+                        "[{\"is_number\":false,\"name\":\"t\"},{\"is_number\":true,\"name\":\"n\"},"
+                        "{\"is_number\":true,\"name\":\"k\"}]");
+    assert_string_equal(sf_json_text(h->arena, rows, SF_JSON_PLAIN).p, "[[\"a\",\"2.50\",null],[\"\",\"0\",\"7\"]]");
+    assert_ok(h, sf_pg_ask(pg, SF_STR("select 1 as one where false"), &columns, &rows, &h->err));
+    assert_int_equal(columns->list.n, 1);
+    assert_int_equal(rows->list.n, 0);
+    assert_ok(h, sf_pg_ask(pg, SF_STR("select n from generate_series(1, 1000) n"), &columns, &rows, &h->err));
+    assert_int_equal(rows->list.n, 1000);
+    assert_string_equal(rows->list.items[999]->list.items[0]->s.p, "1000");
+    sf_pg_close(pg);
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        pg = connected();
+        assert_int_equal(sf_pg_ask(pg, sf_str_of(cases[i].sql), &columns, &rows, &h->err), SF_E_REFUSED);
+        assert_string_equal(h->err.remote_code, cases[i].sqlstate);
+        assert_has(h->err.message, cases[i].says);
+        sf_pg_close(pg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +423,7 @@ int main(void)
         cmocka_unit_test(quoting_survives_hostile_text),
         cmocka_unit_test(a_password_is_set_by_its_verifier),
         cmocka_unit_test(a_read_only_connection_cannot_write),
+        cmocka_unit_test(one_question_gives_columns_and_rows_and_nothing_else_passes),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
