@@ -43,14 +43,7 @@ enum sf_code sf_store_intents(struct sf_store *store, struct sf_arena *arena, st
     size_t cap = 0;
     int step;
     while (!rc && (step = sqlite3_step(query)) == SQLITE_ROW) {
-        if (*n == cap) {
-            size_t wider = cap ? cap * 2 : 16;
-            struct sf_intent *grown = SF_NEW_ARRAY(arena, wider, struct sf_intent);
-            if (*n)
-                memcpy(grown, *intents, *n * sizeof(*grown));
-            *intents = grown;
-            cap = wider;
-        }
+        *intents = sf_arena_grow(arena, *intents, *n, &cap, sizeof(**intents));
         rc = read_intent(store, query, arena, &(*intents)[*n], err);
         *n += rc == SF_OK;
     }

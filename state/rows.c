@@ -89,14 +89,7 @@ enum sf_code sf_store_rows(struct sf_store *store, struct sf_arena *arena, struc
     size_t cap = 0;
     int step;
     while (!rc && (step = sqlite3_step(query)) == SQLITE_ROW) {
-        if (*n == cap) {
-            size_t wider = cap ? cap * 2 : 64;
-            struct sf_row *grown = SF_NEW_ARRAY(arena, wider, struct sf_row);
-            if (*n)
-                memcpy(grown, *rows, *n * sizeof(*grown));
-            *rows = grown;
-            cap = wider;
-        }
+        *rows = sf_arena_grow(arena, *rows, *n, &cap, sizeof(**rows));
         rc = read_row(store, query, arena, &(*rows)[*n], err);
         *n += rc == SF_OK;
     }

@@ -243,13 +243,7 @@ static enum sf_code secret_names(struct sf_store *store, struct sf_arena *arena,
     size_t cap = 0;
     int step;
     while ((step = sqlite3_step(query)) == SQLITE_ROW) {
-        if (*n == cap) {
-            cap = cap ? cap * 2 : 4;
-            struct sf_str *grown = SF_NEW_ARRAY(arena, cap, struct sf_str);
-            if (*n)
-                memcpy(grown, *names, *n * sizeof(*grown));
-            *names = grown;
-        }
+        *names = sf_arena_grow(arena, *names, *n, &cap, sizeof(**names));
         (*names)[(*n)++] = sf_store_sql_text(query, 0, arena);
     }
     enum sf_code rc = step == SQLITE_DONE ? SF_OK : sf_store_sql_fail(store->db, store->path, err);

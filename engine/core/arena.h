@@ -25,6 +25,10 @@ void *sf_arena_alloc(struct sf_arena *arena, size_t n) __attribute__((malloc, re
 /* An array of `count` zeroed elements of `size` bytes; aborts on overflow. Never NULL. */
 void *sf_arena_array(struct sf_arena *arena, size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 
+/* `items`, of which `n` are used and *cap there are, with room for one more: as they are, or a copy twice as long. NULL, 0, 0 at
+ * first; the old ones stay in the arena. */
+void *sf_arena_grow(struct sf_arena *arena, void *items, size_t n, size_t *cap, size_t size) SF_MUST_CHECK;
+
 #define SF_NEW(arena, type) ((type *)sf_arena_alloc((arena), sizeof(type)))
 #define SF_NEW_ARRAY(arena, count, type) ((type *)sf_arena_array((arena), (count), sizeof(type)))
 

@@ -244,13 +244,7 @@ static enum sf_code read_list(struct reader *r, struct sf_value *v)
         enum sf_code rc = read_value(r, &item);
         if (rc)
             return rc;
-        if (n == cap) {
-            cap = cap ? cap * 2 : 4;
-            const struct sf_value **grown = SF_NEW_ARRAY(r->arena, cap, const struct sf_value *);
-            if (n)
-                memcpy(grown, items, n * sizeof(struct sf_value *));
-            items = grown;
-        }
+        items = sf_arena_grow(r->arena, items, n, &cap, sizeof(*items));
         items[n++] = item;
         skip_blanks(r);
         char c = r->at < r->text.n ? r->text.p[r->at] : 0;
@@ -267,13 +261,7 @@ static enum sf_code read_list(struct reader *r, struct sf_value *v)
 
 static struct sf_pair *add_pair(struct reader *r, struct sf_value *map)
 {
-    if (map->map.n == map->map.cap) {
-        map->map.cap = map->map.cap ? map->map.cap * 2 : 4;
-        struct sf_pair *grown = SF_NEW_ARRAY(r->arena, map->map.cap, struct sf_pair);
-        if (map->map.n)
-            memcpy(grown, map->map.pairs, map->map.n * sizeof(*grown));
-        map->map.pairs = grown;
-    }
+    map->map.pairs = sf_arena_grow(r->arena, map->map.pairs, map->map.n, &map->map.cap, sizeof(*map->map.pairs));
     return &map->map.pairs[map->map.n++];
 }
 

@@ -77,14 +77,7 @@ struct sf_value *sf_value_map(struct sf_arena *arena)
 
 void sf_map_add(struct sf_arena *arena, struct sf_value *map, struct sf_str key, const struct sf_value *value)
 {
-    if (map->map.n == map->map.cap) {
-        size_t cap = map->map.cap ? map->map.cap * 2 : 4;
-        struct sf_pair *pairs = SF_NEW_ARRAY(arena, cap, struct sf_pair);
-        if (map->map.n)
-            memcpy(pairs, map->map.pairs, map->map.n * sizeof(*pairs));
-        map->map.pairs = pairs;
-        map->map.cap = cap;
-    }
+    map->map.pairs = sf_arena_grow(arena, map->map.pairs, map->map.n, &map->map.cap, sizeof(*map->map.pairs));
     map->map.pairs[map->map.n++] = (struct sf_pair){.key = sf_str_dup(arena, key), .value = value};
 }
 

@@ -73,13 +73,7 @@ static void add_name(struct reader *r, struct frame *f, struct sf_str name, cons
 {
     size_t n = f->map->map.n;
     bool has_moved = n == f->cap;
-    if (has_moved) {
-        struct child *children = SF_NEW_ARRAY(r->arena, n ? n * 2 : 4, struct child);
-        if (n)
-            memcpy(children, f->children, n * sizeof(*children));
-        f->children = children;
-        f->cap = n ? n * 2 : 4;
-    }
+    f->children = sf_arena_grow(r->arena, f->children, n, &f->cap, sizeof(*f->children));
     f->children[n] = (struct child){NULL, 0};
     sf_map_add(r->arena, f->map, name, value);
     if (n + 1 > FEW_NAMES && (has_moved || !f->index))
@@ -97,12 +91,7 @@ static void append(struct reader *r, struct sf_pair *pair, struct child *child, 
         pair->value = child->list;
     }
     struct sf_value *list = child->list;
-    if (list->list.n == child->cap) {
-        const struct sf_value **items = SF_NEW_ARRAY(r->arena, child->cap * 2, const struct sf_value *);
-        memcpy(items, list->list.items, list->list.n * sizeof(*items));
-        list->list.items = items;
-        child->cap *= 2;
-    }
+    list->list.items = sf_arena_grow(r->arena, list->list.items, list->list.n, &child->cap, sizeof(*list->list.items));
     list->list.items[list->list.n++] = value;
 }
 

@@ -103,13 +103,7 @@ static enum sf_code read_list(struct reader *r, struct sf_value *v)
         const struct sf_value *item;
         if ((rc = read_node(r, &event, &item)))
             return rc;
-        if (n == cap) {
-            cap = cap ? cap * 2 : 4;
-            const struct sf_value **grown = SF_NEW_ARRAY(r->arena, cap, const struct sf_value *);
-            if (n)
-                memcpy(grown, items, n * sizeof(struct sf_value *));
-            items = grown;
-        }
+        items = sf_arena_grow(r->arena, items, n, &cap, sizeof(*items));
         items[n++] = item;
     }
     v->list.items = items;
@@ -184,13 +178,7 @@ static enum sf_code read_map(struct reader *r, struct sf_value *v)
             return rc;
         if ((rc = read_node(r, &event, &value)))
             return rc;
-        if (v->map.n == v->map.cap) {
-            v->map.cap = v->map.cap ? v->map.cap * 2 : 4;
-            struct sf_pair *grown = SF_NEW_ARRAY(r->arena, v->map.cap, struct sf_pair);
-            if (v->map.n)
-                memcpy(grown, v->map.pairs, v->map.n * sizeof(*grown));
-            v->map.pairs = grown;
-        }
+        v->map.pairs = sf_arena_grow(r->arena, v->map.pairs, v->map.n, &v->map.cap, sizeof(*v->map.pairs));
         v->map.pairs[v->map.n++] = (struct sf_pair){key->s, value, key->mark};
     }
 }

@@ -62,14 +62,7 @@ struct sf_str sf_sql_grouped(struct sf_arena *arena, int64_t n)
 
 struct sf_statement *sf_script_put(struct sf_script *script, const char *what, struct sf_str sql)
 {
-    if (script->n == script->cap) {
-        size_t cap = script->cap ? script->cap * 2 : 32;
-        struct sf_statement *list = SF_NEW_ARRAY(script->arena, cap, struct sf_statement);
-        if (script->n > 0)
-            memcpy(list, script->list, script->n * sizeof(*list));
-        script->list = list;
-        script->cap = cap;
-    }
+    script->list = sf_arena_grow(script->arena, script->list, script->n, &script->cap, sizeof(*script->list));
     struct sf_statement *statement = &script->list[script->n++];
     statement->what = what;
     statement->sql = sql;

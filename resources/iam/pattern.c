@@ -105,13 +105,7 @@ enum sf_iam_presence sf_iam_lookup(const struct sf_iam_eval *eval, struct sf_str
 
 static void add_token(struct sf_arena *arena, uint16_t **t, size_t *n, size_t *cap, uint16_t token)
 {
-    if (*n == *cap) {
-        uint16_t *more = sf_arena_array(arena, *cap ? *cap * 2 : 64, sizeof(**t));
-        if (*n)
-            memcpy(more, *t, *n * sizeof(**t));
-        *cap = *cap ? *cap * 2 : 64;
-        *t = more;
-    }
+    *t = sf_arena_grow(arena, *t, *n, cap, sizeof(**t));
     (*t)[(*n)++] = token;
 }
 

@@ -32,14 +32,7 @@ static void add_cut(struct cuts *cuts, struct sf_str dir)
         if (sf_str_eq(cuts->dirs[i], dir))
             return;
     }
-    if (cuts->n == cuts->cap) {
-        size_t cap = cuts->cap ? cuts->cap * 2 : 16;
-        struct sf_str *more = SF_NEW_ARRAY(cuts->eval->arena, cap, struct sf_str);
-        if (cuts->n)
-            memcpy(more, cuts->dirs, cuts->n * sizeof(*more));
-        cuts->dirs = more;
-        cuts->cap = cap;
-    }
+    cuts->dirs = sf_arena_grow(cuts->eval->arena, cuts->dirs, cuts->n, &cuts->cap, sizeof(*cuts->dirs));
     cuts->dirs[cuts->n++] = sf_str_dup(cuts->eval->arena, dir);
 }
 

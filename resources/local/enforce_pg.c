@@ -119,15 +119,7 @@ static int by_text(const void *a, const void *b)
 
 static void admit(struct sf_arena *arena, struct sf_admitted *all, size_t *cap, struct sf_str cidr)
 {
-    if (all->n == *cap) {
-        size_t more = *cap ? *cap * 2 : 8;
-        struct sf_str *grown = SF_NEW_ARRAY(arena, more, struct sf_str);
-        if (all->n) {
-            memcpy(grown, all->cidrs, all->n * sizeof *grown);
-        }
-        all->cidrs = grown;
-        *cap = more;
-    }
+    all->cidrs = sf_arena_grow(arena, all->cidrs, all->n, cap, sizeof(*all->cidrs));
     all->cidrs[all->n++] = cidr;
 }
 

@@ -124,14 +124,7 @@ struct listing {
 
 static void add_entry(struct listing *l, struct sf_str key, int64_t bytes)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 64;
-        struct sf_bucket_entry *more = SF_NEW_ARRAY(l->op->arena, cap, struct sf_bucket_entry);
-        if (l->n)
-            memcpy(more, l->entries, l->n * sizeof(*more));
-        l->entries = more;
-        l->cap = cap;
-    }
+    l->entries = sf_arena_grow(l->op->arena, l->entries, l->n, &l->cap, sizeof(*l->entries));
     l->entries[l->n++] = (struct sf_bucket_entry){key, bytes};
 }
 

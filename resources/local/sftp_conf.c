@@ -314,14 +314,7 @@ static unsigned rights_in_bucket(struct sf_arena *arena, const struct table *t, 
 static struct section *add_section(struct sections *list, struct sf_str root, struct sf_str path, enum section_kind kind)
 {
     static const char *const tails[] = {[S_ENTRY] = "", [S_BELOW] = "/*"};
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 64;
-        struct section *more = SF_NEW_ARRAY(list->arena, cap, struct section);
-        if (list->n)
-            memcpy(more, list->items, list->n * sizeof(*more));
-        list->items = more;
-        list->cap = cap;
-    }
+    list->items = sf_arena_grow(list->arena, list->items, list->n, &list->cap, sizeof(*list->items));
     struct section *s = &list->items[list->n++];
     const char *slash = path.n ? "/" : "";
     s->kind = kind;

@@ -277,13 +277,7 @@ enum sf_code sf_territory_list(struct sf_op *op, const char *path, struct sf_str
     while ((entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
-        if (*n == cap) {
-            struct sf_str *more = sf_arena_array(op->arena, cap ? cap * 2 : 16, sizeof(**names));
-            if (*n)
-                memcpy(more, *names, *n * sizeof(**names));
-            cap = cap ? cap * 2 : 16;
-            *names = more;
-        }
+        *names = sf_arena_grow(op->arena, *names, *n, &cap, sizeof(**names));
         (*names)[(*n)++] = sf_str_dup(op->arena, sf_str_of(entry->d_name));
     }
     closedir(dir);

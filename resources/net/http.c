@@ -263,14 +263,7 @@ static size_t take_header(char *bytes, size_t size, size_t n, void *ctx)
     x->has_too_many_headers = reply->n_headers == MAX_HEADERS || x->header_bytes > MAX_HEADER_BYTES;
     if (x->has_too_many_headers)
         return 0;
-    if (reply->n_headers == x->header_cap) {
-        size_t cap = x->header_cap ? x->header_cap * 2 : 16;
-        struct sf_http_header *more = SF_NEW_ARRAY(x->arena, cap, struct sf_http_header);
-        if (x->header_cap)
-            memcpy(more, reply->headers, x->header_cap * sizeof(*more));
-        reply->headers = more;
-        x->header_cap = cap;
-    }
+    reply->headers = sf_arena_grow(x->arena, reply->headers, reply->n_headers, &x->header_cap, sizeof(*reply->headers));
     char *name = sf_arena_alloc(x->arena, colon + 1);
     for (size_t i = 0; i < colon; i++)
         name[i] = line.p[i] >= 'A' && line.p[i] <= 'Z' ? (char)(line.p[i] + 'a' - 'A') : line.p[i];

@@ -55,6 +55,27 @@ static void a_request_of_nothing_is_not_null(void **state)
     sf_arena_free(arena);
 }
 
+static void what_grows_keeps_what_was_in_it_and_moves_only_when_it_is_full(void **state)
+{
+    (void)state;
+    struct sf_arena *arena = sf_arena_new();
+    uint32_t *items = NULL;
+    size_t cap = 0, moves = 0;
+    for (uint32_t n = 0; n < 1000; n++) {
+        uint32_t *before = items;
+        bool is_full = n == cap;
+        items = sf_arena_grow(arena, items, n, &cap, sizeof(*items));
+        assert_true(cap > n);
+        assert_int_equal(items != before, is_full);
+        moves += is_full;
+        items[n] = n;
+    }
+    assert_int_equal(moves, 9); /* 4, 8, ... 1024 */
+    for (uint32_t n = 0; n < 1000; n++)
+        assert_int_equal(items[n], n);
+    sf_arena_free(arena);
+}
+
 static void freeing_null_is_fine(void **state)
 {
     (void)state;
@@ -93,6 +114,7 @@ int main(void)
         cmocka_unit_test(memory_is_zeroed_aligned_and_apart),
         cmocka_unit_test(large_requests_leave_the_page_that_is_being_cut_from_in_use),
         cmocka_unit_test(a_request_of_nothing_is_not_null),
+        cmocka_unit_test(what_grows_keeps_what_was_in_it_and_moves_only_when_it_is_full),
         cmocka_unit_test(freeing_null_is_fine),
         cmocka_unit_test(a_size_that_overflows_ends_the_process),
     };
