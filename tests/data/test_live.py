@@ -1,5 +1,6 @@
 """The live source, end to end against a portal of our own: what is asked for, what is kept, and what every bad day comes to."""
 
+import csv
 import gzip
 import http.server
 import os
@@ -297,6 +298,9 @@ def test_under_discard_row_only_rows_with_a_value_in_a_new_column_are_rejected(l
     live.apply()
     shown = live.show("dataset.d")
     assert (shown["rows"], shown["rejected"]) == (ROWS - 2, 2)
+    assert {(reject["column"], reject["value"]) for reject in shown["rejects"]} == {("Vendor", "v")}
+    with open(shown["rejects_file"]) as file:
+        assert {row["column"] for row in csv.DictReader(file)} == {"Vendor"}
 
 
 # --- stopped, killed, full ---

@@ -76,6 +76,7 @@ enum sf_code sf_layout_read(struct sf_arena *arena, const struct sf_rules *rules
     for (size_t i = 0; i < rules->n_columns; i++)
         l->place[i] = -1;
     l->unknown = SF_NEW_ARRAY(arena, header->n_fields, size_t);
+    l->unknown_names = SF_NEW_ARRAY(arena, header->n_fields, struct sf_str);
     for (size_t i = 0; i < header->n_fields; i++) {
         struct sf_str raw = sf_csv_raw(header, i);
         struct sf_str name = sf_text_trim(sf_csv_value(raw, sf_arena_alloc(arena, raw.n + 1)));
@@ -84,6 +85,7 @@ enum sf_code sf_layout_read(struct sf_arena *arena, const struct sf_rules *rules
         if (column < 0 && (rules->contract == SF_CONTRACT_FREEZE || is_page))
             return fail_unknown(rules, header, i, name, err);
         if (column < 0) {
+            l->unknown_names[l->n_unknown] = sf_str_dup(arena, name);
             l->unknown[l->n_unknown++] = i;
             continue;
         }

@@ -55,10 +55,14 @@ static struct sf_str raw_of(const struct sf_parser *p, const struct sf_csv_recor
     return place < 0 ? SF_STR_NONE : sf_csv_raw(r, (size_t)place);
 }
 
+static struct sf_str unquoted(struct sf_parser *p, struct sf_str raw)
+{
+    return sf_csv_value(raw, sf_csv_is_quoted(raw) ? scratch(p, raw.n) : NULL);
+}
+
 static struct sf_str value_of(struct sf_parser *p, const struct sf_csv_record *r, size_t column)
 {
-    struct sf_str raw = raw_of(p, r, column);
-    return sf_csv_value(raw, sf_csv_is_quoted(raw) ? scratch(p, raw.n) : NULL);
+    return unquoted(p, raw_of(p, r, column));
 }
 
 /* A raw not met under these bytes yet: unquote, check, and see whether its values are known in another writing. */
@@ -142,7 +146,8 @@ static int read_side(const struct sf_rules *rules, struct sf_str s)
     return -1;
 }
 
-static void reject(struct sf_parser *p, const struct sf_csv_record *r, size_t column, const char *reason)
+static void reject(struct sf_parser *p, const struct sf_csv_record *r, struct sf_str column, struct sf_str value,
+                   const char *reason)
 {
     p->rejected++;
     struct sf_str text = sf_csv_record_text(r);
@@ -156,13 +161,11 @@ static void reject(struct sf_parser *p, const struct sf_csv_record *r, size_t co
             sf_out_of_memory();
         p->rejects = rejects;
     }
-    struct sf_str value = value_of(p, r, column);
     size_t shown = value.n < SHOWN_VALUE ? value.n : SHOWN_VALUE;
     while (shown < value.n && shown > 0 && ((unsigned char)value.p[shown] & 0xc0) == 0x80)
         shown--; /* not in the middle of a character */
-    p->rejects[p->n_rejects++] =
-        (struct sf_reject){sf_csv_line(r), p->layout->rules->columns[column].name, reason,
-                           sf_str_dup(p->arena, (struct sf_str){value.p, shown}), sf_str_dup(p->arena, text)};
+    p->rejects[p->n_rejects++] = (struct sf_reject){
+        sf_csv_line(r), column, reason, sf_str_dup(p->arena, (struct sf_str){value.p, shown}), sf_str_dup(p->arena, text)};
 }
 
 static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record *r, int column, struct sf_str *stamp,
@@ -182,14 +185,15 @@ static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record 
     return SF_E_DATA;
 }
 
-static bool has_unknown_value(const struct sf_parser *p, const struct sf_csv_record *r)
+/* Which of the unknown columns has a value; as many as there are: none. */
+static size_t find_unknown_value(const struct sf_parser *p, const struct sf_csv_record *r)
 {
     for (size_t i = 0; i < p->layout->n_unknown; i++) {
         struct sf_str raw = sf_str_trim(sf_csv_raw(r, p->layout->unknown[i]));
         if (raw.n > 0 && !sf_str_is(raw, "\"\""))
-            return true;
+            return i;
     }
-    return false;
+    return p->layout->n_unknown;
 }
 
 /* NULL, or why it is none. */
@@ -247,9 +251,12 @@ static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ah
     p->n_rows++;
 
     size_t bad_column = 0;
-    const char *problem = rules->contract == SF_CONTRACT_DISCARD_ROW && has_unknown_value(p, r)
-                              ? "has a value in a column that the rules do not know"
-                              : NULL;
+    const char *problem = NULL;
+    size_t n_unknown = rules->contract == SF_CONTRACT_DISCARD_ROW ? p->layout->n_unknown : 0;
+    size_t unknown = n_unknown ? find_unknown_value(p, r) : 0;
+    bool is_unknown = unknown < n_unknown;
+    if (is_unknown)
+        problem = "is a value in a column that the rules do not know";
     int year = read_year(value_of(p, r, rules->year_column));
     if (!problem && (year < rules->min_year || year > rules->max_year)) {
         bad_column = rules->year_column;
@@ -282,7 +289,10 @@ static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ah
     if (problem) {
         if (!no_amount && !__builtin_add_overflow(p->rejected_cents, cents, &p->rejected_cents))
             p->rejected_readable++;
-        reject(p, r, bad_column, problem);
+        if (is_unknown)
+            reject(p, r, p->layout->unknown_names[unknown], unquoted(p, sf_csv_raw(r, p->layout->unknown[unknown])), problem);
+        else
+            reject(p, r, rules->columns[bad_column].name, value_of(p, r, bad_column), problem);
         return SF_OK;
     }
     struct sf_row *row = sf_rows_add(&p->rows, (size_t)(year - rules->min_year), sf_buf_str(&p->tail), err);

@@ -16,6 +16,7 @@ struct sf_layout {
     const struct sf_rules *rules;
     size_t n_fields;
     size_t *unknown; /* fields of columns that the rules do not know: none under freeze */
+    struct sf_str *unknown_names;
     size_t n_unknown;
     int place[SF_RULES_MAX_COLUMNS]; /* of each column of the rules; -1: not in the file */
     bool is_contiguous[SF_RULES_MAX_DIMENSIONS];
