@@ -205,6 +205,9 @@ enum sf_code sf_op_unseal(struct sf_op *op, const struct sf_object *of, const ch
 struct sf_str sf_op_fingerprint(struct sf_op *op, struct sf_str secret);
 /* One short line for the progress display ("FY2012, 14 of 29"). Cheap; may be called often. */
 void sf_op_progress(struct sf_op *op, const char *fmt, ...) SF_PRINTF(2, 3);
+/* The same in numbers, from which the display works out rate and time left: `what` is "fetching bpnb-jwfb", `unit` "rows", "files",
+ * or "bytes", which are shown as MB; total 0: not known. `done` grows as long as `what` stays the same. */
+void sf_op_progress_of(struct sf_op *op, const char *what, uint64_t done, uint64_t total, const char *unit);
 /* A note or warning that belongs in the plan or the run's summary. */
 void sf_op_warn(struct sf_op *op, const char *fmt, ...) SF_PRINTF(2, 3);
 /* Whether a signal asked to stop; long local work checks it now and then. */

@@ -243,6 +243,7 @@ int sf_main_plan(int argc, char **argv)
     enum sf_code rc = open_command(&command, SF_PLAN, argc, argv, false);
     if (!rc)
         rc = sf_run_plan(&command.run, false, &command.err);
+    sf_ui_settle(&command.ui);
     if (rc)
         return finish(&command, rc);
     if (command.options.caller_policy) {
@@ -364,6 +365,7 @@ static int apply_or_destroy(enum sf_program program, int argc, char **argv)
     bool is_destroy = program == SF_DESTROY_PROGRAM || command.options.is_destroy;
     if (!rc)
         rc = sf_run_plan(&command.run, true, &command.err);
+    sf_ui_settle(&command.ui);
     if (!rc && command.saved_plan) {
         is_destroy = command.run.graph.options.is_destroy;
         rc = sf_planfile_hold(&command.run.graph, command.arena, command.saved_plan, &command.err);
@@ -388,6 +390,7 @@ static int apply_or_destroy(enum sf_program program, int argc, char **argv)
         return finish(&command, rc);
     struct sf_apply_result result;
     rc = sf_run_apply(&command.run, &result, &command.err);
+    sf_ui_settle(&command.ui);
     if (rc)
         return finish(&command, rc);
     sf_ui_apply_report(&command.ui, &command.run, &result);

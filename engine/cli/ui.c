@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BEAT_TTY_MS = 10000, BEAT_LOG_MS = 30000, MAX_OUTPUT_BYTES = 512 * 1024 * 1024 };
+enum { MAX_OUTPUT_BYTES = 512 * 1024 * 1024 };
 
 static bool wants_color(const struct sf_options *options, int fd)
 {
@@ -54,26 +54,35 @@ static const char *done_word(const struct sf_step *step)
     return words[step->verb];
 }
 
-static void event(struct sf_ui *ui, const struct sf_step *step, const char *type, struct sf_str message)
+/* A line about a resource; `action` is what is done to it. */
+static void event_of(struct sf_ui *ui, const struct sf_node *node, const char *action, struct sf_str id, int64_t since_ms,
+                     const char *level, const char *type, struct sf_str message)
 {
+    sf_progress_clear(&ui->progress);
     if (!ui->options->json) {
         fprintf(stderr, "%.*s\n", SF_ARG(message));
         return;
     }
     struct sf_arena *arena = sf_arena_new();
     struct sf_value *hook = sf_value_map(arena), *fields = sf_value_map(arena), *resource = sf_value_map(arena);
-    sf_map_set_str(arena, resource, "addr", step->node->address);
-    sf_map_set_str(arena, resource, "resource_type", step->node->kind);
-    sf_map_set_str(arena, resource, "resource_name", step->node->name);
+    sf_map_set_str(arena, resource, "addr", node->address);
+    sf_map_set_str(arena, resource, "resource_type", node->kind);
+    sf_map_set_str(arena, resource, "resource_name", node->name);
     sf_map_set(arena, hook, SF_STR("resource"), resource);
-    sf_map_set_str(arena, hook, "action", sf_str_of(sf_verb_name(step->verb)));
-    sf_map_set_str(arena, hook, "id_value", step->id);
-    sf_map_set_int(arena, hook, "elapsed_seconds", (sf_clock_ms() - step->started_ms) / 1000);
+    sf_map_set_str(arena, hook, "action", sf_str_of(action));
+    sf_map_set_str(arena, hook, "id_value", id);
+    sf_map_set_int(arena, hook, "elapsed_seconds", (sf_clock_ms() - since_ms) / 1000);
     sf_map_set(arena, fields, SF_STR("hook"), hook);
     struct sf_buf line = SF_BUF(MAX_OUTPUT_BYTES);
-    sf_render_event_json(&line, arena, step->status == SF_STATUS_FAILED ? "error" : "info", type, message, fields);
+    sf_render_event_json(&line, arena, level, type, message, fields);
     sf_ui_print(&line);
     sf_arena_free(arena);
+}
+
+static void event(struct sf_ui *ui, const struct sf_step *step, const char *type, struct sf_str message)
+{
+    event_of(ui, step->node, sf_verb_name(step->verb), step->id, step->started_ms,
+             step->status == SF_STATUS_FAILED ? "error" : "info", type, message);
 }
 
 static bool is_quiet(const struct sf_step *step)
@@ -123,35 +132,68 @@ static void step_retries(void *ctx, const struct sf_step *step)
     sf_arena_free(arena);
 }
 
+/* A line about a call that takes long, where it cannot be written over. */
+static void beat(struct sf_ui *ui, struct sf_run *run, const struct sf_run_ctx *call, int64_t since_ms, int64_t now)
+{
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_buf text = SF_BUF(SF_MAX_MESSAGE_BYTES);
+    pthread_mutex_lock(&run->mutex);
+    struct sf_progress progress = call->progress;
+    pthread_mutex_unlock(&run->mutex);
+    sf_progress_describe(&text, &progress, now);
+    struct sf_str line = sf_str_fmt(arena, "%.*s: Still %s... [%llds elapsed]%s%.*s", SF_ARG(call->node->address),
+                                    call->step ? doing(call->step) : "Reading", (long long)((now - since_ms) / 1000),
+                                    text.n ? " " : "", SF_ARG(sf_buf_str(&text)));
+    if (call->step)
+        event(ui, call->step, "apply_progress", line);
+    else
+        event_of(ui, call->node, "read", SF_STR_NONE, since_ms, "info", "refresh_progress", line);
+    sf_buf_free(&text);
+    sf_arena_free(arena);
+}
+
+/* The last of the lines about a call of the plan: what an apply ends with is written anyway. */
+static void read_ended(void *ctx, const struct sf_run_ctx *call)
+{
+    struct sf_ui *ui = ctx;
+    if (call->told_ms < call->reading_since_ms)
+        return;
+    struct sf_arena *arena = sf_arena_new();
+    event_of(ui, call->node, "read", SF_STR_NONE, call->reading_since_ms, "info", "refresh_complete",
+             sf_str_fmt(arena, "%.*s: Reading ended after %.1fs", SF_ARG(call->node->address),
+                        (double)(sf_clock_ms() - call->reading_since_ms) / 1000.0));
+    sf_arena_free(arena);
+}
+
 static void tick(void *ctx, struct sf_run *run)
 {
     struct sf_ui *ui = ctx;
-    int64_t now = sf_clock_ms();
-    int64_t beat = isatty(2) ? BEAT_TTY_MS : BEAT_LOG_MS;
-    if (now - ui->last_beat_ms < beat)
+    int64_t now = sf_clock_ms(), since;
+    if (ui->progress.is_terminal) {
+        sf_progress_show(&ui->progress, run);
         return;
-    ui->last_beat_ms = now;
-    struct sf_arena *arena = sf_arena_new();
-    for (size_t i = 0; i < run->n_steps; i++) {
-        struct sf_step *step = run->steps[i];
-        if (step->status != SF_STATUS_RUNNING || now - step->started_ms < beat / 2)
-            continue;
-        pthread_mutex_lock(&run->mutex);
-        struct sf_str progress = sf_str_fmt(arena, "%s", step->ctx.progress);
-        pthread_mutex_unlock(&run->mutex);
-        event(ui, step, "apply_progress",
-              sf_str_fmt(arena, "%.*s: Still %s... [%llds elapsed]%s%.*s", SF_ARG(step->node->address), doing(step),
-                         (long long)((now - step->started_ms) / 1000), progress.n ? " " : "", SF_ARG(progress)));
     }
-    sf_arena_free(arena);
+    for (size_t i = 0; i < run->n_calls; i++)
+        if (sf_progress_is_due(&ui->progress, run->calls[i], now, &since))
+            beat(ui, run, run->calls[i], since, now);
+}
+
+void sf_ui_settle(struct sf_ui *ui)
+{
+    sf_progress_clear(&ui->progress);
 }
 
 void sf_ui_init(struct sf_ui *ui, const struct sf_options *options)
 {
     *ui = (struct sf_ui){.options = options, .out_color = wants_color(options, 1), .err_color = wants_color(options, 2)};
-    ui->last_beat_ms = sf_clock_ms();
-    ui->events = (struct sf_run_events){
-        .ctx = ui, .step_started = step_started, .step_ended = step_ended, .step_retries = step_retries, .tick = tick};
+    const char *term = getenv("TERM");
+    sf_progress_init(&ui->progress, !options->json && isatty(2) && term && *term && strcmp(term, "dumb") != 0);
+    ui->events = (struct sf_run_events){.ctx = ui,
+                                        .read_ended = read_ended,
+                                        .step_started = step_started,
+                                        .step_ended = step_ended,
+                                        .step_retries = step_retries,
+                                        .tick = tick};
 }
 
 static void print_error(const struct sf_ui *ui, const struct sf_err *err)
@@ -181,6 +223,7 @@ static void print_error_json(const struct sf_err *err)
 
 void sf_ui_error(struct sf_ui *ui, const struct sf_run *run, const struct sf_err *err)
 {
+    sf_ui_settle(ui);
     const struct sf_diags *diags = run ? run->diags : NULL;
     bool has_diags = diags && diags->n > 0;
     if (has_diags && ui->options->json) {

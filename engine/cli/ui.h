@@ -3,12 +3,13 @@
 #define SF_CLI_UI_H
 
 #include "engine/cli/options.h"
+#include "engine/cli/progress.h"
 #include "engine/cli/render.h"
 
 struct sf_ui {
     const struct sf_options *options;
     bool out_color, err_color;
-    int64_t last_beat_ms;
+    struct sf_progress_display progress;
     const struct sf_note *last_shown; /* of the notes, with the plan; NULL: none */
     struct sf_run_events events;      /* pass to sf_run_open() */
 };
@@ -16,6 +17,8 @@ struct sf_ui {
 /* Gives a standard stream that the caller closed /dev/null, so that no file of ours gets its number. First thing in main. */
 void sf_ui_open_streams(void);
 void sf_ui_init(struct sf_ui *ui, const struct sf_options *options);
+/* Takes the progress line away: when planning or applying is over. */
+void sf_ui_settle(struct sf_ui *ui);
 /* Writes the buffer to stdout, flushes and frees it. */
 void sf_ui_print(struct sf_buf *buf);
 /* Last thing in main: false, said on stderr, if something printed did not get to where stdout goes. */

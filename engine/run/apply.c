@@ -553,6 +553,10 @@ enum sf_code sf_run_apply(struct sf_run *run, struct sf_apply_result *result, st
     applying.steps = sf_steps_build(run, &applying.n_steps);
     run->steps = applying.steps;
     run->n_steps = applying.n_steps;
+    run->calls = SF_NEW_ARRAY(run->arena, run->n_steps, struct sf_run_ctx *);
+    run->n_calls = run->n_steps;
+    for (size_t i = 0; i < run->n_steps; i++)
+        run->calls[i] = &run->steps[i]->ctx;
     struct sf_task **tasks = SF_NEW_ARRAY(run->arena, applying.n_steps, struct sf_task *);
     for (size_t i = 0; i < applying.n_steps; i++)
         tasks[i] = &applying.steps[i]->task;

@@ -177,13 +177,28 @@ struct sf_str sf_op_fingerprint(struct sf_op *op, struct sf_str secret)
 
 void sf_op_progress(struct sf_op *op, const char *fmt, ...)
 {
-    char text[sizeof(op->run->progress)];
+    struct sf_progress now = {.done = 0};
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    vsnprintf(now.what, sizeof(now.what), fmt, ap);
     va_end(ap);
     pthread_mutex_lock(&op->run->run->mutex);
-    memcpy(op->run->progress, text, sizeof(text));
+    op->run->progress = now;
+    pthread_mutex_unlock(&op->run->run->mutex);
+}
+
+void sf_op_progress_of(struct sf_op *op, const char *what, uint64_t done, uint64_t total, const char *unit)
+{
+    struct sf_progress now = {.done = done, .total = total, .first_done = done, .first_ms = sf_clock_ms()};
+    snprintf(now.what, sizeof(now.what), "%s", what);
+    snprintf(now.unit, sizeof(now.unit), "%s", unit);
+    pthread_mutex_lock(&op->run->run->mutex);
+    const struct sf_progress *was = &op->run->progress;
+    if (strcmp(was->what, now.what) == 0 && strcmp(was->unit, now.unit) == 0 && was->first_done <= done) {
+        now.first_done = was->first_done;
+        now.first_ms = was->first_ms;
+    }
+    op->run->progress = now;
     pthread_mutex_unlock(&op->run->run->mutex);
 }
 

@@ -35,7 +35,6 @@ struct planning {
 
 static struct sf_op read_op(struct visit *visit, const struct sf_object *self)
 {
-    visit->ctx = (struct sf_run_ctx){.run = visit->run, .node = visit->node};
     struct sf_op op = sf_run_op(visit->run, &visit->ctx, visit->arena, self, READ_DEADLINE_S);
     op.is_planning = true;
     return op;
@@ -137,11 +136,11 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     }
     if (node->seen == SF_SEEN_NOT_ASKED && node->container && node->container->seen == SF_SEEN_ABSENT && node->recorded)
         node->seen = SF_SEEN_ABSENT;
-    if (!visit->wants_derive && !visit->wants_read && !visit->wants_find && !visit->wants_adopt)
-        return decide(planning, visit);
-    if (run->events && run->events->reading)
-        run->events->reading(run->events->ctx, node);
-    return SF_STEP_WORK;
+    bool is_asked = visit->wants_derive || visit->wants_read || visit->wants_find || visit->wants_adopt;
+    enum sf_step_result result = is_asked ? SF_STEP_WORK : decide(planning, visit);
+    if (result == SF_STEP_WORK)
+        visit->ctx.reading_since_ms = sf_clock_ms();
+    return result;
 }
 
 static void work(void *ctx, struct sf_task *task)
@@ -226,13 +225,9 @@ static bool is_tried_again(struct planning *planning, struct visit *visit)
     return true;
 }
 
-static enum sf_step_result finish(void *ctx, struct sf_task *task)
+static enum sf_step_result settle(struct planning *planning, struct visit *visit)
 {
-    struct planning *planning = ctx;
-    struct visit *visit = task->owner;
     struct sf_node *node = visit->node;
-    if (is_tried_again(planning, visit))
-        return SF_STEP_PARK;
     sf_retry_done(&planning->run->retries, &visit->retry);
     if (visit->rc) {
         fail_visit(planning, visit,
@@ -278,6 +273,22 @@ static enum sf_step_result finish(void *ctx, struct sf_task *task)
         }
     }
     return decide(planning, visit);
+}
+
+static enum sf_step_result finish(void *ctx, struct sf_task *task)
+{
+    struct planning *planning = ctx;
+    struct visit *visit = task->owner;
+    const struct sf_run_events *events = planning->run->events;
+    if (is_tried_again(planning, visit))
+        return SF_STEP_PARK;
+    enum sf_step_result result = settle(planning, visit);
+    if (result == SF_STEP_WORK)
+        return result;
+    if (events && events->read_ended)
+        events->read_ended(events->ctx, &visit->ctx);
+    visit->ctx.reading_since_ms = 0;
+    return result;
 }
 
 static void skip(void *ctx, struct sf_task *task)
@@ -363,9 +374,13 @@ enum sf_code sf_run_plan(struct sf_run *run, bool persist, struct sf_err *err)
     struct visit *visits = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct visit);
     struct sf_task **tasks = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_task *);
     planning.visits = visits;
+    run->calls = SF_NEW_ARRAY(run->arena, graph->n_nodes, struct sf_run_ctx *);
+    run->n_calls = 0;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         visits[i].run = run;
         visits[i].node = graph->nodes[i];
+        visits[i].ctx = (struct sf_run_ctx){.run = run, .node = graph->nodes[i]};
+        run->calls[run->n_calls++] = &visits[i].ctx;
         visits[i].task.owner = &visits[i];
         tasks[i] = &visits[i].task;
     }

@@ -17,7 +17,7 @@ struct sf_step;
 /* What the command line shows while things happen; all on the scheduler's thread, any may be NULL. */
 struct sf_run_events {
     void *ctx;
-    void (*reading)(void *ctx, const struct sf_node *node);
+    void (*read_ended)(void *ctx, const struct sf_run_ctx *call);
     void (*step_started)(void *ctx, const struct sf_step *step);
     void (*step_ended)(void *ctx, const struct sf_step *step);
     void (*step_retries)(void *ctx, const struct sf_step *step); /* not for the first, short waits; step->err says why */
@@ -50,19 +50,32 @@ struct sf_run {
     const struct sf_value *unstored_world; /* world record to store once writing starts */
     int parallelism;
     struct sf_retry_budget retries; /* the scheduler's thread only */
-    struct sf_step **steps;         /* of the apply under way */
+    struct sf_run_ctx **calls;      /* of the walk under way, running or not; for the display */
+    size_t n_calls;
+    struct sf_step **steps; /* of the apply under way */
     size_t n_steps;
     int64_t started_ms;
     struct sf_arena **kept; /* arenas of what was read while planning; freed at the end */
     size_t n_kept;
 };
 
+/* How far a driver call is, by its own account. */
+struct sf_progress {
+    char what[160]; /* "fetching bpnb-jwfb", or all that there is to say; empty: nothing */
+    char unit[32];  /* of the numbers; empty: there are none */
+    uint64_t done, total;
+    uint64_t first_done; /* when it was first told of, first_ms */
+    int64_t first_ms;
+};
+
 /* The engine's side of a driver call. */
 struct sf_run_ctx {
     struct sf_run *run;
     struct sf_node *node;
-    struct sf_step *step; /* NULL while planning */
-    char progress[160];   /* guarded by run->mutex */
+    struct sf_step *step;        /* NULL while planning */
+    struct sf_progress progress; /* guarded by run->mutex */
+    int64_t reading_since_ms;    /* while planning; 0: no call is under way */
+    int64_t told_ms;             /* the display's: when it last wrote a line about it; 0: never */
 };
 
 struct sf_run_params {

@@ -99,14 +99,22 @@ static enum sf_code read_source(struct sf_op *op, const struct sf_value *source,
     return read_sample(sample, spec, err);
 }
 
-static bool is_cancelled(void *ctx)
+/* What conforming is told of while it goes on. */
+struct conforming {
+    struct sf_op *op;
+    uint64_t rows; /* expected; 0: not known */
+};
+
+static bool is_conforming_cancelled(void *ctx)
 {
-    return sf_op_is_cancelled(ctx);
+    const struct conforming *c = ctx;
+    return sf_op_is_cancelled(c->op);
 }
 
 static void show_progress(void *ctx, const char *what, uint64_t done)
 {
-    sf_op_progress(ctx, "conforming: %llu %s", (unsigned long long)done, what);
+    const struct conforming *c = ctx;
+    sf_op_progress_of(c->op, "conforming", done, strcmp(what, "rows read") == 0 ? c->rows : 0, what);
 }
 
 static enum sf_code read_rules(struct sf_op *op, const struct sf_value *want, const struct sf_rules **rules, struct sf_err *err)
@@ -221,8 +229,9 @@ static enum sf_code conform(struct sf_op *op, const struct sf_rules *rules, cons
                             struct sf_value *want, bool *is_new, struct sf_err *err)
 {
     const struct sf_value *summary, *source = sf_map_getz(want, DATASET_SOURCE);
+    struct conforming conforming = {.op = op, .rows = from->sample ? from->sample->rows : from->rows};
     struct sf_conform_options options = {
-        .cache_dir = op->site->cache_dir, .is_cancelled = is_cancelled, .progress = show_progress, .ctx = op};
+        .cache_dir = op->site->cache_dir, .is_cancelled = is_conforming_cancelled, .progress = show_progress, .ctx = &conforming};
     enum sf_code rc = sf_conform_cached(op->arena, rules, from, &options, &summary, err);
     if (rc == SF_E_DATA && sf_live_is_source(source))
         sf_live_forget(op, source); /* it may come whole the next time */

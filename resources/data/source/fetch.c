@@ -40,6 +40,7 @@ struct transfer {
     struct sf_str what;
     bool is_part;
     uint64_t got;
+    uint64_t at, length; /* bytes that were there; that will be, 0: not said */
 };
 
 static bool is_cancelled(void *ctx)
@@ -272,6 +273,11 @@ static enum sf_code begin_body(void *ctx, const struct sf_http_reply *head, uint
     bool is_of_these_bytes = !sf_http_header_of(head, "content-encoding").n && tag.n <= MAX_TAG_BYTES;
     *t->tag = is_of_these_bytes ? sf_str_dup(arena, tag) : SF_STR_NONE;
     *t->tag_is_date = etag.n == 0;
+    int64_t length;
+    bool is_told =
+        !sf_http_header_of(head, "content-encoding").n && sf_str_int64(sf_http_header_of(head, "content-length"), &length);
+    t->at = at;
+    t->length = is_told && length > 0 ? at + (uint64_t)length : 0;
     if (t->is_part)
         sf_meter_begin_part(t->meter);
     else if (at == 0)
@@ -287,12 +293,12 @@ static enum sf_code take_body(void *ctx, struct sf_str bytes, struct sf_err *err
     int64_t now = sf_clock_ms();
     if (now - fetch->shown_ms >= SHOW_MS) {
         fetch->shown_ms = now;
+        char what[128];
+        snprintf(what, sizeof what, "fetching %.*s", SF_ARG(sf_str_slice(fetch->what, 0, 100)));
         if (fetch->rows)
-            sf_op_progress(fetch->op, "fetching %.*s: %" PRIu64 " of %" PRIu64 " rows", SF_ARG(fetch->what), t->meter->rows,
-                           fetch->rows);
+            sf_op_progress_of(fetch->op, what, t->meter->rows, fetch->rows, "rows");
         else
-            sf_op_progress(fetch->op, "fetching %.*s: %" PRIu64 " MB", SF_ARG(fetch->what),
-                           (sf_partial_bytes(t->partial) + t->got) / 1000000);
+            sf_op_progress_of(fetch->op, what, t->at + t->got, t->length, "bytes");
     }
     return sf_partial_add(t->partial, bytes, err);
 }

@@ -169,7 +169,8 @@ enum sf_code sf_live_fetch(struct sf_op *op, const struct sf_value *source, cons
     }
     if (rc)
         return rc;
-    *out = (struct sf_conform_source){.path = snapshot.path, .id = snapshot.id, .needs_final_newline = live.needs_final_newline};
+    *out = (struct sf_conform_source){
+        .path = snapshot.path, .id = snapshot.id, .needs_final_newline = live.needs_final_newline, .rows = snapshot.rows};
     return SF_OK;
 }
 

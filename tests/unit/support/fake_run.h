@@ -128,6 +128,15 @@ void sf_op_progress(struct sf_op *op, const char *fmt, ...)
     (void)fmt;
 }
 
+void sf_op_progress_of(struct sf_op *op, const char *what, uint64_t done, uint64_t total, const char *unit)
+{
+    (void)op;
+    (void)what;
+    (void)done;
+    (void)total;
+    (void)unit;
+}
+
 void sf_op_warn(struct sf_op *op, const char *fmt, ...)
 {
     char line[1024];
