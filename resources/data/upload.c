@@ -407,7 +407,7 @@ static enum sf_code deliver(struct sf_op *op, const struct sf_value *have, const
         const struct sf_value *there = sf_map_get(found, file->key);
         if (there && sf_value_equal(there, file->value))
             continue;
-        sf_op_progress(op, "%zu of %zu files", ++n, total);
+        sf_op_progress_of(op, "uploading", n++, total, "files");
         if (sf_op_is_cancelled(op))
             rc = sf_fail(err, SF_E_CANCELLED, "stopped after %zu of %zu files; the next run delivers the rest", n - 1, total);
         else

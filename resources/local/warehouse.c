@@ -224,6 +224,7 @@ static enum sf_code run_statement(struct sf_op *op, struct sf_pg *conn, const st
         return sf_pg_exec(conn, statement->sql, rows, err);
     }
     for (size_t i = 0; !rc && i < statement->n_keys; i++) {
+        sf_op_progress_of(op, statement->what ? statement->what : "loading", i, statement->n_keys, "files");
         rc = copy_object(op, conn, statement, statement->keys[i], err);
     }
     return rc;
