@@ -16,24 +16,13 @@
 
 enum { KEY_DIGITS = 2 * SF_KEY_BYTES, KEY_FILE_BYTES = 256 };
 
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool parse_key(struct sf_str text, unsigned char *key)
 {
     text = sf_str_trim(text);
     if (text.n != KEY_DIGITS)
         return false;
     for (size_t i = 0; i < SF_KEY_BYTES; i++) {
-        int high = digit_value(text.p[2 * i]), low = digit_value(text.p[2 * i + 1]);
+        int high = sf_hex_digit(text.p[2 * i]), low = sf_hex_digit(text.p[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         key[i] = (unsigned char)(high * 16 + low);

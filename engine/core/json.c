@@ -72,17 +72,10 @@ static bool read_hex4(struct reader *r, size_t at, uint32_t *out)
     if (r->text.n - at < 4)
         return false;
     for (size_t i = 0; i < 4; i++) {
-        char c = r->text.p[at + i];
-        uint32_t digit;
-        if (c >= '0' && c <= '9')
-            digit = (uint32_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            digit = (uint32_t)(c - 'a') + 10;
-        else if (c >= 'A' && c <= 'F')
-            digit = (uint32_t)(c - 'A') + 10;
-        else
+        int digit = sf_hex_digit(r->text.p[at + i]);
+        if (digit < 0)
             return false;
-        value = value * 16 + digit;
+        value = value * 16 + (uint32_t)digit;
     }
     *out = value;
     return true;

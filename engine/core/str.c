@@ -77,6 +77,17 @@ bool sf_str_int64(struct sf_str s, int64_t *out)
     return true;
 }
 
+int sf_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 bool sf_str_is_utf8(struct sf_str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;

@@ -48,6 +48,8 @@ struct sf_str sf_str_slice(struct sf_str s, size_t from, size_t to);
 struct sf_str sf_str_trim(struct sf_str s);
 /* Parses a whole decimal int64 (optional '-', no blanks, no '+'). False when it is not one or does not fit. */
 bool sf_str_int64(struct sf_str s, int64_t *out) SF_MUST_CHECK;
+/* Value of a hexadecimal digit, of either case, or -1. */
+int sf_hex_digit(char c);
 /* Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms). */
 bool sf_str_is_utf8(struct sf_str s);
 /* Levenshtein distance over bytes, for "did you mean"; both at most 64 bytes, else 64. */

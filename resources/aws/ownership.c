@@ -35,18 +35,13 @@ static struct sf_str mark_text(struct sf_arena *arena, struct sf_str text)
     return copy;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* A mark for people to read: what mark_text() made of `bucket.x["a"]`. Only what prints is put back: anybody may write tags. */
 static struct sf_str text_of_mark(struct sf_arena *arena, struct sf_str mark)
 {
     struct sf_buf text = SF_BUF(1024);
     for (size_t i = 0; i < mark.n; i++) {
-        bool is_coded = mark.p[i] == '=' && mark.n - i > 2 && hex_digit(mark.p[i + 1]) >= 0 && hex_digit(mark.p[i + 2]) >= 0;
-        int c = is_coded ? hex_digit(mark.p[i + 1]) * 16 + hex_digit(mark.p[i + 2]) : mark.p[i];
+        bool is_coded = mark.p[i] == '=' && mark.n - i > 2 && sf_hex_digit(mark.p[i + 1]) >= 0 && sf_hex_digit(mark.p[i + 2]) >= 0;
+        int c = is_coded ? sf_hex_digit(mark.p[i + 1]) * 16 + sf_hex_digit(mark.p[i + 2]) : mark.p[i];
         is_coded = is_coded && c >= ' ' && c < 127;
         sf_buf_addc(&text, is_coded ? (char)c : mark.p[i]);
         i += is_coded ? 2 : 0;

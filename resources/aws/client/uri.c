@@ -36,24 +36,13 @@ void sf_uri_encode_stray(struct sf_buf *buf, struct sf_str text)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 struct sf_str sf_uri_decode(struct sf_arena *arena, struct sf_str text)
 {
     char *out = sf_arena_alloc(arena, text.n + 1);
     size_t n = 0;
     for (size_t i = 0; i < text.n; i++) {
-        int high = text.n - i > 2 && text.p[i] == '%' ? hex_digit(text.p[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text.p[i + 2]) : -1;
+        int high = text.n - i > 2 && text.p[i] == '%' ? sf_hex_digit(text.p[i + 1]) : -1;
+        int low = high >= 0 ? sf_hex_digit(text.p[i + 2]) : -1;
         if (low >= 0)
             i += 2;
         out[n++] = low >= 0 ? (char)(high * 16 + low) : text.p[i];

@@ -1,6 +1,7 @@
 /* engine/core/str.c: views and capped buffers. */
 #include "engine/core/str.h"
 
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -195,6 +196,16 @@ static void a_buffer_never_passes_its_maximum_and_remembers(void **state)
 
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void hex_digits_have_their_value_in_either_case_and_nothing_else_has(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char text[2] = {(char)c, 0}, *end;
+        int value = isxdigit(c) ? (int)strtol(text, &end, 16) : -1;
+        assert_int_equal(sf_hex_digit((char)c), value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +217,7 @@ int main(void)
         UNIT(distance_counts_single_edits),
         UNIT(copies_in_an_arena_end_in_nul),
         UNIT(a_buffer_grows_and_always_ends_in_nul),
+        UNIT(hex_digits_have_their_value_in_either_case_and_nothing_else_has),
         UNIT(a_buffer_never_passes_its_maximum_and_remembers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
