@@ -36,33 +36,7 @@ static enum sf_code answer_text(struct sf_arena *arena, struct sf_str text, cons
     return rc;
 }
 
-static void answer_lines(struct sf_arena *arena, struct sf_str text, const char *file)
-{
-    while (text.n) {
-        size_t end = sf_str_find(text, SF_STR("\n"));
-        struct sf_str line = sf_str_slice(text, 0, end);
-        struct sf_err err = {.code = SF_OK};
-        text = end == SIZE_MAX ? SF_STR_NONE : sf_str_slice(text, end + 1, text.n);
-        if (!line.n || !answer_text(arena, line, file, &err))
-            continue;
-        struct sf_value *reply = sf_value_map(arena);
-        sf_map_set_str(arena, reply, "error", sf_str_of(err.message));
-        puts(sf_json_text(arena, reply, SF_JSON_PLAIN).p);
-    }
-}
-
 int sf_probe_endpoint(const char *file)
 {
-    struct sf_arena *arena = sf_arena_new();
-    struct sf_err err = {.code = SF_OK};
-    struct sf_str text;
-    int status = 0;
-    if (sf_probe_read(arena, file, SF_MAX_JSON_BYTES, &text, &err))
-        status = sf_probe_refuse(&err);
-    else if (sf_str_find(sf_str_trim(text), SF_STR("}\n{")) != SIZE_MAX)
-        answer_lines(arena, text, file);
-    else if (answer_text(arena, text, file, &err))
-        status = sf_probe_refuse(&err);
-    sf_arena_free(arena);
-    return status;
+    return sf_probe_ask(file, answer_text);
 }

@@ -24,6 +24,10 @@ int sf_probe_credentials(int argc, char **argv);
 /* Whole file, at most `max` bytes. */
 enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max, struct sf_str *text,
                            struct sf_err *err) SF_MUST_CHECK;
+/* Asks `answer`, which prints a line, about the whole file; or about each line of it, when it holds several JSON objects: then what
+ * is refused is printed as {"error": ...}. The exit code. */
+typedef enum sf_code sf_probe_answer(struct sf_arena *arena, struct sf_str text, const char *file, struct sf_err *err);
+int sf_probe_ask(const char *file, sf_probe_answer *answer);
 /* "file:line:column: message" on stderr; returns 1. */
 int sf_probe_refuse(const struct sf_err *err);
 

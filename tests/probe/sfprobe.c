@@ -1,4 +1,5 @@
 /* sfprobe COMMAND FILE: see probe.h. A further command is one more row. */
+#include "engine/core/json.h"
 #include "tests/probe/probe.h"
 
 #include <errno.h>
@@ -38,6 +39,39 @@ enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max,
         *text = sf_str_dup(arena, sf_buf_str(&buf));
     sf_buf_free(&buf);
     return rc;
+}
+
+static void answer_lines(struct sf_str text, const char *file, sf_probe_answer *answer)
+{
+    while (text.n) {
+        struct sf_arena *arena = sf_arena_new();
+        size_t end = sf_str_find(text, SF_STR("\n"));
+        struct sf_str line = sf_str_slice(text, 0, end);
+        struct sf_err err = {.code = SF_OK};
+        text = end == SIZE_MAX ? SF_STR_NONE : sf_str_slice(text, end + 1, text.n);
+        if (line.n && answer(arena, line, file, &err)) {
+            struct sf_value *reply = sf_value_map(arena);
+            sf_map_set_str(arena, reply, "error", sf_str_of(err.message));
+            puts(sf_json_text(arena, reply, SF_JSON_PLAIN).p);
+        }
+        sf_arena_free(arena);
+    }
+}
+
+int sf_probe_ask(const char *file, sf_probe_answer *answer)
+{
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_err err = {.code = SF_OK};
+    struct sf_str text;
+    int status = 0;
+    if (sf_probe_read(arena, file, SF_MAX_JSON_BYTES, &text, &err))
+        status = sf_probe_refuse(&err);
+    else if (sf_str_find(sf_str_trim(text), SF_STR("}\n{")) != SIZE_MAX)
+        answer_lines(text, file, answer);
+    else if (answer(arena, text, file, &err))
+        status = sf_probe_refuse(&err);
+    sf_arena_free(arena);
+    return status;
 }
 
 int sf_probe_refuse(const struct sf_err *err)
