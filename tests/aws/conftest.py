@@ -44,6 +44,16 @@ def python_with(*modules):
     return None
 
 
+def ask_botocore(script, *args):
+    """Lines of JSON that a script prints in a Python that has botocore: [what json.loads() makes of one]."""
+    python = python_with("botocore")
+    if not python:
+        pytest.skip("no Python has botocore, which is what is compared with: pip install botocore")
+    done = subprocess.run([python, "-c", script, *args], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 class Caller:
     """boto3, in a process of its own."""
 

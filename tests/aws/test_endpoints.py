@@ -1,11 +1,11 @@
 """Endpoints against botocore's own rule sets: every service that we use, every region of every partition, plain, FIPS, dual-stack.
 
-botocore runs in a process of its own, under whichever Python on PATH has it."""
+botocore runs in a process of its own, under whichever Python has it."""
 
 import json
 import subprocess
 
-import pytest
+from aws.conftest import ask_botocore
 
 SERVICES = ["s3", "iam", "sts", "ec2", "redshift", "redshift-serverless", "redshift-data", "transfer", "secretsmanager", "glue", "kms"]
 
@@ -72,19 +72,6 @@ for region in sys.argv[1:]:
         print(json.dumps([{"service": service, "region": region},
                           {"url": url, "signing_region": signing_region, "signing_name": name}]))
 """
-
-
-def ask_botocore(script, *args):
-    """Lines of a script run under the first Python on PATH that has botocore: [(question, answer)]."""
-    for python in ("python3", "python"):
-        try:
-            if subprocess.run([python, "-c", "import botocore"], capture_output=True).returncode == 0:
-                done = subprocess.run([python, "-c", script, *args], capture_output=True, text=True, timeout=300)
-                assert done.returncode == 0, done.stderr
-                return [json.loads(line) for line in done.stdout.splitlines()]
-        except FileNotFoundError:
-            continue
-    pytest.skip("no Python on PATH has botocore, whose rules are what endpoints are compared with")
 
 
 def ask_sfprobe(installed, tmp_path, questions):

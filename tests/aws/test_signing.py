@@ -1,6 +1,6 @@
 """Signatures against botocore's, stage by stage: random requests to S3 and to others; and against a signing test suite, if one is at hand.
 
-botocore runs in a process of its own, under whichever Python on PATH has it. SF_VECTORS names a folder of cases in the form of AWS's own
+botocore runs in a process of its own, under whichever Python has it. SF_VECTORS names a folder of cases in the form of AWS's own
 suite for Signature Version 4 (a folder a case: context.json, request.txt, {header,query}-{canonical-request,string-to-sign,signature}.txt).
 SF_SEED repeats a run."""
 
@@ -10,6 +10,8 @@ import random
 import subprocess
 
 import pytest
+
+from aws.conftest import ask_botocore
 
 STAGES = ["canonical-request", "string-to-sign", "signature"]
 
@@ -100,19 +102,6 @@ for i in range(int(sys.argv[2])):
     stages["authorization"] = request.headers["Authorization"]
     print(json.dumps([asked, stages]))
 """
-
-
-def ask_botocore(script, *args):
-    """Lines of a script run under the first Python on PATH that has botocore: [(question, answer)]."""
-    for python in ("python3", "python"):
-        try:
-            if subprocess.run([python, "-c", "import botocore"], capture_output=True).returncode == 0:
-                done = subprocess.run([python, "-c", script, *args], capture_output=True, text=True, timeout=300)
-                assert done.returncode == 0, done.stderr
-                return [json.loads(line) for line in done.stdout.splitlines()]
-        except FileNotFoundError:
-            continue
-    pytest.skip("no Python on PATH has botocore, whose signatures ours are compared with")
 
 
 def sfprobe(installed, *args):
