@@ -50,9 +50,12 @@ static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, 
                      const struct sf_star_table *like, bool becomes_partition, struct sf_str columns, const struct sf_str *key)
 {
     struct sf_statement *copy = sf_script_put(script, what, SF_STR_NONE);
-    copy->prepare =
-        sf_str_fmt(script->arena, "drop table if exists %.*s; create %stable %.*s %s", SF_ARG(table),
-                   becomes_partition ? "" : "unlogged ", SF_ARG(table), column_types(script->arena, like, becomes_partition).p);
+    struct sf_str *prepare = SF_NEW_ARRAY(script->arena, 2, struct sf_str);
+    prepare[0] = sf_str_fmt(script->arena, "drop table if exists %.*s", SF_ARG(table));
+    prepare[1] = sf_str_fmt(script->arena, "create %stable %.*s %.*s", becomes_partition ? "" : "unlogged ", SF_ARG(table),
+                            SF_ARG(column_types(script->arena, like, becomes_partition)));
+    copy->prepare = prepare;
+    copy->n_prepare = 2;
     copy->table = table;
     copy->columns = columns;
     copy->bucket = plan->bucket;

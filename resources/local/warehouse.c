@@ -224,7 +224,6 @@ static enum sf_code run_statement(struct sf_op *op, struct sf_pg *conn, const st
         return sf_pg_exec(conn, statement->sql, rows, err);
     }
     for (size_t i = 0; !rc && i < statement->n_keys; i++) {
-        sf_op_progress_of(op, statement->what ? statement->what : "loading", i, statement->n_keys, "files");
         rc = copy_object(op, conn, statement, statement->keys[i], err);
     }
     return rc;
@@ -358,8 +357,8 @@ static void stop_staging(struct staging *staging, enum sf_code rc, size_t failed
 static enum sf_code stage_one(struct stager *stager, const struct sf_statement *copy, struct sf_err *err)
 {
     enum sf_code rc = sf_pg_exec(stager->conn, SF_STR("BEGIN"), NULL, err);
-    if (!rc && copy->prepare.n) {
-        rc = sf_pg_exec(stager->conn, copy->prepare, NULL, err);
+    for (size_t i = 0; !rc && i < copy->n_prepare; i++) {
+        rc = sf_pg_exec(stager->conn, copy->prepare[i], NULL, err);
     }
     if (!rc) {
         rc = run_statement(&stager->op, stager->conn, copy, NULL, err);

@@ -14,6 +14,7 @@ struct look {
     const char *cache_dir;
     const struct sf_value *kept; /* evaluations: which object holds which rows; read when first needed */
     struct sf_buf *out;
+    bool is_uncompared; /* a year was, since the file that holds what is published is not in the cache */
 };
 
 /* 1234567 -> "1,234,567". */
@@ -138,7 +139,8 @@ static void describe_year(struct look *look, struct sf_str year, const struct sf
         if (before) {
             sf_buf_addz(out, " (");
             add_grouped(out, (uint64_t)sf_map_int(before, FILE_ROWS, 0));
-            sf_buf_addz(out, " before; not compared row by row: the published file is not in the cache)");
+            sf_buf_addz(out, " before)");
+            look->is_uncompared = true;
         }
     }
     add_totals(out, before, after);
@@ -187,6 +189,9 @@ static void describe_load(const struct sf_site *site, const struct sf_review_ite
         }
     if (changed + gone > listed)
         sf_buf_addf(out, "    and %zu more\n", changed + gone - listed);
+    if (look.is_uncompared)
+        sf_buf_addz(out,
+                    "    (not compared row by row: what is published was conformed elsewhere, or the cache was emptied since)\n");
     sf_arena_free(look.arena);
 }
 

@@ -1,11 +1,14 @@
 -- copy d
-drop table if exists "s_partitions"."staged_table_d"; create unlogged table "s_partitions"."staged_table_d" ("d_id" bigint, "label" character varying(10));
+drop table if exists "s_partitions"."staged_table_d";
+create unlogged table "s_partitions"."staged_table_d" ("d_id" bigint, "label" character varying(10));
 -- copy "s_partitions"."staged_table_d" ("d_id", "label") from d/1.csv.gz
 -- copy f 2024
-drop table if exists "s_partitions"."staged_part_f_2024"; create table "s_partitions"."staged_part_f_2024" ("f_id" bigint not null, "year" integer not null, "d_id" bigint not null, "amount" numeric(20,2) not null);
+drop table if exists "s_partitions"."staged_part_f_2024";
+create table "s_partitions"."staged_part_f_2024" ("f_id" bigint not null, "year" integer not null, "d_id" bigint not null, "amount" numeric(20,2) not null);
 -- copy "s_partitions"."staged_part_f_2024" ("f_id", "year", "d_id", "amount") from f/year=2024/1.csv.gz
 -- copy f 2025
-drop table if exists "s_partitions"."staged_part_f_2025"; create unlogged table "s_partitions"."staged_part_f_2025" ("f_id" bigint, "year" integer, "d_id" bigint, "amount" numeric(20,2));
+drop table if exists "s_partitions"."staged_part_f_2025";
+create unlogged table "s_partitions"."staged_part_f_2025" ("f_id" bigint, "year" integer, "d_id" bigint, "amount" numeric(20,2));
 -- copy "s_partitions"."staged_part_f_2025" ("f_id", "year", "d_id", "amount") from f/year=2025/1.csv.gz
 -- give the load memory
 set local work_mem = '64MB';

@@ -234,11 +234,12 @@ static void compare(const char *name, const struct sf_script *script)
     for (size_t i = 0; i < script->n; i++) {
         const struct sf_statement *s = &script->list[i];
         sf_buf_addf(&buf, "-- %s\n", s->what);
+        for (size_t k = 0; k < s->n_prepare; k++)
+            sf_buf_addf(&buf, "%.*s;\n", SF_ARG(s->prepare[k]));
         if (s->sql.n > 0)
             sf_buf_addf(&buf, "%.*s;\n", SF_ARG(s->sql));
         else
-            sf_buf_addf(&buf, "%.*s;\n-- copy %.*s (%.*s) from %.*s\n", SF_ARG(s->prepare), SF_ARG(s->table), SF_ARG(s->columns),
-                        SF_ARG(s->keys[0]));
+            sf_buf_addf(&buf, "-- copy %.*s (%.*s) from %.*s\n", SF_ARG(s->table), SF_ARG(s->columns), SF_ARG(s->keys[0]));
     }
     const char *path = sf_str_fmt(arena, "tests/data/golden/%s.sql", name).p;
     const char *mode = getenv("SF_GOLDEN");
