@@ -3,7 +3,6 @@
 #include "resources/data/conform/output.h"
 
 #include "engine/core/clock.h"
-#include "resources/data/conform/pack.h"
 #include "resources/data/conform/text.h"
 
 #include <errno.h>
@@ -121,6 +120,22 @@ enum sf_code sf_output_row_hashed(struct sf_output *o, struct sf_str line, uint6
     o->rows++;
     enum sf_code rc = add_bytes(o, line, err);
     return rc ? rc : add_bytes(o, SF_STR("\n"), err);
+}
+
+struct sf_pack *sf_output_pack(struct sf_output *o)
+{
+    return o->pack;
+}
+
+enum sf_code sf_output_drain(struct sf_output *o, struct sf_err *err)
+{
+    return write_out(o, sf_pack_take(o->pack), err);
+}
+
+void sf_output_count(struct sf_output *o, uint64_t rows, uint64_t hash)
+{
+    o->rows += rows;
+    o->sum += hash;
 }
 
 void sf_output_abandon(struct sf_output *o)

@@ -6,6 +6,7 @@
 #define SF_DATA_CONFORM_OUTPUT_H
 
 #include "engine/core/err.h"
+#include "resources/data/conform/pack.h"
 
 struct sf_object_file {
     struct sf_str key; /* "program/<16 hex>.csv.gz" */
@@ -25,6 +26,12 @@ enum sf_code sf_output_open(const char *objects_dir, struct sf_str folder, struc
 enum sf_code sf_output_row(struct sf_output *out, struct sf_str line, struct sf_err *err) SF_MUST_CHECK;
 /* The same with the row's part of that sum given, for rows that have something cheaper to say (year.h). */
 enum sf_code sf_output_row_hashed(struct sf_output *out, struct sf_str line, uint64_t hash, struct sf_err *err) SF_MUST_CHECK;
+/* For writers of many rows that write into the packer themselves: it, ... */
+struct sf_pack *sf_output_pack(struct sf_output *out);
+/* ... what to do behind a row when it is full, ... */
+enum sf_code sf_output_drain(struct sf_output *out, struct sf_err *err) SF_MUST_CHECK;
+/* ... and in the end how many rows there were, with the sum of their parts of the digest. */
+void sf_output_count(struct sf_output *out, uint64_t rows, uint64_t hash);
 /* Completes the object and frees `out`, also on failure. key is in `arena`. */
 enum sf_code sf_output_close(struct sf_output *out, struct sf_arena *arena, struct sf_object_file *object,
                              struct sf_err *err) SF_MUST_CHECK;

@@ -2,32 +2,24 @@
  * rows are much alike: codes are made of what the first block holds and kept for the next ones, so that these need no counting. */
 #include "resources/data/conform/pack.h"
 
-#include "resources/data/conform/huffman.h"
+#include "resources/data/conform/crc.h"
 
 #include <stdlib.h>
-#include <zlib.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 enum {
-    WINDOW = 32 * 1024,
-    MAX_LENGTH = 258,
+    WINDOW = SF_PACK_WINDOW,
+    MAX_LENGTH = SF_PACK_MAX_LENGTH,
     MIN_LENGTH = 8, /* one load tells; shorter matches are hardly shorter than their digits */
-    HASH_BITS = 13,
-    PADDING = 16,
+    HASH_BITS = SF_PACK_HASH_BITS,
     FIRST_LENGTH = 257,
     END_OF_BLOCK = 256,
     BLOCKS_A_CODE = 16,
     EMPTY_LAST_BLOCK = 1 | 1 << 1, /* the last one, with fixed codes, of which the end's is 7 zeros */
     FAR_AWAY = 4 * WINDOW,         /* so that an empty slot, 0, is out of reach */
-};
-
-/* Literals, then a match; length 0 ends the block. */
-struct run {
-    uint32_t literals;
-    uint16_t length;
-    uint16_t less_one; /* distance less 1 */
+    PAIR_BITS = 24,                /* two codes of 12 */
 };
 
 struct symbol {
@@ -36,33 +28,16 @@ struct symbol {
     unsigned extra_bits;
 };
 
-struct sf_pack {
-    size_t start, end; /* of what is not packed yet, in `in` */
-    uint32_t place;    /* of in[0] in the text; it may wrap: matches are compared byte by byte */
-    uint32_t crc, n_bytes;
-    uint64_t bits; /* not a whole byte yet */
-    unsigned n_bits;
-    bool has_begun;
-    unsigned n_blocks;              /* with these codes */
-    uint32_t slots[1 << HASH_BITS]; /* where the bytes with this hash were last a field's beginning */
-    struct symbol lengths[MAX_LENGTH + 1];
-    struct run runs[SF_PACK_BLOCK / MIN_LENGTH + 1];
-    struct sf_huffman huffman;
-    char in[WINDOW + SF_PACK_BLOCK + PADDING];
-    unsigned char out[SF_PACK_MAX_OUT];
-};
-
 /* RFC 1951, 3.2.5. */
-static void fill_lengths(struct symbol *lengths)
+static struct symbol length_symbol(unsigned length)
 {
-    unsigned base = 3;
-    for (unsigned number = FIRST_LENGTH; number < SF_HUFFMAN_LITERALS - 1; number++) {
-        unsigned bits = number < 265 ? 0 : (number - 261) / 4;
-        for (unsigned i = 0; i < 1u << bits && base + i <= MAX_LENGTH; i++)
-            lengths[base + i] = (struct symbol){(uint16_t)number, (uint16_t)i, bits};
-        base += 1u << bits;
-    }
-    lengths[MAX_LENGTH] = (struct symbol){SF_HUFFMAN_LITERALS - 1, 0, 0};
+    unsigned above = length - 3;
+    if (length == MAX_LENGTH)
+        return (struct symbol){SF_HUFFMAN_LITERALS - 1, 0, 0};
+    if (above < 8)
+        return (struct symbol){(uint16_t)(FIRST_LENGTH + above), 0, 0};
+    unsigned bits = 29 - (unsigned)__builtin_clz(above);
+    return (struct symbol){(uint16_t)(FIRST_LENGTH + 4 * bits + (above >> bits)), (uint16_t)(above & ((1u << bits) - 1)), bits};
 }
 
 static struct symbol distance_symbol(unsigned less_one)
@@ -78,9 +53,7 @@ struct sf_pack *sf_pack_new(void)
     struct sf_pack *p = calloc(1, sizeof *p);
     if (!p)
         sf_out_of_memory();
-    fill_lengths(p->lengths);
     p->place = FAR_AWAY;
-    p->crc = (uint32_t)crc32(0, NULL, 0);
     return p;
 }
 
@@ -139,18 +112,18 @@ static size_t find_runs(struct sf_pack *p)
     while (end - at >= MIN_LENGTH) {
         uint64_t word = load(at);
         uint32_t *slot = &p->slots[word * 0x9e3779b97f4a7c15 >> (64 - HASH_BITS)];
-        uint32_t here = p->place + (uint32_t)(at - p->in), less_one = here - *slot - 1;
+        uint32_t here = (uint32_t)(p->place + (size_t)(at - p->in)), less_one = here - *slot - 1;
         *slot = here;
         if (less_one < WINDOW && less_one < (size_t)(at - p->in) && load(at - less_one - 1) == word) {
             size_t length = match_length(at, at - less_one - 1, end);
-            p->runs[n++] = (struct run){(uint32_t)(at - literals), (uint16_t)length, (uint16_t)less_one};
+            p->runs[n++] = (struct sf_pack_run){(uint32_t)(at - literals), (uint16_t)length, (uint16_t)less_one};
             literals = at += length;
             if (at[-1] == ',' || at[-1] == '\n')
                 continue;
         }
         at = next_field(at, end);
     }
-    p->runs[n++] = (struct run){(uint32_t)(end - literals), 0, 0};
+    p->runs[n++] = (struct sf_pack_run){(uint32_t)(end - literals), 0, 0};
     return n;
 }
 
@@ -174,7 +147,7 @@ static void count_runs(struct sf_pack *p, size_t n_runs, bool is_last)
         if (at < end)
             h->literal_counts[*at++]++;
         if (p->runs[i].length) {
-            h->literal_counts[p->lengths[p->runs[i].length].number]++;
+            h->literal_counts[length_symbol(p->runs[i].length).number]++;
             h->distance_counts[distance_symbol(p->runs[i].less_one).number]++;
             at += p->runs[i].length;
         }
@@ -183,29 +156,70 @@ static void count_runs(struct sf_pack *p, size_t n_runs, bool is_last)
         h->literal_counts[i] += even[i];
 }
 
+/* What put_runs() looks up: these codes, ready to be written. */
+static void prepare_codes(struct sf_pack *p)
+{
+    const struct sf_huffman_code *code = p->huffman.literals;
+    for (size_t i = 0; i < SF_PACK_PAIRS; i++) {
+        struct sf_huffman_code first = code[i & 63], second = code[i >> 6];
+        p->pairs[i] = first.bits | (uint32_t)second.bits << first.n | (uint32_t)(first.n + second.n) << PAIR_BITS;
+    }
+    for (unsigned length = 3; length <= MAX_LENGTH; length++) {
+        struct symbol s = length_symbol(length);
+        p->lengths[length] =
+            (struct sf_pack_bits){code[s.number].bits | (uint32_t)s.extra << code[s.number].n, code[s.number].n + s.extra_bits};
+    }
+}
+
+static inline void put_pair(const struct sf_pack *p, struct sf_bits *b, uint64_t pair)
+{
+    uint32_t code = p->pairs[pair & (SF_PACK_PAIRS - 1)];
+    sf_bits_put(b, code & ((1u << PAIR_BITS) - 1), code >> PAIR_BITS);
+}
+
+/* Digits and separators, which are below 64, two at a time: half the steps, each of which waits for the one before. */
+static inline const unsigned char *put_literals(const struct sf_pack *p, struct sf_bits *b, const unsigned char *at,
+                                                const unsigned char *end)
+{
+    const uint64_t large = 0xc0c0c0c0c0c0c0c0, even = 0x003f003f003f003f;
+    const struct sf_huffman_code *code = p->huffman.literals;
+    for (; end - at >= 8; at += 8) {
+        uint64_t word = load((const char *)at);
+        if (word & large)
+            break;
+        uint64_t pairs = (word & even) | (word >> 2 & even << 6);
+        put_pair(p, b, pairs);
+        put_pair(p, b, pairs >> 16);
+        sf_bits_flush(b);
+        put_pair(p, b, pairs >> 32);
+        put_pair(p, b, pairs >> 48);
+        sf_bits_flush(b);
+    }
+    for (; end - at >= 4; at += 4) {
+        sf_bits_put(b, code[at[0]].bits, code[at[0]].n);
+        sf_bits_put(b, code[at[1]].bits, code[at[1]].n);
+        sf_bits_put(b, code[at[2]].bits, code[at[2]].n);
+        sf_bits_put(b, code[at[3]].bits, code[at[3]].n);
+        sf_bits_flush(b);
+    }
+    for (; at < end; at++)
+        sf_bits_put(b, code[*at].bits, code[*at].n);
+    sf_bits_flush(b);
+    return at;
+}
+
 static void put_runs(const struct sf_pack *p, size_t n_runs, struct sf_bits *bits)
 {
     struct sf_bits b = *bits;
-    const struct sf_huffman_code *code = p->huffman.literals, *distance_code = p->huffman.distances;
+    const struct sf_huffman_code *distance_code = p->huffman.distances;
     const unsigned char *at = (const unsigned char *)p->in + p->start;
     for (size_t i = 0; i < n_runs; i++) {
-        const struct run *run = &p->runs[i];
-        const unsigned char *end = at + run->literals;
-        for (; end - at >= 4; at += 4) {
-            sf_bits_put(&b, code[at[0]].bits, code[at[0]].n);
-            sf_bits_put(&b, code[at[1]].bits, code[at[1]].n);
-            sf_bits_put(&b, code[at[2]].bits, code[at[2]].n);
-            sf_bits_put(&b, code[at[3]].bits, code[at[3]].n);
-            sf_bits_flush(&b);
-        }
-        for (; at < end; at++)
-            sf_bits_put(&b, code[*at].bits, code[*at].n);
-        sf_bits_flush(&b);
+        const struct sf_pack_run *run = &p->runs[i];
+        at = put_literals(p, &b, at, at + run->literals);
         if (run->length == 0)
             break;
-        struct symbol length = p->lengths[run->length], distance = distance_symbol(run->less_one);
-        sf_bits_put(&b, code[length.number].bits, code[length.number].n);
-        sf_bits_put(&b, length.extra, length.extra_bits);
+        struct symbol distance = distance_symbol(run->less_one);
+        sf_bits_put(&b, p->lengths[run->length].bits, p->lengths[run->length].n);
         sf_bits_put(&b, distance_code[distance.number].bits, distance_code[distance.number].n);
         sf_bits_put(&b, distance.extra, distance.extra_bits);
         sf_bits_flush(&b);
@@ -226,15 +240,18 @@ static struct sf_str pack_block(struct sf_pack *p, bool is_last)
 {
     struct sf_bits bits = {p->bits, p->n_bits, p->out};
     size_t n = p->end - p->start;
-    p->crc = (uint32_t)crc32(p->crc, (const unsigned char *)p->in + p->start, (unsigned)n);
+    p->crc = sf_crc32(p->crc, p->in + p->start, n);
     p->n_bytes += (uint32_t)n;
     if (!p->has_begun)
         put_header(p, &bits);
-    size_t n_runs = find_runs(p);
+    size_t n_runs = p->n_runs ? p->n_runs + 1 : find_runs(p);
+    if (p->n_runs)
+        p->runs[p->n_runs] = (struct sf_pack_run){(uint32_t)(p->end - p->literals), 0, 0};
     if (p->n_blocks == 0) {
         count_runs(p, n_runs, is_last);
         sf_bits_put(&bits, 0, 1); /* not the last one: an empty one is */
         sf_huffman_begin_block(&p->huffman, &bits);
+        prepare_codes(p);
     }
     put_runs(p, n_runs, &bits);
     p->n_blocks = (p->n_blocks + 1) % BLOCKS_A_CODE;
@@ -255,22 +272,29 @@ static struct sf_str pack_block(struct sf_pack *p, bool is_last)
     p->n_bits = bits.n;
     if (p->end > WINDOW) {
         memmove(p->in, p->in + p->end - WINDOW, WINDOW);
-        p->place += (uint32_t)(p->end - WINDOW);
+        p->place += p->end - WINDOW;
         p->end = WINDOW;
     }
-    p->start = p->end;
+    p->start = p->literals = p->end;
+    p->n_runs = 0;
     return (struct sf_str){(const char *)p->out, (size_t)(bits.out - p->out)};
 }
 
 struct sf_str sf_pack_add(struct sf_pack *p, struct sf_str *bytes)
 {
-    size_t room = p->start + SF_PACK_BLOCK - p->end, n = bytes->n < room ? bytes->n : room;
+    size_t taken = p->end - p->start, room = taken < SF_PACK_BLOCK ? SF_PACK_BLOCK - taken : 0,
+           n = bytes->n < room ? bytes->n : room;
     if (n)
         memcpy(p->in + p->end, bytes->p, n);
     p->end += n;
     bytes->p += n;
     bytes->n -= n;
     return n == room ? pack_block(p, false) : SF_STR_NONE;
+}
+
+struct sf_str sf_pack_take(struct sf_pack *p)
+{
+    return pack_block(p, false);
 }
 
 struct sf_str sf_pack_finish(struct sf_pack *p)

@@ -2,6 +2,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED /* the plain context costs a tenth of EVP's for short texts */
 #include "resources/data/conform/text.h"
 
+#include <endian.h>
 #include <openssl/sha.h>
 
 static bool is_blank(char c)
@@ -145,28 +146,48 @@ const char *sf_text_money(struct sf_str s, int64_t *cents)
     return NULL;
 }
 
+/* The eight digits of a number below 10^8, each a byte, the first one lowest: halved three times by multiplications, all parts at
+ * once (P. Khuong, "How to print integers really fast", 2017). A table of pairs took a third longer. */
+static inline uint64_t eight_digits(uint32_t value)
+{
+    uint64_t fours = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t high = fours * 10486 >> 20 & 0x0000007f0000007f, twos = high + ((fours - 100 * high) << 16);
+    uint64_t tens = twos * 103 >> 10 & 0x000f000f000f000f;
+    return tens + ((twos - 10 * tens) << 8);
+}
+
+static inline void store(uint64_t digits, char *out)
+{
+    digits = htole64(digits + 0x3030303030303030);
+    memcpy(out, &digits, sizeof digits);
+}
+
+static inline size_t write_first_digits(uint32_t value, char *out)
+{
+    uint64_t digits = eight_digits(value);
+    unsigned zeros = value ? (unsigned)__builtin_ctzll(digits) / 8 : 7;
+    store(digits >> 8 * zeros, out);
+    return 8 - zeros;
+}
+
+/* May write up to 8 bytes, and up to 20, where there are fewer digits. */
 static size_t write_digits(uint64_t value, char *out)
 {
-    static const char pairs[] =
-        "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051"
-        "525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
-    char digits[SF_TEXT_INT_MAX];
-    size_t at = sizeof digits;
-    for (; value >= 100000000; value /= 100000000) { /* divisions of 32 bits cost a fraction of those of 64 */
-        uint32_t eight = (uint32_t)(value % 100000000), high = eight / 10000, low = eight % 10000;
-        memcpy(digits + (at -= 2), pairs + 2 * (low % 100), 2);
-        memcpy(digits + (at -= 2), pairs + 2 * (low / 100), 2);
-        memcpy(digits + (at -= 2), pairs + 2 * (high % 100), 2);
-        memcpy(digits + (at -= 2), pairs + 2 * (high / 100), 2);
+    enum { EIGHT = 100000000 };
+    size_t n = 0;
+    if (value >= EIGHT) {
+        uint64_t high = value / EIGHT;
+        if (high >= EIGHT) {
+            n = write_first_digits((uint32_t)(high / EIGHT), out);
+            store(eight_digits((uint32_t)(high % EIGHT)), out + n);
+            n += 8;
+        } else {
+            n = write_first_digits((uint32_t)high, out);
+        }
+        store(eight_digits((uint32_t)(value % EIGHT)), out + n);
+        return n + 8;
     }
-    for (; value >= 100; value /= 100)
-        memcpy(digits + (at -= 2), pairs + 2 * (value % 100), 2);
-    if (value >= 10)
-        memcpy(digits + (at -= 2), pairs + 2 * value, 2);
-    else
-        digits[--at] = (char)('0' + value);
-    memcpy(out, digits + at, sizeof digits - at);
-    return sizeof digits - at;
+    return write_first_digits((uint32_t)value, out);
 }
 
 size_t sf_text_write_int(int64_t value, char *out)

@@ -35,20 +35,26 @@ bool sf_year_find_twice(const int64_t *ids, size_t n, uint32_t *slots, int64_t *
     return false;
 }
 
+/* A member in the year: what it is used for, and how its rows' lines have it. A line of the cache each. */
+struct sf_member_use {
+    int64_t cents; /* of the first measure */
+    int64_t id;
+    uint64_t place; /* of `text` in the file, where it stood last: for sf_pack_token() */
+    uint32_t rows;
+    uint8_t n; /* of `text`; 0: not known yet */
+    char text[SF_MEMBER_TEXT];
+};
+
 struct writer {
     const struct sf_year_input *in;
     struct sf_sorted_year sorted;
     struct sf_year *out;
-    struct sf_usage *usage[SF_RULES_MAX_DIMENSIONS]; /* by raw */
+    struct sf_member_use *uses[SF_RULES_MAX_DIMENSIONS]; /* by raw */
     int64_t *ids;
-    struct sf_buf line; /* of a row with details */
+    char year[SF_TEXT_INT_MAX];
+    size_t n_year;
+    size_t side; /* of the row before */
 };
-
-static size_t copy(char *out, struct sf_str s)
-{
-    memcpy(out, s.p, s.n);
-    return s.n;
-}
 
 static enum sf_code count_row(struct writer *w, size_t side, const int64_t *cents, struct sf_err *err)
 {
@@ -64,53 +70,160 @@ static enum sf_code count_row(struct writer *w, size_t side, const int64_t *cent
     return SF_OK;
 }
 
-/* The row's part of the year's digest: see year.h. */
-static uint64_t row_hash(const struct writer *w, const struct sf_raw *const *raws, size_t side, int64_t id, const int64_t *cents)
+static size_t add_part(char *out, struct sf_str s)
+{
+    memcpy(out, s.p, s.n);
+    out[s.n] = ',';
+    return s.n + 1;
+}
+
+/* The member's id and a comma; in front of the first dimension's the year, behind the last one's the side: a file's longest
+ * repeats. Without dimensions (no raw) these two alone. */
+static enum sf_code write_text(const struct writer *w, size_t d, const struct sf_raw *raw, struct sf_member_use *use,
+                               struct sf_err *err)
+{
+    const struct sf_rules *rules = w->in->rules;
+    char side[SF_TEXT_INT_MAX], text[3 * (SF_TEXT_INT_MAX + 1)];
+    size_t n = d == 0 ? add_part(text, (struct sf_str){w->year, w->n_year}) : 0;
+    n += add_part(text + n, (struct sf_str){raw->id_text, raw->id_length});
+    if (rules->n_sides && d + 1 == rules->n_dimensions)
+        n += add_part(text + n, (struct sf_str){side, sf_text_write_int(rules->sides[w->side].id, side)});
+    if (n > sizeof use->text)
+        return sf_fail(err, SF_E_DATA, "the number of side '%.*s' is too long", SF_ARG(rules->sides[w->side].text));
+    memcpy(use->text, text, n);
+    use->n = (uint8_t)n;
+    use->id = raw->id;
+    return SF_OK;
+}
+
+static void forget_texts(struct writer *w)
+{
+    for (size_t d = 0; d < w->in->rules->n_dimensions; d++) {
+        for (size_t i = 0; i < w->in->members[d].n; i++) {
+            w->uses[d][i].place = 0;
+            w->uses[d][i].n = 0;
+        }
+    }
+}
+
+/* What a row's line is made of. */
+struct line {
+    struct sf_sorted_row row;
+    struct sf_member_use *uses[SF_RULES_MAX_DIMENSIONS];
+    uint64_t hash; /* the row's part of the year's digest: see year.h */
+};
+
+/* Reads a row and adds it to the totals. */
+static enum sf_code take_row(struct writer *w, size_t i, struct line *line, struct sf_err *err)
 {
     const uint64_t factor = 0x9e3779b97f4a7c15;
     const struct sf_rules *rules = w->in->rules;
+    const struct sf_sorted_year *sorted = &w->sorted;
+    sf_sorted_read(sorted, i, &line->row);
+    size_t side = sf_sorted_place(&line->row, &sorted->side);
+    if (side != w->side)
+        forget_texts(w);
+    w->side = side;
     uint64_t sum = (uint64_t)w->out->year;
-    for (size_t d = 0; d < rules->n_dimensions; d++)
-        sum = sum * factor + (uint64_t)raws[d]->id; /* NOLINT(clang-analyzer-core.NullDereference): set for every dimension */
+    for (size_t d = 0; d < rules->n_dimensions; d++) {
+        size_t place = sf_sorted_place(&line->row, &sorted->dimensions[d]);
+        struct sf_member_use *use = &w->uses[d][place];
+        enum sf_code rc = use->n ? SF_OK : write_text(w, d, &w->in->members[d].raws[place], use, err);
+        if (rc)
+            return rc;
+        use->rows++;
+        use->cents += line->row.cents[0];
+        line->uses[d] = use;
+        sum = sum * factor + (uint64_t)use->id;
+    }
     if (rules->n_sides)
         sum = sum * factor + (uint64_t)rules->sides[side].id;
-    for (size_t i = 0; i < rules->n_measures; i++)
-        sum = sum * factor + (uint64_t)cents[i];
-    return (uint64_t)id * (2 * sum + 1);
+    for (size_t k = 0; k < rules->n_measures; k++)
+        sum = sum * factor + (uint64_t)line->row.cents[k];
+    line->hash = (uint64_t)w->ids[i] * (2 * sum + 1);
+    return count_row(w, side, line->row.cents, err);
 }
 
-enum { MOST_NUMBERS = SF_RULES_MAX_DIMENSIONS + SF_RULES_MAX_MEASURES + 3, MAX_LINE = 64 * 1024 * 1024 };
+enum {
+    MOST_MEASURES = SF_RULES_MAX_MEASURES * (SF_TEXT_MONEY_MAX + 1),
+    MOST_FRONT = SF_TEXT_INT_MAX + 1 + SF_RULES_MAX_DIMENSIONS * SF_MEMBER_TEXT,
+    MAX_LINE = 64 * 1024 * 1024,
+};
+_Static_assert(MOST_FRONT + MOST_MEASURES + SF_PACK_TOKEN <= SF_PACK_MAX_ROW, "a row of numbers fits the packer's room");
 
 static size_t write_measures(const struct sf_rules *rules, const int64_t *cents, char *out)
 {
     size_t at = 0;
     for (size_t i = 0; i < rules->n_measures; i++) {
-        out[at++] = ',';
         at += sf_text_write_money(cents[i], out + at);
+        out[at++] = ',';
     }
-    return at;
+    return at - 1;
 }
 
-/* The line of a row with details: `front`, they, the measures. */
-static struct sf_str add_details(struct writer *w, struct sf_str front, const struct sf_sorted_row *row)
+/* Rows of numbers alone, straight into the packer, which is told what repeats. */
+static enum sf_code write_numbers(struct writer *w, struct sf_output *output, struct sf_err *err)
 {
     const struct sf_rules *rules = w->in->rules;
-    char measures[SF_RULES_MAX_MEASURES * (SF_TEXT_MONEY_MAX + 1)];
-    const char *tail = row->details;
-    sf_buf_clear(&w->line);
-    sf_buf_add(&w->line, front);
-    for (size_t i = 0; i < rules->n_details; i++) {
-        struct sf_str value = sf_text_trim(sf_tail_next(&tail));
-        sf_buf_addc(&w->line, ',');
-        if (value.n)
-            sf_csv_write_field(&w->line, value);
+    struct sf_pack *pack = sf_output_pack(output);
+    uint64_t sum = 0;
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; i < w->sorted.n && !rc; i++) {
+        struct line line;
+        rc = take_row(w, i, &line, err);
+        if (rc)
+            return rc;
+        char *id = sf_pack_room(pack);
+        size_t n = sf_text_write_int(w->ids[i], id);
+        id[n] = ',';
+        sf_pack_wrote(pack, n + 1);
+        for (size_t d = 0; d < rules->n_dimensions; d++)
+            sf_pack_token(pack, line.uses[d]->text, line.uses[d]->n, &line.uses[d]->place);
+        char *measures = sf_pack_room(pack);
+        n = write_measures(rules, line.row.cents, measures);
+        measures[n] = '\n';
+        sf_pack_wrote(pack, n + 1);
+        sum += line.hash;
+        if (sf_pack_is_full(pack))
+            rc = sf_output_drain(output, err);
     }
-    sf_buf_add(&w->line, (struct sf_str){measures, write_measures(rules, row->cents, measures)});
-    return sf_buf_str(&w->line);
+    sf_output_count(output, w->sorted.n, sum);
+    return rc;
+}
+
+/* Rows with texts of their own. */
+static enum sf_code write_details(struct writer *w, struct sf_output *output, struct sf_err *err)
+{
+    const struct sf_rules *rules = w->in->rules;
+    struct sf_buf text = SF_BUF(MAX_LINE);
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; i < w->sorted.n && !rc; i++) {
+        struct line line;
+        rc = take_row(w, i, &line, err);
+        if (rc)
+            break;
+        char number[SF_TEXT_INT_MAX], measures[MOST_MEASURES];
+        sf_buf_clear(&text);
+        sf_buf_add(&text, (struct sf_str){number, sf_text_write_int(w->ids[i], number)});
+        sf_buf_addc(&text, ',');
+        for (size_t d = 0; d < rules->n_dimensions; d++)
+            sf_buf_add(&text, (struct sf_str){line.uses[d]->text, line.uses[d]->n});
+        const char *tail = line.row.details;
+        for (size_t k = 0; k < rules->n_details; k++) {
+            struct sf_str value = sf_text_trim(sf_tail_next(&tail));
+            if (value.n)
+                sf_csv_write_field(&text, value);
+            sf_buf_addc(&text, ',');
+        }
+        sf_buf_add(&text, (struct sf_str){measures, write_measures(rules, line.row.cents, measures)});
+        rc = sf_output_row_hashed(output, sf_buf_str(&text), line.hash, err);
+    }
+    sf_buf_free(&text);
+    return rc;
 }
 
 /* The keys of all rows, into w->ids. */
-static void make_keys(struct writer *w, struct sf_str year)
+static void make_keys(struct writer *w)
 {
     const struct sf_rules *rules = w->in->rules;
     const struct sf_sorted_year *sorted = &w->sorted;
@@ -128,7 +241,7 @@ static void make_keys(struct writer *w, struct sf_str year)
             size_t side = sf_sorted_place(&row, &sorted->side);
             bool is_other_side = side != last_side;
             if (is_other_side)
-                sf_row_keys_set_side(&keys, year, rules->n_sides ? &rules->sides[side] : NULL);
+                sf_row_keys_set_side(&keys, (struct sf_str){w->year, w->n_year}, rules->n_sides ? &rules->sides[side] : NULL);
             last_side = side;
             for (size_t d = 0; d < rules->n_dimensions; d++) {
                 size_t place = sf_sorted_place(&row, &sorted->dimensions[d]);
@@ -144,59 +257,11 @@ static void make_keys(struct writer *w, struct sf_str year)
     sf_row_keys_close(&keys);
 }
 
-static enum sf_code write_rows(struct writer *w, struct sf_output *output, struct sf_err *err)
-{
-    const struct sf_rules *rules = w->in->rules;
-    const struct sf_sorted_year *sorted = &w->sorted;
-    size_t n_dims = rules->n_dimensions;
-    char year[SF_TEXT_INT_MAX];
-    size_t n_year = sf_text_write_int(w->out->year, year);
-    const struct sf_raw *raws[SF_RULES_MAX_DIMENSIONS] = {NULL};
-    make_keys(w, (struct sf_str){year, n_year});
-    for (size_t i = 0; i < sorted->n; i++) {
-        struct sf_sorted_row row;
-        sf_sorted_read(sorted, i, &row);
-        size_t side = sf_sorted_place(&row, &sorted->side);
-        for (size_t d = 0; d < n_dims; d++) {
-            size_t place = sf_sorted_place(&row, &sorted->dimensions[d]);
-            raws[d] = &w->in->members[d].raws[place];
-            w->usage[d][place].rows++;
-            w->usage[d][place].cents += row.cents[0];
-        }
-        enum sf_code rc = count_row(w, side, row.cents, err);
-        if (rc)
-            return rc;
-
-        char line[MOST_NUMBERS * (SF_TEXT_MONEY_MAX + 1)];
-        size_t at = sf_text_write_int(w->ids[i], line);
-        line[at++] = ',';
-        at += copy(line + at, (struct sf_str){year, n_year});
-        for (size_t d = 0; d < n_dims; d++) {
-            line[at++] = ',';
-            /* set above: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-            at += copy(line + at, (struct sf_str){raws[d]->id_text, raws[d]->id_length});
-        }
-        if (rules->n_sides) {
-            line[at++] = ',';
-            at += sf_text_write_int(rules->sides[side].id, line + at);
-        }
-        struct sf_str text = {line, at};
-        if (rules->n_details)
-            text = add_details(w, text, &row);
-        else
-            text.n += write_measures(rules, row.cents, line + at);
-        rc = sf_output_row_hashed(output, text, row_hash(w, raws, side, w->ids[i], row.cents), err);
-        if (rc)
-            return rc;
-    }
-    return SF_OK;
-}
-
 /* And leaves zeros behind. */
 static void keep_usage(struct writer *w)
 {
     for (size_t d = 0; d < w->in->rules->n_dimensions; d++) {
-        struct sf_usage *all = w->usage[d];
+        struct sf_member_use *all = w->uses[d];
         size_t n = 0;
         for (size_t i = 0; i < w->in->members[d].n; i++)
             n += all[i].rows != 0; /* NOLINT(clang-analyzer-core.NullDereference): there for every dimension of the rules */
@@ -232,7 +297,8 @@ static enum sf_code write_year(struct writer *w, struct sf_arena *arena, struct 
     enum sf_code rc = sf_output_open(w->in->objects_dir, folder, sf_year_columns(arena, rules), &output, err);
     if (rc)
         return rc;
-    rc = write_rows(w, output, err);
+    make_keys(w);
+    rc = rules->n_details ? write_details(w, output, err) : write_numbers(w, output, err);
     int64_t twice = 0;
     void *slots = w->sorted.rows; /* written: their memory is free again */
     if (!rc && sf_year_find_twice(w->ids, w->sorted.n, slots, &twice)) {
@@ -251,7 +317,7 @@ void sf_year_scratch_free(struct sf_year_scratch *scratch)
 {
     sf_sort_scratch_free(&scratch->sort);
     for (size_t d = 0; d < SF_RULES_MAX_DIMENSIONS; d++)
-        free(scratch->usage[d]);
+        free(scratch->uses[d]);
     *scratch = (struct sf_year_scratch){.sort = {.rows = NULL}};
 }
 
@@ -259,22 +325,22 @@ enum sf_code sf_year_write(const struct sf_year_input *in, size_t index, struct 
                            struct sf_year *out, struct sf_err *err)
 {
     *out = (struct sf_year){.year = in->rules->min_year + (int)index};
-    struct writer w = {.in = in, .out = out, .line = SF_BUF(MAX_LINE)};
+    struct writer w = {.in = in, .out = out, .side = SIZE_MAX};
     for (size_t i = 0; i < in->n_workers; i++)
         out->rows += in->rows[i]->years[index].n;
     if (out->rows == 0)
         return SF_OK;
+    w.n_year = sf_text_write_int(out->year, w.year);
     for (size_t d = 0; d < in->rules->n_dimensions; d++)
-        if (!scratch->usage[d])
-            scratch->usage[d] = allocate(in->members[d].n, sizeof *scratch->usage[d]);
-    memcpy(w.usage, scratch->usage, sizeof w.usage);
+        if (!scratch->uses[d])
+            scratch->uses[d] = allocate(in->members[d].n, sizeof *scratch->uses[d]);
+    memcpy(w.uses, scratch->uses, sizeof w.uses);
     enum sf_code rc = sf_year_sort(in, index, &scratch->sort, &w.sorted, err);
     if (rc)
         return rc;
     void *free_again = w.sorted.spare;
     w.ids = free_again;
     rc = write_year(&w, arena, err);
-    sf_buf_free(&w.line);
     if (!rc)
         keep_usage(&w);
     return rc;

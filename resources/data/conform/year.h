@@ -24,11 +24,14 @@ struct sf_year {
     size_t n_usage[SF_RULES_MAX_DIMENSIONS];
 };
 
+struct sf_member_use; /* opaque */
+enum { SF_MEMBER_TEXT = 35 };
+
 /* Memory that a worker uses for one year after the other: 32 bytes a row of the largest one, and its records where it has them.
  * Zero it to begin with. */
 struct sf_year_scratch {
     struct sf_sort_scratch sort;
-    struct sf_usage *usage[SF_RULES_MAX_DIMENSIONS]; /* by raw; all zero between years */
+    struct sf_member_use *uses[SF_RULES_MAX_DIMENSIONS]; /* by raw; all zero between years */
 };
 void sf_year_scratch_free(struct sf_year_scratch *scratch);
 

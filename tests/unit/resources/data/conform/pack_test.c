@@ -1,6 +1,8 @@
 /* Packing: what comes out is gzip that any reader unpacks to what went in, whatever that was, and the same bytes each time. */
 #include "resources/data/conform/pack.h"
 
+#include "resources/data/conform/crc.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -140,6 +142,61 @@ static void the_bytes_do_not_depend_on_the_pieces(void **state)
     sf_arena_free(arena);
 }
 
+/* Tokens of 2 to 40 bytes, some right behind those they followed before, with numbers between and blocks that end within a row. */
+static void told_repeats_come_back(void **state)
+{
+    (void)state;
+    enum { TOKENS = 300, MOST = 40 };
+    static char tokens[TOKENS][MOST + SF_PACK_TOKEN];
+    static uint64_t places[TOKENS];
+    uint64_t seed = 13;
+    struct sf_arena *arena = sf_arena_new();
+    for (size_t i = 0; i < TOKENS; i++)
+        for (size_t k = 0; k < MOST; k++)
+            tokens[i][k] = (char)(i % 7 ? '0' + next_random(&seed) % 10 : (int)(next_random(&seed) % 256));
+    struct sf_pack *p = sf_pack_new();
+    struct sf_buf out = SF_BUF(2 * MAX_TEXT), text = SF_BUF(2 * MAX_TEXT);
+    struct sf_str header = SF_STR("a,header\n");
+    sf_buf_add(&text, header);
+    while (header.n)
+        sf_buf_add(&out, sf_pack_add(p, &header));
+    while (text.n < MAX_TEXT) {
+        int n = snprintf(sf_pack_room(p), MOST, "%llu,", (unsigned long long)next_random(&seed));
+        sf_buf_add(&text, (struct sf_str){sf_pack_room(p), (size_t)n});
+        sf_pack_wrote(p, (size_t)n);
+        size_t first = next_random(&seed) % TOKENS / (text.n > MAX_TEXT / 2 ? 1 : 20);
+        for (size_t i = 0; i < 12; i++) {
+            size_t token = (first + i) % TOKENS, length = 2 + token % (MOST - 1);
+            sf_buf_add(&text, (struct sf_str){tokens[token], length});
+            sf_pack_token(p, tokens[token], length, &places[token]);
+        }
+        if (sf_pack_is_full(p))
+            sf_buf_add(&out, sf_pack_take(p));
+    }
+    sf_buf_add(&out, sf_pack_finish(p));
+    assert_unpacks_to(sf_buf_str(&out), sf_buf_str(&text));
+    assert_in_range(out.n, 1, text.n / 2);
+    sf_buf_free(&out);
+    sf_buf_free(&text);
+    sf_pack_free(p);
+    sf_arena_free(arena);
+}
+
+static void sums_are_those_of_zlib(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    static char bytes[N + 16];
+    uint64_t seed = 17;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)next_random(&seed);
+    for (unsigned n = 0; n < N; n++) {
+        uint32_t before = (uint32_t)next_random(&seed);
+        const char *at = bytes + n % 16;
+        assert_int_equal(sf_crc32(before, at, n), crc32(before, (const unsigned char *)at, n));
+    }
+}
+
 static void rows_get_smaller(void **state)
 {
     (void)state;
@@ -158,6 +215,8 @@ int main(void)
         cmocka_unit_test(any_text_comes_back),
         cmocka_unit_test(a_text_that_changes_its_kind_comes_back),
         cmocka_unit_test(the_bytes_do_not_depend_on_the_pieces),
+        cmocka_unit_test(told_repeats_come_back),
+        cmocka_unit_test(sums_are_those_of_zlib),
         cmocka_unit_test(rows_get_smaller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -141,14 +142,33 @@ static void money_is_written_with_two_decimals(void **state)
     }
 }
 
+/* Against printf, at every number of digits, where groups of eight begin and end. */
+static void whole_numbers_are_those_of_printf(void **state)
+{
+    (void)state;
+    int64_t value = 1;
+    for (int digits = 1; digits <= 19; digits++, value *= digits < 19 ? 10 : 1) {
+        const int64_t around[] = {value - 1, value, value + 1, -value, 7 * (value / 3) + 5, value / 9 * 4 + 10203};
+        for (size_t i = 0; i < SF_COUNT(around); i++) {
+            char want[32], have[SF_TEXT_INT_MAX];
+            int n = snprintf(want, sizeof want, "%lld", (long long)around[i]);
+            assert_int_equal(sf_text_write_int(around[i], have), n);
+            assert_memory_equal(have, want, (size_t)n);
+        }
+    }
+    char have[SF_TEXT_INT_MAX];
+    assert_int_equal(sf_text_write_int(INT64_MIN, have), 20);
+    assert_memory_equal(have, "-9223372036854775808", 20);
+    assert_int_equal(sf_text_write_int(INT64_MAX, have), 19);
+    assert_memory_equal(have, "9223372036854775807", 19);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folding_touches_blanks_and_ascii_capitals_only),
-        cmocka_unit_test(keys_are_those_of_the_worked_examples),
-        cmocka_unit_test(keys_are_exact_in_javascript),
-        cmocka_unit_test(money_is_read_from_every_door),
-        cmocka_unit_test(what_is_not_money_is_refused_with_the_reason),
+        cmocka_unit_test(whole_numbers_are_those_of_printf),     cmocka_unit_test(folding_touches_blanks_and_ascii_capitals_only),
+        cmocka_unit_test(keys_are_those_of_the_worked_examples), cmocka_unit_test(keys_are_exact_in_javascript),
+        cmocka_unit_test(money_is_read_from_every_door),         cmocka_unit_test(what_is_not_money_is_refused_with_the_reason),
         cmocka_unit_test(money_is_written_with_two_decimals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
