@@ -278,8 +278,13 @@ static enum sf_code write_facts(struct run *run, struct sf_arena *arena, struct 
     const struct sf_rows **rows = SF_NEW_ARRAY(arena, run->n_workers, const struct sf_rows *);
     for (size_t i = 0; i < run->n_workers; i++)
         rows[i] = &run->workers[i].parser.rows;
-    run->year_input = (struct sf_year_input){
-        run->rules, run->members, rows, run->n_workers, (uint32_t *const *const *)run->maps, run->objects_dir};
+    run->year_input = (struct sf_year_input){run->rules,
+                                             run->members,
+                                             rows,
+                                             run->n_workers,
+                                             (uint32_t *const *const *)run->maps,
+                                             run->objects_dir,
+                                             run->options->slice_bytes};
     enum sf_code rc = run_phase(run, YEARS, err);
     for (size_t m = 0; m < run->rules->n_measures && !rc; m++) {
         uint64_t gross = 0;

@@ -50,7 +50,7 @@ struct writer {
     struct sf_sorted_year sorted;
     struct sf_year *out;
     struct sf_member_use *uses[SF_RULES_MAX_DIMENSIONS]; /* by raw */
-    int64_t *ids;
+    int64_t *ids;                                        /* of the slice at hand */
     char year[SF_TEXT_INT_MAX];
     size_t n_year;
     size_t side; /* of the row before */
@@ -289,23 +289,38 @@ struct sf_str sf_year_columns(struct sf_arena *arena, const struct sf_rules *rul
     return line;
 }
 
-static enum sf_code write_year(struct writer *w, struct sf_arena *arena, struct sf_err *err)
+static enum sf_code fail_twice(const struct writer *w, int64_t id, struct sf_err *err)
+{
+    sf_fail(err, SF_E_DATA, "two rows of fiscal year %d have the same %.*s %lld", w->out->year, SF_ARG(w->in->rules->fact_key),
+            (long long)id);
+    sf_hint(err, "keys are hashes of the row's content; this is a one in a billion event: report it with the file");
+    return SF_E_DATA;
+}
+
+static enum sf_code write_year(struct writer *w, size_t index, struct sf_year_scratch *scratch, struct sf_arena *arena,
+                               struct sf_err *err)
 {
     const struct sf_rules *rules = w->in->rules;
     struct sf_output *output;
     struct sf_str folder = sf_str_fmt(arena, "%.*s/%.*s=%d", SF_ARG(rules->fact_table), SF_ARG(rules->partition), w->out->year);
-    enum sf_code rc = sf_output_open(w->in->objects_dir, folder, sf_year_columns(arena, rules), &output, err);
+    size_t n_slices = 0, done = 0;
+    enum sf_code rc = sf_year_slices(w->in, index, &scratch->sort, &n_slices, err);
+    if (!rc)
+        rc = sf_output_open(w->in->objects_dir, folder, sf_year_columns(arena, rules), &output, err);
     if (rc)
         return rc;
-    make_keys(w);
-    rc = rules->n_details ? write_details(w, output, err) : write_numbers(w, output, err);
-    int64_t twice = 0;
-    void *slots = w->sorted.rows; /* written: their memory is free again */
-    if (!rc && sf_year_find_twice(w->ids, w->sorted.n, slots, &twice)) {
-        rc = sf_fail(err, SF_E_DATA, "two rows of fiscal year %d have the same %.*s %lld", w->out->year, SF_ARG(rules->fact_key),
-                     (long long)twice);
-        sf_hint(err, "keys are hashes of the row's content; this is a one in a billion event: report it with the file");
+    for (size_t i = 0; i < n_slices && !rc; i++) {
+        w->ids = scratch->ids + done;
+        rc = sf_year_sort(w->in, index, &scratch->sort.slices[i], &scratch->sort, &w->sorted, err);
+        if (!rc) {
+            make_keys(w);
+            rc = rules->n_details ? write_details(w, output, err) : write_numbers(w, output, err);
+        }
+        done += w->sorted.n;
     }
+    int64_t twice = 0;
+    if (!rc && sf_year_find_twice(scratch->ids, done, scratch->slots, &twice))
+        rc = fail_twice(w, twice, err);
     if (rc) {
         sf_output_abandon(output);
         return rc;
@@ -313,12 +328,31 @@ static enum sf_code write_year(struct writer *w, struct sf_arena *arena, struct 
     return sf_output_close(output, arena, &w->out->object, err);
 }
 
+static void reserve(struct sf_year_scratch *scratch, const struct sf_year_input *in, size_t n)
+{
+    enum { SLOTS = 4, MORE = 16 }; /* as sf_year_find_twice() wants them */
+    if (n > scratch->cap_ids) {
+        free(scratch->ids);
+        free(scratch->slots);
+        scratch->cap_ids = n;
+        scratch->ids = malloc(n * sizeof *scratch->ids);
+        scratch->slots = malloc((SLOTS * n + MORE) * sizeof *scratch->slots);
+        if (!scratch->ids || !scratch->slots)
+            sf_out_of_memory();
+    }
+    for (size_t d = 0; d < in->rules->n_dimensions; d++)
+        if (!scratch->uses[d])
+            scratch->uses[d] = allocate(in->members[d].n, sizeof *scratch->uses[d]);
+}
+
 void sf_year_scratch_free(struct sf_year_scratch *scratch)
 {
     sf_sort_scratch_free(&scratch->sort);
+    free(scratch->ids);
+    free(scratch->slots);
     for (size_t d = 0; d < SF_RULES_MAX_DIMENSIONS; d++)
         free(scratch->uses[d]);
-    *scratch = (struct sf_year_scratch){.sort = {.rows = NULL}};
+    *scratch = (struct sf_year_scratch){.ids = NULL};
 }
 
 enum sf_code sf_year_write(const struct sf_year_input *in, size_t index, struct sf_year_scratch *scratch, struct sf_arena *arena,
@@ -331,16 +365,9 @@ enum sf_code sf_year_write(const struct sf_year_input *in, size_t index, struct 
     if (out->rows == 0)
         return SF_OK;
     w.n_year = sf_text_write_int(out->year, w.year);
-    for (size_t d = 0; d < in->rules->n_dimensions; d++)
-        if (!scratch->uses[d])
-            scratch->uses[d] = allocate(in->members[d].n, sizeof *scratch->uses[d]);
+    reserve(scratch, in, out->rows);
     memcpy(w.uses, scratch->uses, sizeof w.uses);
-    enum sf_code rc = sf_year_sort(in, index, &scratch->sort, &w.sorted, err);
-    if (rc)
-        return rc;
-    void *free_again = w.sorted.spare;
-    w.ids = free_again;
-    rc = write_year(&w, arena, err);
+    enum sf_code rc = write_year(&w, index, scratch, arena, err);
     if (!rc)
         keep_usage(&w);
     return rc;

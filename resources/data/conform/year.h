@@ -27,10 +27,13 @@ struct sf_year {
 struct sf_member_use; /* opaque */
 enum { SF_MEMBER_TEXT = 35 };
 
-/* Memory that a worker uses for one year after the other: 32 bytes a row of the largest one, and its records where it has them.
+/* Memory that a worker uses for one year after the other: at most 24 bytes a row of the largest one, for its keys, and a slice.
  * Zero it to begin with. */
 struct sf_year_scratch {
     struct sf_sort_scratch sort;
+    int64_t *ids; /* of all rows */
+    uint32_t *slots;
+    size_t cap_ids;
     struct sf_member_use *uses[SF_RULES_MAX_DIMENSIONS]; /* by raw; all zero between years */
 };
 void sf_year_scratch_free(struct sf_year_scratch *scratch);

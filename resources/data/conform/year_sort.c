@@ -115,13 +115,12 @@ static void plan_key(const struct sf_year_input *in, struct sf_sorted_year *y)
 
 static void reserve(struct sf_sort_scratch *s, size_t n, size_t record_bytes)
 {
-    enum { MORE = 4 }; /* rows, for the least number of slots that sf_year_find_twice() wants */
     if (n > s->cap) {
         free(s->rows);
         free(s->spare);
         s->cap = n;
-        s->rows = malloc((n + MORE) * sizeof *s->rows);
-        s->spare = malloc((n + MORE) * sizeof *s->spare);
+        s->rows = malloc(n * sizeof *s->rows);
+        s->spare = malloc(n * sizeof *s->spare);
         if (!s->rows || !s->spare)
             sf_out_of_memory();
     }
@@ -139,6 +138,7 @@ void sf_sort_scratch_free(struct sf_sort_scratch *s)
     free(s->rows);
     free(s->spare);
     free(s->records);
+    free(s->slices);
     *s = (struct sf_sort_scratch){.rows = NULL};
 }
 
@@ -148,69 +148,179 @@ struct gathering {
     const struct sf_rows *rows;
     const uint32_t *maps[SF_RULES_MAX_DIMENSIONS];
     size_t n_dimensions;
+    size_t n_firsts; /* members of the first dimension */
+    const struct sf_year_slice *slice;
+    bool is_part; /* of the year */
 };
 
-static void gather_plain(const struct gathering *g, const struct sf_rows_view *view, struct sf_sorted *out)
+static size_t slice_place(const struct gathering *g, const struct sf_row *row)
+{
+    return row->words[0] * g->n_firsts + g->maps[0][row->words[1]];
+}
+
+static bool is_outside(const struct gathering *g, const struct sf_row *row)
+{
+    if (!g->is_part)
+        return false;
+    size_t place = slice_place(g, row);
+    return place < g->slice->first || place >= g->slice->end;
+}
+
+/* Returns where the next row goes. */
+static struct sf_sorted *gather_plain(const struct gathering *g, const struct sf_rows_view *view, struct sf_sorted *out)
 {
     const struct sf_sorted_year *y = g->year;
     for (size_t i = 0; i < view->n; i++) {
         const struct sf_row *row = sf_rows_at(g->rows, view, i);
+        if (is_outside(g, row))
+            continue;
         uint64_t key = (uint64_t)row->words[0] << y->side.shift;
         for (size_t d = 0; d < g->n_dimensions; d++)
             key |= (uint64_t)g->maps[d][row->words[1 + d]] << y->dimensions[d].shift;
-        out[i] = (struct sf_sorted){key, row->cents};
+        *out++ = (struct sf_sorted){key, row->cents};
     }
+    return out;
 }
 
-/* Returns where the next record goes. */
-static size_t gather_records(const struct gathering *g, const struct sf_rows_view *view, struct sf_sorted *out, size_t at)
+/* The same; *at is where the next record goes. */
+static struct sf_sorted *gather_records(const struct gathering *g, const struct sf_rows_view *view, struct sf_sorted *out,
+                                        size_t *at)
 {
     const struct sf_sorted_year *y = g->year;
     const char *tail = view->tails;
     size_t n_more = (y->n_words - 1) * sizeof(uint64_t);
     for (size_t i = 0; i < view->n; i++) {
         const struct sf_row *row = sf_rows_at(g->rows, view, i);
+        const char *end = skip_tail(y->rules, tail), *begin = tail;
+        tail = end;
+        if (is_outside(g, row))
+            continue;
         uint64_t words[SF_KEY_MAX_WORDS] = {0};
         words[y->side.word] = (uint64_t)row->words[0] << y->side.shift;
         for (size_t d = 0; d < g->n_dimensions; d++)
             words[y->dimensions[d].word] |= (uint64_t)g->maps[d][row->words[1 + d]] << y->dimensions[d].shift;
         /* the last word sorts first: see sort_rows() */
-        out[i] = (struct sf_sorted){words[y->n_words - 1], (int64_t)at};
-        memcpy(y->records + at, words, n_more);
-        memcpy(y->records + at + n_more, &row->cents, sizeof row->cents);
-        at += n_more + sizeof row->cents;
-        const char *end = skip_tail(y->rules, tail);
-        if (end > tail)
-            memcpy(y->records + at, tail, (size_t)(end - tail));
-        at += (size_t)(end - tail);
-        tail = end;
+        *out++ = (struct sf_sorted){words[y->n_words - 1], (int64_t)*at};
+        char *record = y->records + *at;
+        memcpy(record, words, n_more);
+        memcpy(record + n_more, &row->cents, sizeof row->cents);
+        if (end > begin)
+            memcpy(record + n_more + sizeof row->cents, begin, (size_t)(end - begin));
+        *at += n_more + sizeof row->cents + (size_t)(end - begin);
     }
-    return at;
+    return out;
 }
 
-static enum sf_code gather(const struct sf_year_input *in, size_t index, const struct sf_sorted_year *y, struct sf_err *err)
+static struct gathering gathering_of(const struct sf_year_input *in, size_t worker)
+{
+    struct gathering g = {.rows = in->rows[worker], .n_dimensions = in->rules->n_dimensions, .n_firsts = in->members[0].n};
+    for (size_t d = 0; d < g.n_dimensions; d++)
+        g.maps[d] = in->maps[d][worker];
+    return g;
+}
+
+static enum sf_code gather(const struct sf_year_input *in, size_t index, const struct sf_year_slice *slice, bool is_part,
+                           const struct sf_sorted_year *y, struct sf_err *err)
 {
     struct sf_rows_buffer buffer = {.bytes = NULL};
     enum sf_code rc = SF_OK;
     struct sf_sorted *out = y->rows;
     size_t at = 0;
     for (size_t w = 0; w < in->n_workers && !rc; w++) {
-        struct gathering g = {.year = y, .rows = in->rows[w], .n_dimensions = in->rules->n_dimensions};
-        for (size_t d = 0; d < g.n_dimensions; d++)
-            g.maps[d] = in->maps[d][w];
+        struct gathering g = gathering_of(in, w);
+        g.year = y;
+        g.slice = slice;
+        g.is_part = is_part;
         for (size_t block = 0;; block++) {
             struct sf_rows_view view;
             rc = sf_rows_read(in->rows[w], index, block, &buffer, &view, err);
             if (rc || view.n == 0)
                 break;
-            if (y->is_plain)
-                gather_plain(&g, &view, out);
-            else
-                at = gather_records(&g, &view, out, at);
-            out += view.n;
+            out = y->is_plain ? gather_plain(&g, &view, out) : gather_records(&g, &view, out, &at);
         }
     }
     free(buffer.bytes);
+    return rc;
+}
+
+/* --- slices --- */
+
+struct counted {
+    size_t n, tail_bytes;
+};
+
+static enum sf_code count_places(const struct sf_year_input *in, size_t index, struct counted *counts, struct sf_err *err)
+{
+    struct sf_rows_buffer buffer = {.bytes = NULL};
+    enum sf_code rc = SF_OK;
+    for (size_t w = 0; w < in->n_workers && !rc; w++) {
+        struct gathering g = gathering_of(in, w);
+        for (size_t block = 0;; block++) {
+            struct sf_rows_view view;
+            rc = sf_rows_read(in->rows[w], index, block, &buffer, &view, err);
+            if (rc || view.n == 0)
+                break;
+            const char *tail = view.tails;
+            for (size_t i = 0; i < view.n; i++) {
+                struct counted *count = &counts[slice_place(&g, sf_rows_at(g.rows, &view, i))];
+                const char *end = skip_tail(in->rules, tail);
+                count->n++;
+                count->tail_bytes += (size_t)(end - tail);
+                tail = end;
+            }
+        }
+    }
+    free(buffer.bytes);
+    return rc;
+}
+
+static void add_slice(struct sf_sort_scratch *scratch, size_t *n_slices, const struct sf_year_slice *slice)
+{
+    if (*n_slices == scratch->cap_slices) {
+        scratch->cap_slices = scratch->cap_slices ? 2 * scratch->cap_slices : 16;
+        scratch->slices = realloc(scratch->slices, scratch->cap_slices * sizeof *scratch->slices);
+        if (!scratch->slices)
+            sf_out_of_memory();
+    }
+    scratch->slices[(*n_slices)++] = *slice;
+}
+
+enum sf_code sf_year_slices(const struct sf_year_input *in, size_t index, struct sf_sort_scratch *scratch, size_t *n_slices,
+                            struct sf_err *err)
+{
+    struct sf_sorted_year y = {.rules = in->rules};
+    plan_key(in, &y);
+    size_t a_record = y.is_plain ? 0 : y.n_words * sizeof(uint64_t), a_row = 2 * sizeof(struct sf_sorted) + a_record;
+    size_t most = in->slice_bytes ? in->slice_bytes : SF_SLICE_BYTES;
+    size_t n_places = (in->rules->n_sides ? in->rules->n_sides : 1) * in->members[0].n;
+    struct sf_year_slice slice = {.end = n_places};
+    for (size_t i = 0; i < in->n_workers; i++) {
+        slice.n += in->rows[i]->years[index].n;
+        slice.record_bytes += in->rows[i]->years[index].tail_bytes;
+    }
+    *n_slices = 0;
+    if (slice.n * a_row + slice.record_bytes <= most) {
+        slice.record_bytes += slice.n * a_record;
+        add_slice(scratch, n_slices, &slice);
+        return SF_OK;
+    }
+    struct counted *counts = calloc(n_places, sizeof *counts);
+    if (!counts)
+        sf_out_of_memory();
+    enum sf_code rc = count_places(in, index, counts, err);
+    slice = (struct sf_year_slice){.n = 0};
+    for (size_t i = 0; i < n_places && !rc; i++) {
+        size_t record_bytes = counts[i].n * a_record + counts[i].tail_bytes;
+        if (slice.n && (slice.n + counts[i].n) * 2 * sizeof(struct sf_sorted) + slice.record_bytes + record_bytes > most) {
+            add_slice(scratch, n_slices, &slice);
+            slice = (struct sf_year_slice){.first = i};
+        }
+        slice.n += counts[i].n;
+        slice.record_bytes += record_bytes;
+        slice.end = i + 1;
+    }
+    add_slice(scratch, n_slices, &slice);
+    free(counts);
     return rc;
 }
 
@@ -336,22 +446,19 @@ static void sort_rows(struct sf_sorted_year *y)
     }
 }
 
-enum sf_code sf_year_sort(const struct sf_year_input *in, size_t index, struct sf_sort_scratch *scratch, struct sf_sorted_year *y,
-                          struct sf_err *err)
+enum sf_code sf_year_sort(const struct sf_year_input *in, size_t index, const struct sf_year_slice *slice,
+                          struct sf_sort_scratch *scratch, struct sf_sorted_year *y, struct sf_err *err)
 {
-    *y = (struct sf_sorted_year){.rules = in->rules};
+    *y = (struct sf_sorted_year){.rules = in->rules, .n = slice->n};
     plan_key(in, y);
-    size_t record_bytes = 0;
-    for (size_t i = 0; i < in->n_workers; i++) {
-        y->n += in->rows[i]->years[index].n;
-        record_bytes += in->rows[i]->years[index].tail_bytes;
-    }
-    record_bytes = y->is_plain ? 0 : record_bytes + y->n * (y->n_words - 1 + 1) * sizeof(uint64_t);
-    reserve(scratch, y->n, record_bytes);
+    uint64_t n_all = 0;
+    for (size_t i = 0; i < in->n_workers; i++)
+        n_all += in->rows[i]->years[index].n;
+    reserve(scratch, slice->n, slice->record_bytes);
     y->rows = scratch->rows;
     y->spare = scratch->spare;
     y->records = scratch->records;
-    enum sf_code rc = gather(in, index, y, err);
+    enum sf_code rc = gather(in, index, slice, slice->n != n_all, y, err);
     if (!rc)
         sort_rows(y);
     return rc;

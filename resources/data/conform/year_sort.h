@@ -19,6 +19,7 @@ struct sf_year_input {
     size_t n_workers;
     uint32_t *const *const *maps; /* maps[dimension][worker][number] is the place in members */
     const char *objects_dir;
+    size_t slice_bytes; /* 0: SF_SLICE_BYTES */
 };
 
 struct sf_sorted {
@@ -50,17 +51,31 @@ struct sf_sorted_row {
     const char *details; /* of a year that is not plain: for sf_tail_next() */
 };
 
-/* Memory for one year after the other; zero it to begin with. */
+/* What of a year is sorted at a time, so that memory does not grow with the year: the slices follow each other in its order, and no
+ * two of them have a side and a member of the first dimension in common. */
+struct sf_year_slice {
+    size_t first, end; /* side * members of the first dimension + place of the member */
+    size_t n, record_bytes;
+};
+
+enum { SF_SLICE_BYTES = 8 * 1024 * 1024 }; /* of sorting; a member with more rows is still one slice */
+
+/* Memory for one slice after the other; zero it to begin with. */
 struct sf_sort_scratch {
     struct sf_sorted *rows, *spare;
     char *records;
     size_t cap, cap_records;
+    struct sf_year_slice *slices;
+    size_t cap_slices;
 };
 void sf_sort_scratch_free(struct sf_sort_scratch *scratch);
 
-/* The year with index `index`, sorted. What it points at is `scratch`'s. SF_E_IO: the spilled rows cannot be read. */
-enum sf_code sf_year_sort(const struct sf_year_input *input, size_t index, struct sf_sort_scratch *scratch,
-                          struct sf_sorted_year *out, struct sf_err *err) SF_MUST_CHECK;
+/* The slices of the year with index `index`, at least one; they are `scratch`'s. SF_E_IO: the spilled rows cannot be read. */
+enum sf_code sf_year_slices(const struct sf_year_input *input, size_t index, struct sf_sort_scratch *scratch, size_t *n_slices,
+                            struct sf_err *err) SF_MUST_CHECK;
+/* A slice, sorted. What it points at is `scratch`'s. */
+enum sf_code sf_year_sort(const struct sf_year_input *input, size_t index, const struct sf_year_slice *slice,
+                          struct sf_sort_scratch *scratch, struct sf_sorted_year *out, struct sf_err *err) SF_MUST_CHECK;
 /* The row at `i`, and whether it equals the one before it in all but the measures; the first two for years that are not plain. */
 void sf_sorted_read_record(const struct sf_sorted_year *year, size_t i, struct sf_sorted_row *row);
 bool sf_sorted_repeats_record(const struct sf_sorted_year *year, size_t i);

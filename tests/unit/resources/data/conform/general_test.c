@@ -89,14 +89,20 @@ static int teardown(void **state)
     return status;
 }
 
-static enum sf_code conform(struct fixture *f, const char *text, unsigned threads, size_t memory)
+static enum sf_code conform_in_slices(struct fixture *f, const char *text, unsigned threads, size_t memory, size_t slice)
 {
     struct sf_source *source;
     sf_source_open_bytes("t.csv", sf_str_of(text), &source);
-    struct sf_conform_options options = {.cache_dir = f->dir, .name = "t", .threads = threads, .memory_bytes = memory};
+    struct sf_conform_options options = {
+        .cache_dir = f->dir, .name = "t", .threads = threads, .memory_bytes = memory, .slice_bytes = slice};
     enum sf_code rc = sf_conform_run(f->arena, f->rules, source, &options, &f->summary, &f->err);
     sf_source_close(source);
     return rc;
+}
+
+static enum sf_code conform(struct fixture *f, const char *text, unsigned threads, size_t memory)
+{
+    return conform_in_slices(f, text, threads, memory, 0);
 }
 
 static void conforms(struct fixture *f, const char *text)
@@ -254,14 +260,14 @@ static void one_stamp_alone_is_compared_too(void **state)
     contains(f->err.message, "two snapshots in one file");
 }
 
-static void long_details_spill_and_come_back(void **state)
+static void memory_and_slices_change_no_byte(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(read_rules(f, changed(f, "note: {bytes: 12", "note: {bytes: 60000")), SF_OK);
     struct sf_buf text = SF_BUF(64 * 1024 * 1024);
     sf_buf_addz(&text, HEADER);
     for (int i = 0; i < 3000; i++) {
-        sf_buf_addf(&text, "%d,Rent,P%d,,S%d,", 2000 + i % 3, i % 7, i % 1000);
+        sf_buf_addf(&text, "%d,A%d,P%d,,S%d,", 2000 + i % 3, i * 7 % 23, i % 7, i % 1000);
         for (int k = 0; k < (i % 100 == 0 ? 5000 : i % 5); k++)
             sf_buf_addc(&text, (char)('a' + (i + k) % 26));
         sf_buf_addf(&text, ",%d,%d,x\n", i, -i);
@@ -275,10 +281,10 @@ static void long_details_spill_and_come_back(void **state)
         kept[y] = sf_str_dup(f->arena, sf_map_str(object_of(f, "years", sf_str_fmt(f->arena, "%d", 2000 + y).p), "sha256")).p;
     static const struct {
         unsigned threads;
-        size_t memory;
-    } ways[] = {{1, 1}, {2, 1}, {3, 40000}};
+        size_t memory, slice;
+    } ways[] = {{1, 1, 0}, {2, 1, 1}, {3, 40000, 5000}, {1, 0, 1}, {2, 0, 60000}};
     for (size_t i = 0; i < SF_COUNT(ways); i++) {
-        if (conform(f, text.p, ways[i].threads, ways[i].memory))
+        if (conform_in_slices(f, text.p, ways[i].threads, ways[i].memory, ways[i].slice))
             fail_msg("%s", f->err.message);
         assert_true(sf_str_eq(sf_map_str(f->summary, "snapshot"), snapshot));
         for (int y = 0; y < 3; y++)
@@ -367,7 +373,7 @@ int main(void)
         TEST(an_optional_column_that_is_missing_is_empty),
         TEST(a_detail_too_wide_in_bytes_rejects_the_row),
         TEST(one_stamp_alone_is_compared_too),
-        TEST(long_details_spill_and_come_back),
+        TEST(memory_and_slices_change_no_byte),
         TEST(more_members_than_one_word_holds_sort_by_two),
         TEST(a_wrong_rule_is_refused_with_its_line),
     };
