@@ -12,7 +12,7 @@
 #include "resources/data/dataset_attrs.h"
 #include "resources/data/manifest.h"
 #include "resources/data/world.h"
-#include "resources/net/sftp.h"
+#include "resources/net/sftp_pool.h"
 
 #include "engine/core/clock.h"
 #include "engine/core/map.h"
@@ -282,37 +282,33 @@ static bool is_op_cancelled(void *op)
     return sf_op_is_cancelled(op);
 }
 
-static enum sf_code connect_user(struct sf_op *op, struct sf_sftp **sftp, struct sf_err *err)
+/* Whom to log in as, where. `pinned` has room for MAX_FINGERPRINTS. */
+static enum sf_code find_user(struct sf_op *op, struct sf_sftp_target *target, struct sf_str *pinned, struct sf_err *err)
 {
     const struct sf_object *user = sf_op_ref(op, NULL, UPLOAD_AS, 0), *key = sf_op_ref(op, NULL, UPLOAD_KEY, 0);
     const struct sf_object *server = user ? sf_op_ref(op, user, SFTP_USER_SERVER, 0) : NULL;
     if (!server || !key)
         return sf_fail(err, SF_E_CONFIG, "'as' and 'key' of an upload must name an sftp_user and an ssh_key of this stack");
     const struct sf_value *prints = sf_map_getz(server->attrs, SFTP_SERVER_HOST_KEY_FINGERPRINTS);
-    struct sf_str pinned[MAX_FINGERPRINTS];
-    struct sf_sftp_target target = {.host = sf_map_str(server->attrs, SFTP_SERVER_HOST),
-                                    .port = (int)sf_map_int(server->attrs, SFTP_SERVER_PORT, 22),
-                                    .user = sf_map_str(user->attrs, SFTP_USER_NAME),
-                                    .fingerprints = pinned,
-                                    .deadline_ms = op->deadline_ms,
-                                    .is_cancelled = is_op_cancelled,
-                                    .ctx = op};
+    *target = (struct sf_sftp_target){.host = sf_map_str(server->attrs, SFTP_SERVER_HOST),
+                                      .port = (int)sf_map_int(server->attrs, SFTP_SERVER_PORT, 22),
+                                      .user = sf_map_str(user->attrs, SFTP_USER_NAME),
+                                      .fingerprints = pinned,
+                                      .deadline_ms = op->deadline_ms,
+                                      .is_cancelled = is_op_cancelled,
+                                      .ctx = op};
     for (size_t i = 0; prints && prints->type == SF_V_LIST && i < prints->list.n && i < MAX_FINGERPRINTS; i++)
         if (prints->list.items[i]->type == SF_V_STRING)
-            pinned[target.n_fingerprints++] = prints->list.items[i]->s;
-    if (target.n_fingerprints == 0)
+            pinned[target->n_fingerprints++] = prints->list.items[i]->s;
+    if (target->n_fingerprints == 0)
         return sf_fail(err, SF_E_UNAVAILABLE, "the host keys of SFTP server '%.*s' are not known, so nothing is sent to it",
                        SF_ARG(server->name));
-    enum sf_code rc = sf_op_unseal(op, key, "private_key", &target.private_key, err);
+    enum sf_code rc = sf_op_unseal(op, key, "private_key", &target->private_key, err);
     if (rc == SF_E_ABSENT) {
         sf_fail(err, SF_E_AUTH, "the private half of key '%.*s' is not kept in this stack's state", SF_ARG(key->name));
         sf_hint(err, "an imported key cannot deliver: give the upload a key that the stack makes, and put it into the user's keys");
         return SF_E_AUTH;
     }
-    if (!rc)
-        rc = sf_sftp_connect(op->arena, &target, sftp, err);
-    if (rc)
-        sf_context(err, "as SFTP user '%.*s'", SF_ARG(target.user));
     return rc;
 }
 
@@ -349,22 +345,79 @@ static enum sf_code check_cache(struct sf_op *op, const char *path, const struct
     return SF_E_STALE;
 }
 
-static enum sf_code put(struct sf_op *op, struct sf_sftp *sftp, const struct delivery *d, const struct sf_pair *file,
-                        struct sf_err *err)
+/* What is put: data, then the manifests, then the commit file. */
+enum step { STEP_DATA, STEP_MANIFEST, STEP_COMMIT };
+
+static enum sf_code describe_file(struct sf_op *op, const struct delivery *d, const struct sf_pair *file, struct sf_sftp_file *job,
+                                  struct sf_err *err)
 {
-    struct sf_str path = sf_str_dup(op->arena, sf_str_slice(file->key, d->prefix.n, file->key.n));
     const struct sf_str *made = sf_map_find(d->made, file->key);
-    enum sf_code rc;
+    job->path = sf_str_dup(op->arena, sf_str_slice(file->key, d->prefix.n, file->key.n));
+    job->step = !made ? STEP_DATA : sf_str_eq(file->key, d->commit_key) ? STEP_COMMIT : STEP_MANIFEST;
     if (made) {
-        rc = sf_sftp_put_bytes(sftp, path, *made, err);
-    } else {
-        const char *cached = sf_str_fmt(op->arena, "%s/objects/%s", op->site->cache_dir, path.p).p;
-        rc = check_cache(op, cached, file, err);
-        if (!rc)
-            rc = sf_sftp_put_file(sftp, path, cached, NULL, err);
+        job->bytes = *made;
+        return SF_OK;
     }
+    job->local_path = sf_str_fmt(op->arena, "%s/objects/%s", op->site->cache_dir, job->path.p).p;
+    return check_cache(op, job->local_path, file, err);
+}
+
+/* A delivery under way. */
+struct progress {
+    struct sf_op *op;
+    struct sf_outcome *out;
+    struct sf_str id;
+    const struct sf_value *want, *files, *superseded;
+    size_t n, total;
+    bool is_new; /* the first object that is put makes the delivery exist */
+};
+
+/* An update is recorded before its first file: should it end here, then old and new keys are known to be ours. */
+static enum sf_code announce(void *ctx, struct sf_err *err)
+{
+    const struct progress *p = ctx;
+    enum sf_code rc = sf_op_intent(p->op, "put", err);
+    if (!rc && !p->is_new)
+        report(p->op, p->want, p->files, p->superseded, p->id, p->out);
+    return rc || (p->is_new && p->total > 0) ? rc : sf_op_made(p->op, p->id, err);
+}
+
+static enum sf_code count_file(void *ctx, size_t i, struct sf_err *err)
+{
+    struct progress *p = ctx;
+    (void)i;
+    sf_op_progress_of(p->op, "uploading", ++p->n, p->total, "files");
+    if (p->n > 1 || !p->is_new)
+        return SF_OK;
+    p->out->id = p->id;
+    return sf_op_made(p->op, p->id, err);
+}
+
+/* Puts the files of which `found` does not show the wanted bytes. */
+static enum sf_code put_files(struct sf_op *op, const struct delivery *d, const struct sf_value *found, struct progress *progress,
+                              struct sf_err *err)
+{
+    struct sf_sftp_target target;
+    struct sf_str pinned[MAX_FINGERPRINTS];
+    struct sf_sftp_file *files = SF_NEW_ARRAY(op->arena, d->files->map.n + 1, struct sf_sftp_file);
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; !rc && i < d->files->map.n; i++) {
+        const struct sf_pair *file = &d->files->map.pairs[i];
+        const struct sf_value *there = sf_map_get(found, file->key);
+        if (!there || !sf_value_equal(there, file->value))
+            rc = describe_file(op, d, file, &files[progress->total++], err);
+    }
+    if (rc || progress->total == 0)
+        return rc ? rc : announce(progress, err);
+    rc = find_user(op, &target, pinned, err);
     if (rc)
-        sf_context(err, "while delivering '%.*s'", SF_ARG(file->key));
+        return rc;
+    const struct sf_sftp_calls calls = {announce, count_file, progress};
+    rc = sf_sftp_put_many(&target, files, progress->total, &calls, err);
+    if (rc == SF_E_CANCELLED)
+        return sf_fail(err, rc, "stopped after %zu of %zu files; the next run delivers the rest", progress->n, progress->total);
+    if (rc)
+        sf_context(err, "as SFTP user '%.*s'", SF_ARG(target.user));
     return rc;
 }
 
@@ -382,45 +435,16 @@ static enum sf_code deliver(struct sf_op *op, const struct sf_value *have, const
         return sf_fail(err, SF_E_STALE, "the data set is not the one that was planned to be delivered");
     struct sf_map *keys;
     struct sf_value *found;
-    struct sf_sftp *sftp = NULL;
     enum sf_code rc = list_bucket(op, bucket, d.prefix, &keys, err);
     if (!rc)
         rc = look(op, bucket, keys, d.files, &found, err);
-    size_t n = 0, total = 0;
-    for (size_t i = 0; !rc && i < d.files->map.n; i++)
-        total += !sf_map_get(found, d.files->map.pairs[i].key) ||
-                 !sf_value_equal(sf_map_get(found, d.files->map.pairs[i].key), d.files->map.pairs[i].value);
-    if (!rc && total > 0)
-        rc = connect_user(op, &sftp, err);
-    if (!rc)
-        rc = sf_op_intent(op, "put", err);
-    const struct sf_value *superseded =
-        rc ? NULL : still_there(op, keys, sf_map_getz(have, UPLOAD_SUPERSEDED), sf_map_getz(have, UPLOAD_FILES), d.files);
-    if (!rc && !is_new)
-        report(op, want, d.files, superseded, id, out);
-    /* an update is recorded before its first file too: should it end here, then old and new keys are known to be ours */
-    if (!rc && (!is_new || total == 0))
-        rc = sf_op_made(op, id, err);
-    out->id = is_new ? out->id : id;
-    for (size_t i = 0; !rc && i < d.files->map.n; i++) {
-        const struct sf_pair *file = &d.files->map.pairs[i];
-        const struct sf_value *there = sf_map_get(found, file->key);
-        if (there && sf_value_equal(there, file->value))
-            continue;
-        sf_op_progress_of(op, "uploading", n++, total, "files");
-        if (sf_op_is_cancelled(op))
-            rc = sf_fail(err, SF_E_CANCELLED, "stopped after %zu of %zu files; the next run delivers the rest", n - 1, total);
-        else
-            rc = put(op, sftp, &d, file, err);
-        if (!rc && is_new && n == 1) {
-            rc = sf_op_made(op, id, err);
-            out->id = id;
-        }
-    }
-    sf_sftp_close(sftp);
     if (rc)
         return rc;
-    rc = list_bucket(op, bucket, d.prefix, &keys, err);
+    struct progress progress = {.op = op, .out = out, .id = id, .want = want, .files = d.files, .is_new = is_new};
+    progress.superseded = still_there(op, keys, sf_map_getz(have, UPLOAD_SUPERSEDED), sf_map_getz(have, UPLOAD_FILES), d.files);
+    rc = put_files(op, &d, found, &progress, err);
+    if (!rc)
+        rc = list_bucket(op, bucket, d.prefix, &keys, err);
     if (!rc)
         rc = look(op, bucket, keys, d.files, &found, err);
     if (rc)
@@ -430,7 +454,7 @@ static enum sf_code deliver(struct sf_op *op, const struct sf_value *have, const
         sf_hint(err, "something else writes under the same keys, or the user's home is not this bucket");
         return SF_E_REFUSED;
     }
-    report(op, want, found, superseded, id, out);
+    report(op, want, found, progress.superseded, id, out);
     return SF_OK;
 }
 

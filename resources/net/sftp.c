@@ -315,11 +315,34 @@ static LIBSSH2_SFTP_HANDLE *open_file(struct sf_sftp *s, struct sf_str path, uns
     return libssh2_sftp_open_ex(s->sftp, path.p, (unsigned)path.n, flags, 0644, LIBSSH2_SFTP_OPENFILE);
 }
 
-/* Opens for writing; a missing directory is made only when the server says that one is missing. */
+/* Makes the directories above `path`, but for those that are known to be there. */
+static enum sf_code make_parents(struct sf_sftp *s, struct sf_str path, bool trusts_known, struct sf_err *err)
+{
+    struct sf_sftp_folders *folders = s->target->folders;
+    for (size_t i = 1; i < path.n; i++) {
+        if (path.p[i] != '/')
+            continue;
+        struct sf_str parent = sf_str_dup(s->arena, sf_str_slice(path, 0, i));
+        if (folders && trusts_known && sf_sftp_folders_have(folders, parent))
+            continue;
+        enum sf_code rc = sf_sftp_mkdir(s, parent, err);
+        if (rc == SF_E_UNKNOWN || rc == SF_E_CANCELLED || rc == SF_E_UNAVAILABLE)
+            return rc;
+        if (folders)
+            sf_sftp_folders_keep(folders, parent);
+    }
+    return SF_OK;
+}
+
+/* Opens for writing; a missing directory is made only when the server has said, of this file or another, that one is missing. */
 static enum sf_code open_to_write(struct sf_sftp *s, struct sf_str path, LIBSSH2_SFTP_HANDLE **file, struct sf_err *err)
 {
     const unsigned long flags = LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC;
-    enum sf_code rc = begin(s, "put", path, err);
+    struct sf_sftp_folders *folders = s->target->folders;
+    bool must_make = folders && sf_sftp_folders_are_needed(folders);
+    enum sf_code rc = must_make ? make_parents(s, path, true, err) : SF_OK;
+    if (rc == SF_OK)
+        rc = begin(s, "put", path, err);
     if (rc)
         return rc;
     *file = open_file(s, path, flags);
@@ -328,7 +351,9 @@ static enum sf_code open_to_write(struct sf_sftp *s, struct sf_str path, LIBSSH2
     rc = fail(s, "put", path, err);
     if (rc != SF_E_ABSENT)
         return rc;
-    rc = sf_sftp_mkdir_parents(s, path, err);
+    if (folders)
+        sf_sftp_folders_need(folders);
+    rc = make_parents(s, path, false, err);
     if (rc == SF_OK)
         rc = begin(s, "put", path, err);
     if (rc)
@@ -449,14 +474,7 @@ enum sf_code sf_sftp_mkdir(struct sf_sftp *s, struct sf_str path, struct sf_err 
 
 enum sf_code sf_sftp_mkdir_parents(struct sf_sftp *s, struct sf_str path, struct sf_err *err)
 {
-    for (size_t i = 1; i < path.n; i++) {
-        if (path.p[i] != '/')
-            continue;
-        enum sf_code rc = sf_sftp_mkdir(s, sf_str_dup(s->arena, sf_str_slice(path, 0, i)), err);
-        if (rc == SF_E_UNKNOWN || rc == SF_E_CANCELLED || rc == SF_E_UNAVAILABLE)
-            return rc;
-    }
-    return SF_OK;
+    return make_parents(s, path, false, err);
 }
 
 /* --- looking, reading, removing --- */

@@ -10,6 +10,7 @@
 #define SF_NET_SFTP_H
 
 #include "engine/core/err.h"
+#include "resources/net/sftp_folders.h"
 
 struct sf_sftp; /* a session: its memory is the arena's, its connection must be closed */
 
@@ -23,6 +24,7 @@ struct sf_sftp_target {
     int64_t deadline_ms;             /* sf_clock_ms() that no call on this session passes; 0: 30 s from now */
     bool (*is_cancelled)(void *ctx); /* asked between packets of a transfer; NULL: never */
     void *ctx;
+    struct sf_sftp_folders *folders; /* shared with other sessions; NULL: each put finds out by itself */
 };
 
 struct sf_sftp_entry {

@@ -6,11 +6,13 @@
  *   sftp_harness client HOST PORT USER KEYFILE FINGERPRINT < commands
  *                                    our libssh2 transport: tab-separated put, putfile, get, ls, stat, rm, rmdir, mkdir, rename;
  * one line of answer each: result code, then the error or what was read
+ *   sftp_harness deliver HOST PORT USER KEYFILE FINGERPRINT < lines of step, local path, remote path
+ *                                    the files put as an upload does; one line of answer, as above, with the number put
  */
 #include "engine/core/json.h"
 #include "resources/local/confine.h"
 #include "resources/local/sftp_conf.h"
-#include "resources/net/sftp.h"
+#include "resources/net/sftp_pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,22 +201,61 @@ static enum sf_code run_command(struct sf_arena *arena, struct sf_sftp *s, const
     return rc;
 }
 
-static int client(struct sf_arena *arena, char **argv)
+enum { MAX_KEY_BYTES = 16384, MAX_LINE_BYTES = 8192, MAX_FILES = 1000 };
+
+/* HOST PORT USER KEYFILE FINGERPRINT */
+static bool read_target(struct sf_arena *arena, char **argv, struct sf_sftp_target *target)
 {
-    enum { MAX_KEY_BYTES = 16384, MAX_LINE_BYTES = 8192 };
-    static char key[MAX_KEY_BYTES], line[MAX_LINE_BYTES];
+    char *key = sf_arena_alloc(arena, MAX_KEY_BYTES);
     FILE *file = fopen(argv[3], "re");
     if (!file)
-        return fail(argv[3]);
-    size_t n = fread(key, 1, sizeof(key), file);
+        return false;
+    size_t n = fread(key, 1, MAX_KEY_BYTES, file);
     fclose(file);
-    struct sf_str fingerprint = sf_str_of(argv[4]);
-    struct sf_sftp_target target = {.host = sf_str_of(argv[0]),
-                                    .port = atoi(argv[1]),
-                                    .user = sf_str_of(argv[2]),
-                                    .private_key = {key, n},
-                                    .fingerprints = &fingerprint,
-                                    .n_fingerprints = 1};
+    struct sf_str *fingerprint = SF_NEW(arena, struct sf_str);
+    *fingerprint = sf_str_of(argv[4]);
+    *target = (struct sf_sftp_target){.host = sf_str_of(argv[0]),
+                                      .port = atoi(argv[1]),
+                                      .user = sf_str_of(argv[2]),
+                                      .private_key = {key, n},
+                                      .fingerprints = fingerprint,
+                                      .n_fingerprints = 1};
+    return true;
+}
+
+static enum sf_code count(void *ctx, size_t i, struct sf_err *err)
+{
+    (void)i, (void)err;
+    ++*(size_t *)ctx;
+    return SF_OK;
+}
+
+static int deliver(struct sf_arena *arena, char **argv)
+{
+    static char line[MAX_LINE_BYTES];
+    struct sf_sftp_target target;
+    struct sf_sftp_file *files = SF_NEW_ARRAY(arena, MAX_FILES, struct sf_sftp_file);
+    struct sf_err err = {.code = SF_OK};
+    size_t n = 0, n_done = 0;
+    if (!read_target(arena, argv, &target))
+        return fail(argv[3]);
+    for (; n < MAX_FILES && fgets(line, sizeof(line), stdin); n++) {
+        const char *step = strtok(line, "\t\n"), *local = strtok(NULL, "\t\n"), *remote = strtok(NULL, "\t\n");
+        files[n] = (struct sf_sftp_file){
+            .path = sf_str_dup(arena, sf_str_of(remote)), .local_path = sf_str_dup(arena, sf_str_of(local)).p, .step = atoi(step)};
+    }
+    const struct sf_sftp_calls calls = {.done = count, .ctx = &n_done};
+    enum sf_code rc = sf_sftp_put_many(&target, files, n, &calls, &err);
+    printf("%s\t%s\t%zu\n", code_name(rc), rc ? err.message : "", n_done);
+    return 0;
+}
+
+static int client(struct sf_arena *arena, char **argv)
+{
+    static char line[MAX_LINE_BYTES];
+    struct sf_sftp_target target;
+    if (!read_target(arena, argv, &target))
+        return fail(argv[3]);
     struct sf_sftp *s;
     struct sf_err err = {.code = SF_OK};
     enum sf_code rc = sf_sftp_connect(arena, &target, &s, &err);
@@ -243,6 +284,8 @@ int main(int argc, char **argv)
         status = serve(arena, argv[2], argv[3], false);
     else if (argc == 7 && strcmp(argv[1], "client") == 0)
         status = client(arena, argv + 2);
+    else if (argc == 7 && strcmp(argv[1], "deliver") == 0)
+        status = deliver(arena, argv + 2);
     sf_arena_free(arena);
     return status;
 }

@@ -186,6 +186,15 @@ class Site:
         return subprocess.run(["ssh-keygen", "-lf", self.keys["host"] + ".pub"], text=True, capture_output=True,
                               check=True).stdout.split()[1]
 
+    def deliver(self, user, files, port=None):
+        """Puts files [(step, local path, remote path)] as an upload does: (code, text, number put)."""
+        done = subprocess.run([self.harness, "deliver", "127.0.0.1", str(port or self.port), user, self.keys[user], self.fingerprint()],
+                              input="".join(f"{step}\t{local}\t{remote}\n" for step, local, remote in files), text=True,
+                              capture_output=True)
+        assert done.returncode == 0, done.stderr
+        code, text, n = done.stdout.rstrip("\n").split("\t")
+        return code, text, int(n)
+
     def libssh2(self, user, *commands, key=None, fingerprint=None):
         """Runs commands over our own transport: (code, text) of the login, then of each command."""
         done = subprocess.run([self.harness, "client", "127.0.0.1", str(self.port), user, self.keys[key or user],
