@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """An AWS for tests: S3, IAM, STS, EC2 networks, Redshift, Redshift Serverless, Transfer Family and Secrets Manager in one process.
 
-Usage: server.py [--port N] [--no-auth] [--sftp] [--print-env]
+Usage: server.py [--port N] [--no-auth] [--sql] [--sftp] [--print-env]
 
 Needs a Python that has moto. Prints `listening on http://127.0.0.1:PORT` when it answers, and ends at SIGTERM or at the end of its
 standard input. `--print-env` prints the environment that clients need, as NAME=value lines, after the first line. `--no-auth` takes any
-signature, or none. `--sftp` starts a real SSH server for each ONLINE Transfer server (see server_sftp.py).
+signature, or none. `--sql` starts a PostgreSQL behind each cluster and namespace (see server_sql.py), `--sftp` a real SSH server for
+each ONLINE Transfer server (see server_sftp.py).
 
 moto carries the state and formats of S3, IAM, STS, EC2 and Secrets Manager. What it lacks or lets pass is in server_*.py. Every request
 is checked against AWS's own service models and for its signature, every reply against the same models: what a reply breaks is listed
@@ -18,7 +19,9 @@ Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
                               latency_ms, quotas: {name: count} (server_world.py), foreign_buckets: [name],
                               denied: ["service:Action", ...] with * as wildcard,
                               is_iam_strict: IAM must be signed for us-east-1, as on AWS; SDKs that are given an endpoint
-                              by its URL sign for their own region}
+                              by its URL sign for their own region,
+                              is_kms_denied: COPY may not decrypt, is_other_host: databases show another host's certificate,
+                              sql_faults: [{match, fault, nth, times, looks, message}] (server_faults.SqlRule)}
   GET|POST /_test/faults     a list of rules {fault, service, action, is_change, nth, every, times, ms, offset, code, message, status};
                               GET adds `matched` and `fired`. is_change: only calls that change something. Faults: throttle, deny, 500,
                               500-after, reset-before, reset-after, hang-before, hang-after (no reply until the client leaves),
@@ -30,6 +33,7 @@ Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
   DELETE /_test/log          empties log and counts
   GET /_test/inventory       {kind: [names]} of everything that exists; kinds without any are left out
   GET /_test/problems        replies that the models do not allow; a request that made the server fail, with its traceback
+  GET /_test/sql             {ca: path, endpoints: {cluster or workgroup: {host, port}}}
   GET /_test/sftp            {server id: {"port": N}}
 """
 
@@ -48,7 +52,8 @@ import traceback
 import urllib.parse
 
 import server_auth
-import server_ec2  # noqa: F401  importing a service registers its operations
+import server_credentials  # noqa: F401  importing a service registers its operations
+import server_ec2  # noqa: F401
 import server_faults
 import server_iam
 import server_inventory
@@ -56,9 +61,10 @@ import server_model
 import server_redshift  # noqa: F401
 import server_s3
 import server_serverless  # noqa: F401
+import server_statements  # noqa: F401
 import server_transfer  # noqa: F401
 from server_wire import AwsError, Reply, Request
-from server_world import Call, World
+from server_world import BEFORE, Call, World
 
 RESET = object()  # what arrives instead of a reply when the connection is cut
 SILENCE = object()  # and when none ever comes
@@ -68,9 +74,9 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port, is_auth_on, sftp):
+    def __init__(self, port, is_auth_on):
         super().__init__(("127.0.0.1", port), Handler)
-        self.world, self.is_auth_on, self.sftp = World(), is_auth_on, sftp
+        self.world, self.is_auth_on, self.sftp = World(), is_auth_on, None
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def server_bind(self):
@@ -213,11 +219,17 @@ def work(server, request, entry, rules):
     entry["params"] = params
     if server_iam.is_denied(world, service, action):
         raise server_faults.denial(service, action, key.arn)
+    call = Call(world, request, service, action, key.account, key.arn, region, params)
+    if (service, action) in BEFORE:
+        BEFORE[service, action](call)
     with world.lock:
-        answer = Call(world, request, service, action, key.account, key.arn, region, params).run()
-        world.problems += [f"{service}.{problem}" for problem in server_model.reply_problems(service, action, answer)]
-        if server.sftp:
-            server.sftp.follow(world)
+        try:
+            answer = call.run()
+            world.problems += [f"{service}.{problem}" for problem in server_model.reply_problems(service, action, answer)]
+        finally:  # a look at what is gone is an error, and has let time pass
+            for part in (server.sftp, world.databases):
+                if part:
+                    part.follow()
     for rule in rules:
         if rule.fault == "reset-after":
             return RESET
@@ -248,6 +260,8 @@ def controls(server, world, request, what, query):
     body = json.loads(request.body) if request.body else None
     if what == "reset":
         world.reset()
+        if world.databases:
+            world.databases.follow()
     elif what == "settings" and request.method == "POST":
         world.set(body)
     elif what == "settings":
@@ -266,6 +280,8 @@ def controls(server, world, request, what, query):
         return server_inventory.of(world)
     elif what == "problems":
         return world.problems
+    elif what == "sql":
+        return world.databases.show() if world.databases else {}
     elif what == "sftp":
         return server.sftp.endpoints() if server.sftp else {}
     else:
@@ -296,15 +312,19 @@ def main():
     options.add_argument("--port", type=int, default=0)
     options.add_argument("--no-auth", action="store_true")
     options.add_argument("--sftp", action="store_true")
+    options.add_argument("--sql", action="store_true")
     options.add_argument("--print-env", action="store_true")
     chosen = options.parse_args()
-    sftp = None
+    server_s3.register_all()
+    server = Server(chosen.port, not chosen.no_auth)
     if chosen.sftp:
         import server_sftp
 
-        sftp = server_sftp.Endpoints()
-    server_s3.register_all()
-    server = Server(chosen.port, not chosen.no_auth, sftp)
+        server.sftp = server_sftp.Endpoints(server.world)
+    if chosen.sql:
+        import server_sql
+
+        server.world.databases = server_sql.Databases(server.world)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     threading.Thread(target=end_with_input, args=(server,), daemon=True).start()
     print(f"listening on {server.url}", flush=True)
@@ -314,8 +334,9 @@ def main():
     try:
         server.serve_forever(poll_interval=0.05)
     finally:
-        if sftp:
-            sftp.stop()
+        for part in (server.sftp, server.world.databases):
+            if part:
+                part.stop()
     os._exit(0)  # threads that still answer are not waited for
 
 

@@ -1,11 +1,13 @@
 """What the tests of the AWS test server ask of it, by boto3."""
 
+import glob
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
-from aws.conftest import REGION
+from aws.conftest import REGION, Server
 
 HERE_CONSTRAINT = {"LocationConstraint": REGION}
 PASSWORD = "Passw0rdPassw0rd"
@@ -16,6 +18,28 @@ def server(aws_server):
     aws_server.control("POST", "reset")
     yield aws_server
     assert aws_server.control("GET", "problems") == []
+
+
+@pytest.fixture(scope="session")
+def sql_server_process():
+    """One with databases behind its clusters."""
+    if not server_sql_programs():
+        pytest.skip("PostgreSQL is not installed: initdb and postgres")
+    process = Server("--sql")
+    yield process
+    process.close()
+
+
+def server_sql_programs():
+    found = glob.glob("/usr/lib/postgresql/*/bin/initdb")
+    return found or shutil.which("initdb")
+
+
+@pytest.fixture
+def sql_server(sql_server_process):
+    sql_server_process.control("POST", "reset")
+    yield sql_server_process
+    assert sql_server_process.control("GET", "problems") == []
 
 
 @pytest.fixture
@@ -93,3 +117,68 @@ def make_key(folder, *options):
     shown = subprocess.run(["ssh-keygen", "-l", "-f", path], capture_output=True, text=True, check=True).stdout
     with open(path) as file:
         return file.read(), shown.split()[1]
+
+
+# --- databases: a server with --sql ---
+
+ENDED = ("FINISHED", "FAILED", "ABORTED")
+
+
+def make_warehouse(server, **params):
+    """An available cluster `dw`: its endpoint, as psql takes it."""
+    make_cluster(server, **params)
+    settle(server)
+    return cluster(server)["Endpoint"]
+
+
+def statement(server, sql, **more):
+    """Id of a statement that was handed in; a list of statements is a batch."""
+    where = {"ClusterIdentifier": "dw", "Database": "dev", "DbUser": "steward"}
+    if more.keys() & {"WorkgroupName", "SecretArn"}:
+        where.pop("DbUser")
+    if "WorkgroupName" in more:
+        where.pop("ClusterIdentifier")
+    operation, key = ("batch_execute_statement", "Sqls") if isinstance(sql, list) else ("execute_statement", "Sql")
+    return done(server, "redshift-data", operation, **{**where, key: sql, **more})["Id"]
+
+
+def describe(server, statement_id):
+    return done(server, "redshift-data", "describe_statement", Id=statement_id)
+
+
+def ended(server, sql, **more):
+    """The last DescribeStatement of a statement; `States` are those that were seen."""
+    statement_id, states = statement(server, sql, **more), []
+    while not states or states[-1] not in ENDED:
+        shown = describe(server, statement_id)
+        states.append(shown["Status"])
+    return shown | {"States": states}
+
+
+def error_of(server, sql, **more):
+    return ended(server, sql, **more).get("Error")
+
+
+def rows(server, sql, **more):
+    """Rows of a query, by the Data API; None of what has none."""
+    shown = ended(server, sql, **more)
+    assert shown["Status"] == "FINISHED", shown
+    if not shown["HasResultSet"]:
+        return None
+    records = done(server, "redshift-data", "get_statement_result", Id=shown["Id"])["Records"]
+    return [[None if "isNull" in field else next(iter(field.values())) for field in record] for record in records]
+
+
+def psql(server, endpoint, *commands, user="steward", password=PASSWORD, mode="verify-full", options=()):
+    """(output, errors) of psql."""
+    program = shutil.which("psql")
+    if not program:
+        pytest.skip("psql is not installed")
+    ca = server.control("GET", "sql")["ca"]
+    where = f"host={endpoint['Address']} port={endpoint['Port']} user={user} dbname=dev sslmode={mode} sslrootcert={ca}"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"PGPASSWORD": password}
+    argv = [program, "-X", "-At", *options, where]
+    for command in commands:
+        argv += ["-c", command]
+    run = subprocess.run(argv, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return run.stdout, run.stderr

@@ -1,6 +1,7 @@
 """Faults on demand: which call fails, how, and how often. Rules come from `/_test/faults`, see server.py."""
 
 import dataclasses
+import re
 import threading
 
 from server_wire import AwsError, Reply
@@ -13,11 +14,12 @@ READS = ("Get", "List", "Describe", "Head", "Simulate")  # operations so named c
 THROTTLES = {"ec2": ("RequestLimitExceeded", 503), "s3": ("SlowDown", 503), "iam": ("Throttling", 400), "sts": ("Throttling", 400),
              "redshift": ("Throttling", 400)}
 DENIALS = {"ec2": ("UnauthorizedOperation", 403), "transfer": ("AccessDeniedException", 400),
-           "redshift-serverless": ("AccessDeniedException", 400), "secretsmanager": ("AccessDeniedException", 400)}
-INTERNAL = {"transfer": "InternalServiceError", "redshift-serverless": "InternalServerException", "iam": "ServiceFailure",
+           "redshift-data": ("AccessDeniedException", 400), "redshift-serverless": ("AccessDeniedException", 400), "secretsmanager": ("AccessDeniedException", 400)}
+INTERNAL = {"transfer": "InternalServiceError", "redshift-serverless": "InternalServerException",
+            "redshift-data": "InternalServerException", "iam": "ServiceFailure",
             "ec2": "InternalError", "s3": "InternalError", "redshift": "InternalFailure"}
 EXPIRED = {"ec2": "RequestExpired", "transfer": "ExpiredTokenException", "redshift-serverless": "ExpiredTokenException",
-           "secretsmanager": "ExpiredTokenException"}
+           "redshift-data": "ExpiredTokenException", "secretsmanager": "ExpiredTokenException"}
 
 
 @dataclasses.dataclass
@@ -45,6 +47,40 @@ class Rule:
         if self.nth and self.matched != self.nth or self.every and self.matched % self.every:
             return False
         if self.times and self.fired >= self.times:
+            return False
+        self.fired += 1
+        return True
+
+
+SQL_FAULTS = {"conflict", "error", "cut", "cut-after", "late"}
+
+
+@dataclasses.dataclass
+class SqlRule:
+    """A fault of a SQL statement, by whatever way it comes. `match` is a pattern for its shape: words in upper case, literals as ''.
+
+    conflict: a serializable isolation violation, error 1023. error: `message`. cut: the session ends before it is run. cut-after: the
+    session ends when it is done, and nobody is told. late: the Data API goes on to say STARTED for `looks` looks after it is committed.
+    """
+
+    match: str
+    fault: str
+    nth: int = 0
+    times: int = 0
+    looks: int = 0
+    message: str = ""
+    matched: int = 0
+    fired: int = 0
+
+    def __post_init__(self):
+        if self.fault not in SQL_FAULTS:
+            raise ValueError(f"unknown fault of SQL '{self.fault}': one of {', '.join(sorted(SQL_FAULTS))}")
+
+    def fires(self, text):
+        if not re.search(self.match, text):
+            return False
+        self.matched += 1
+        if self.nth and self.matched != self.nth or self.times and self.fired >= self.times:
             return False
         self.fired += 1
         return True

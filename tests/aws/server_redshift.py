@@ -9,6 +9,7 @@ import json
 import re
 import uuid
 
+import server_world
 from server_ec2 import check_groups, default_group, default_vpc, keep_interface, vpc_of_subnets
 from server_time import Changing
 from server_wire import AwsError
@@ -83,7 +84,8 @@ class Cluster(Changing):
         if self.secret_arn:
             shown["MasterPasswordSecretArn"] = self.secret_arn
         if self.status != "creating":
-            shown["Endpoint"] = {"Address": self.address, "Port": self.settings["Port"]}
+            address, port = server_world.endpoint_of(self, self.address, self.settings["Port"])
+            shown["Endpoint"] = {"Address": address, "Port": port}
         return shown
 
     def nodes(self):

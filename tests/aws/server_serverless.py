@@ -4,6 +4,7 @@ import datetime
 import uuid
 
 import server_redshift
+import server_world
 from server_ec2 import check_groups, default_group, default_vpc, keep_interface, vpc_of_subnets
 from server_redshift import PORTS, delete_secret, managed_secret
 from server_time import Changing
@@ -70,7 +71,8 @@ class Workgroup(Changing):
                   "creationDate": self.created, "namespaceName": self.namespace, "securityGroupIds": self.groups,
                   "configParameters": [{"parameterKey": key, "parameterValue": value} for key, value in self.config.items()]}
         if self.status != "CREATING":
-            shown["endpoint"] = {"address": self.address, "port": self.settings["port"], "vpcEndpoints": []}
+            address, port = server_world.endpoint_of(self, self.address, self.settings["port"])
+            shown["endpoint"] = {"address": address, "port": port, "vpcEndpoints": []}
         return shown
 
     def become(self, status):

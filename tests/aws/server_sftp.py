@@ -44,16 +44,17 @@ def program():
 
 
 class Endpoints:
-    def __init__(self):
+    def __init__(self, world):
+        self.world = world
         self.folder = tempfile.mkdtemp(prefix="sf-transfer-")
         self.running = {}  # server id -> Endpoint
         if not program():
             raise SystemExit("--sftp needs proftpd with mod_sftp")
 
-    def follow(self, world):
+    def follow(self):
         """Starts, restarts and ends endpoints, so that they are what the Transfer servers say."""
         wanted = {server.id: [key.private for key in server.host_keys.values()]
-                  for _, _, state in world.all_states(Transfer) for server in state.servers.values() if server.state == "ONLINE"}
+                  for _, _, state in self.world.all_states(Transfer) for server in state.servers.values() if server.state == "ONLINE"}
         for server_id, endpoint in list(self.running.items()):
             if wanted.get(server_id) is None:
                 endpoint.stop()

@@ -23,6 +23,9 @@ DELAYS = {  # virtual seconds
     "workgroup_modify": 30,
     "workgroup_delete": 60,
     "interface_delete": 30,  # a network interface outlives its cluster or workgroup
+    "statement_queue": 0,  # of the Data API: how long a statement is SUBMITTED, then STARTED before it commits
+    "statement_run": 40,
+    "credentials": 0,  # wall seconds that temporary database users live; 0: as long as was asked for
     "role_visible": 0,  # how long other services do not know a new role
 }
 

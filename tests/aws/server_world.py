@@ -14,14 +14,17 @@ import time
 import urllib.parse
 
 import server_model
-from server_faults import Faults
+from server_faults import Faults, SqlRule
 from server_time import Clock
 from server_wire import AwsError, Reply
 
 HANDLERS = {}
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "210987654321"
 QUOTAS = {"servers": 50, "host_keys": 10, "ssh_keys": 50, "users": 10000, "clusters": 200, "namespaces": 25, "workgroups": 25,
-          "buckets": 10000, "roles": 1000, "policies": 1500, "attachments": 10, "security_groups": 2500}
+          "buckets": 10000, "roles": 1000, "policies": 1500, "attachments": 10, "security_groups": 2500,
+          # of the Redshift Data API, in bytes where it says so
+          "active_statements": 200, "statement_bytes": 100 * 1024, "result_bytes": 100 * 1024 * 1024, "result_page_rows": 1000}
+BEFORE = {}  # (service, action) -> what is to be done for a call before the world is locked for it
 
 
 def handles(service, *actions):
@@ -32,7 +35,14 @@ def handles(service, *actions):
     return register
 
 
+def endpoint_of(_thing, address, port):
+    """Where a cluster or workgroup is met; server_sql.py puts its own in place."""
+    return address, port
+
+
 class World:
+    databases = None  # server_sql.Databases with --sql
+
     def __init__(self):
         self.lock = threading.RLock()
         self.moto_apps = {}
@@ -47,6 +57,10 @@ class World:
         self.role_waits = {}  # ARN -> Wait until other services know the role
         self.latency_ms = 0
         self.is_iam_strict = False
+        self.is_kms_denied = False  # COPY may not decrypt objects under a KMS key
+        self.is_other_host = False  # databases answer with the certificate of another host
+        self.sql_faults = []  # server_faults.SqlRule
+        self.queries = 0
         self.requests, self.began = 0, time.monotonic()
         self.log = collections.deque(maxlen=200_000)
         self.problems = []  # replies that break the models
@@ -57,7 +71,8 @@ class World:
     def settings(self):
         return {"delays": self.clock.delays, "seconds_per_look": self.clock.seconds_per_look, "latency_ms": self.latency_ms,
                 "seconds_per_wall_ms": self.clock.seconds_per_wall_ms, "quotas": self.quotas, "denied": self.denied,
-                "is_iam_strict": self.is_iam_strict,
+                "is_iam_strict": self.is_iam_strict, "is_kms_denied": self.is_kms_denied, "is_other_host": self.is_other_host,
+                "sql_faults": [vars(rule) for rule in self.sql_faults],
                 "foreign_buckets": sorted(self.foreign_buckets)}
 
     def set(self, changes):
@@ -70,8 +85,10 @@ class World:
                 have.update(value)
             elif name in ("seconds_per_look", "seconds_per_wall_ms"):
                 setattr(self.clock, name, value)
-            elif name in ("latency_ms", "denied", "is_iam_strict"):
+            elif name in ("latency_ms", "denied", "is_iam_strict", "is_kms_denied", "is_other_host"):
                 setattr(self, name, value)
+            elif name == "sql_faults":
+                self.sql_faults = [SqlRule(**rule) for rule in value]
             elif name == "foreign_buckets":
                 self.foreign_buckets = set(value)
             else:
@@ -86,6 +103,17 @@ class World:
 
     def all_states(self, kind):
         return [(account, region, state) for (k, account, region), state in self.states.items() if k is kind]
+
+    def next_query(self):
+        """Number of a query, as Redshift's system views have it."""
+        with self.lock:
+            self.queries += 1
+            return 1000 + self.queries
+
+    def sql_fault(self, text):
+        """The rule that hits a statement (its shape, see server_dialect.py), or None."""
+        with self.lock:
+            return next((rule for rule in self.sql_faults if rule.fires(text)), None)
 
     def hex_id(self, prefix, digits=17):
         return prefix + "".join(self.random.choices("0123456789abcdef", k=digits))
