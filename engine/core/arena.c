@@ -91,14 +91,3 @@ void *sf_arena_array(struct sf_arena *arena, size_t count, size_t size)
         sf_out_of_memory();
     return sf_arena_alloc(arena, count * size);
 }
-
-void *sf_arena_grow(struct sf_arena *arena, void *items, size_t n, size_t *cap, size_t size)
-{
-    if (n < *cap)
-        return items;
-    *cap = *cap ? *cap * 2 : 4;
-    void *grown = sf_arena_array(arena, *cap, size);
-    if (n)
-        memcpy(grown, items, n * size);
-    return grown;
-}
