@@ -3,6 +3,7 @@
 #include "resources/data/conform/conform.h"
 
 #include "engine/core/clock.h"
+#include "resources/data/conform/aliases.h"
 #include "resources/data/conform/parse.h"
 #include "resources/data/conform/report.h"
 
@@ -40,6 +41,7 @@ struct run {
     struct sf_year *years;
     size_t n_years;
     struct sf_table_input table_input;
+    struct sf_aliases aliases;
     struct sf_result *result;
 };
 
@@ -114,19 +116,28 @@ static void write_years(struct worker *w)
 
 /* --- uses to tables --- */
 
+enum { CROSSWALK, SIDES, N_SINGLE };
+
+/* The parts of the alias table, of which there is most to write, come first. */
 static enum sf_code write_table(struct worker *w, size_t task)
 {
     struct run *run = w->run;
     struct sf_result *r = run->result;
-    size_t n_dims = run->rules->n_dimensions;
-    if (task == 0 && run->rules->alias_table.n)
-        return sf_table_aliases(&run->table_input, w->arena, &r->aliases, &w->err);
-    if (task == 1 && run->rules->has_crosswalk)
+    if (task < run->aliases.n) {
+        struct sf_object_file object;
+        bool is_last;
+        enum sf_code rc = sf_aliases_write(&run->aliases, task, w->arena, &is_last, &object, &w->err);
+        if (!rc && is_last)
+            r->aliases = object;
+        return rc;
+    }
+    task -= run->aliases.n;
+    if (task == CROSSWALK && run->rules->has_crosswalk)
         return sf_table_crosswalk(&run->table_input, w->arena, &r->crosswalk, &r->coverage, &r->unmapped, &w->err);
-    if (task == 2 && run->rules->n_sides)
+    if (task == SIDES && run->rules->n_sides)
         return sf_table_sides(&run->table_input, w->arena, &r->sides, &w->err);
-    if (task >= 3 && task - 3 < n_dims)
-        return sf_table_dimension(&run->table_input, task - 3, w->arena, &r->dimensions[task - 3], &w->err);
+    if (task >= N_SINGLE)
+        return sf_table_dimension(&run->table_input, task - N_SINGLE, w->arena, &r->dimensions[task - N_SINGLE], &w->err);
     return SF_OK;
 }
 
@@ -135,7 +146,7 @@ static void write_tables(struct worker *w)
     struct run *run = w->run;
     while (!atomic_load(&run->stop)) {
         size_t task = atomic_fetch_add(&run->next_task, 1);
-        if (task >= 3 + run->rules->n_dimensions)
+        if (task >= run->aliases.n + N_SINGLE + run->rules->n_dimensions)
             return;
         enum sf_code rc = is_cancelled(w, "tables written", task) ? cancel(&w->err) : write_table(w, task);
         if (rc)
@@ -337,7 +348,10 @@ static enum sf_code write_others(struct run *run, struct sf_arena *arena, struct
     run->table_input.members = run->members;
     run->table_input.spellings = spellings;
     run->table_input.objects_dir = run->objects_dir;
+    if (run->rules->alias_table.n)
+        sf_aliases_plan(&run->table_input, arena, &run->aliases);
     enum sf_code rc = run_phase(run, TABLES, err);
+    sf_aliases_free(&run->aliases);
     for (size_t d = 0; d < run->rules->n_dimensions; d++)
         free(uses[d]);
     return rc;

@@ -5,6 +5,7 @@
 #include "resources/data/conform/crc.h"
 
 #include <stdlib.h>
+#include <zlib.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -236,8 +237,12 @@ static void put_header(struct sf_pack *p, struct sf_bits *bits)
     p->has_begun = true;
 }
 
-static struct sf_str pack_block(struct sf_pack *p, bool is_last)
+/* How the block ends: with more to come, or on a whole byte, so that whatever follows can be put behind, or with the file. */
+enum ending { MORE, CUT, LAST };
+
+static struct sf_str pack_block(struct sf_pack *p, enum ending ending)
 {
+    bool is_last = ending == LAST;
     struct sf_bits bits = {p->bits, p->n_bits, p->out};
     size_t n = p->end - p->start;
     p->crc = sf_crc32(p->crc, p->in + p->start, n);
@@ -248,15 +253,21 @@ static struct sf_str pack_block(struct sf_pack *p, bool is_last)
     if (p->n_runs)
         p->runs[p->n_runs] = (struct sf_pack_run){(uint32_t)(p->end - p->literals), 0, 0};
     if (p->n_blocks == 0) {
-        count_runs(p, n_runs, is_last);
+        count_runs(p, n_runs, ending != MORE);
         sf_bits_put(&bits, 0, 1); /* not the last one: an empty one is */
         sf_huffman_begin_block(&p->huffman, &bits);
         prepare_codes(p);
     }
     put_runs(p, n_runs, &bits);
-    p->n_blocks = (p->n_blocks + 1) % BLOCKS_A_CODE;
-    if (p->n_blocks == 0 || is_last) {
+    p->n_blocks = ending == MORE ? (p->n_blocks + 1) % BLOCKS_A_CODE : 0;
+    if (p->n_blocks == 0) {
         sf_bits_put(&bits, p->huffman.literals[END_OF_BLOCK].bits, p->huffman.literals[END_OF_BLOCK].n);
+        sf_bits_flush(&bits);
+    }
+    if (ending == CUT) { /* a stored block of no bytes (RFC 1951, 3.2.4): what zlib calls a full flush */
+        sf_bits_put(&bits, 0, 3);
+        bits.n = (bits.n + 7) & ~7u;
+        sf_bits_put(&bits, 0xffff0000, 32);
         sf_bits_flush(&bits);
     }
     if (is_last) {
@@ -289,15 +300,36 @@ struct sf_str sf_pack_add(struct sf_pack *p, struct sf_str *bytes)
     p->end += n;
     bytes->p += n;
     bytes->n -= n;
-    return n == room ? pack_block(p, false) : SF_STR_NONE;
+    return n == room ? pack_block(p, MORE) : SF_STR_NONE;
+}
+
+struct sf_pack *sf_pack_new_part(void)
+{
+    struct sf_pack *p = sf_pack_new();
+    p->has_begun = true;
+    return p;
+}
+
+struct sf_str sf_pack_cut(struct sf_pack *p)
+{
+    struct sf_str piece = pack_block(p, CUT);
+    p->place += p->end + FAR_AWAY; /* nothing from before can be referred to */
+    p->start = p->end = p->literals = 0;
+    return piece;
+}
+
+void sf_pack_join(struct sf_pack *p, uint32_t crc, uint32_t n_bytes)
+{
+    p->crc = (uint32_t)crc32_combine(p->crc, crc, (z_off_t)n_bytes);
+    p->n_bytes += n_bytes;
 }
 
 struct sf_str sf_pack_take(struct sf_pack *p)
 {
-    return pack_block(p, false);
+    return pack_block(p, MORE);
 }
 
 struct sf_str sf_pack_finish(struct sf_pack *p)
 {
-    return pack_block(p, true);
+    return pack_block(p, LAST);
 }

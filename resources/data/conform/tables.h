@@ -25,14 +25,6 @@ enum sf_code sf_table_dimension(const struct sf_table_input *in, size_t dimensio
                                 struct sf_object_file *out, struct sf_err *err) SF_MUST_CHECK;
 enum sf_code sf_table_sides(const struct sf_table_input *in, struct sf_arena *arena, struct sf_object_file *out,
                             struct sf_err *err) SF_MUST_CHECK;
-/* (dimension, level, member_id, fiscal_year, source_code, source_name, row_count, amount): one row for each level of each member,
- * fiscal year and distinct original code and name; by dimension, member, year, level, code, name.
- *
- * The digest is that of a fiscal year (sf_year_write()) with hash60 over the parts dimension, level, member, code and name for the
- * key, and year, row count and cents for v. */
-enum sf_code sf_table_aliases(const struct sf_table_input *in, struct sf_arena *arena, struct sf_object_file *out,
-                              struct sf_err *err) SF_MUST_CHECK;
-
 struct sf_coverage {
     uint64_t members, by_code, by_name, ambiguous, unmatched;
     uint64_t rows, mapped_rows;
@@ -46,7 +38,7 @@ enum sf_code sf_table_crosswalk(const struct sf_table_input *in, struct sf_arena
 /* Column names of the tables, joined by commas: their header lines. */
 struct sf_str sf_table_dimension_columns(struct sf_arena *arena, const struct sf_rules *rules, size_t dimension);
 struct sf_str sf_table_side_columns(struct sf_arena *arena, const struct sf_rules *rules);
-struct sf_str sf_table_alias_columns(void);
+struct sf_str sf_table_alias_columns(void); /* aliases.h */
 struct sf_str sf_table_crosswalk_columns(struct sf_arena *arena, const struct sf_rules *rules);
 
 #endif

@@ -78,7 +78,7 @@ static size_t add_part(char *out, struct sf_str s)
 }
 
 /* The member's id and a comma; in front of the first dimension's the year, behind the last one's the side: a file's longest
- * repeats. Without dimensions (no raw) these two alone. */
+ * repeats. */
 static enum sf_code write_text(const struct writer *w, size_t d, const struct sf_raw *raw, struct sf_member_use *use,
                                struct sf_err *err)
 {
