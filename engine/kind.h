@@ -31,19 +31,20 @@ struct sf_run_ctx; /* the engine's side of an operation; opaque to drivers */
 
 /* What the stack and this run are. Lives as long as the run; read-only, shared by all threads. */
 struct sf_site {
-    struct sf_str stack;             /* "sf-finance" */
-    struct sf_str lineage;           /* UUID of this stack's state */
-    struct sf_str provider;          /* "local" or "aws" */
-    struct sf_str account;           /* "000000000000" locally */
-    struct sf_str region;            /* "local" locally */
-    struct sf_str caller;            /* who this run is in the world: an ARN; empty locally */
-    const struct sf_value *tags;     /* stack-level tags */
-    const struct sf_value *settings; /* the provider's block of the stack file, a map */
-    const char *stack_dir;           /* absolute, of the stack file: relative paths in attributes start here */
-    const char *state_dir;           /* absolute: .sf/<stack>/<provider> */
-    const char *cache_dir;           /* absolute: .sf/cache; content-addressed, rebuilt at will */
-    const char *secrets_dir;         /* absolute: <state_dir>/secrets; clear files, 0600, for people's own clients */
-    const char *share_dir;           /* absolute: where schemas/ of this program is (builtin: names) */
+    struct sf_str stack;                    /* "sf-finance" */
+    struct sf_str lineage;                  /* UUID of this stack's state */
+    struct sf_str provider;                 /* "local" or "aws" */
+    struct sf_str account;                  /* "000000000000" locally */
+    struct sf_str region;                   /* "local" locally */
+    struct sf_str caller;                   /* who this run is in the world: an ARN; empty locally */
+    const struct sf_value *tags;            /* stack-level tags */
+    const struct sf_value *settings;        /* the provider's block of the stack file, a map */
+    const char *stack_dir;                  /* absolute, of the stack file: relative paths in attributes start here */
+    const char *state_dir;                  /* absolute: .sf/<stack>/<provider> */
+    const char *cache_dir;                  /* absolute: .sf/cache; content-addressed, rebuilt at will */
+    const char *secrets_dir;                /* absolute: <state_dir>/secrets; clear files, 0600, for people's own clients */
+    const char *share_dir;                  /* absolute: where schemas/ of this program is (builtin: names) */
+    const struct sf_value *accepted_checks; /* list of names given with -accept-check, or NULL */
     const struct sf_world *world;
     void *world_ctx; /* what world->open() made */
 };
@@ -210,6 +211,25 @@ void sf_op_progress(struct sf_op *op, const char *fmt, ...) SF_PRINTF(2, 3);
 void sf_op_progress_of(struct sf_op *op, const char *what, uint64_t done, uint64_t total, const char *unit);
 /* A note or warning that belongs in the plan or the run's summary. */
 void sf_op_warn(struct sf_op *op, const char *fmt, ...) SF_PRINTF(2, 3);
+/* What became of one check of data. */
+enum sf_check_outcome {
+    SF_CHECK_SKIPPED, /* not reached */
+    SF_CHECK_PASSED,
+    SF_CHECK_FAILED,   /* nothing was published */
+    SF_CHECK_WARNED,   /* failed, and published: its severity is warn */
+    SF_CHECK_ACCEPTED, /* failed, and published: -accept-check */
+};
+struct sf_check_report {
+    struct sf_str name;
+    enum sf_check_outcome outcome;
+    int64_t failing;    /* rows */
+    struct sf_str rows; /* the first of them, a line each */
+};
+/* Says that this resource has a check of that name, while planning and again in the call that runs it. Whether -accept-check names
+ * it. */
+bool sf_op_has_check(struct sf_op *op, struct sf_str name);
+/* Says what became of it, for the summary, -json and -junit. */
+void sf_op_report_check(struct sf_op *op, const struct sf_check_report *report);
 /* Whether a signal asked to stop; long local work checks it now and then. */
 bool sf_op_is_cancelled(const struct sf_op *op);
 

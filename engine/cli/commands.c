@@ -1,7 +1,7 @@
 /* sfplan, sfapply and sfdestroy: parse, open, plan, show, ask, apply, report. */
 #include "engine/cli/commands.h"
 
-#include "engine/cli/ui.h"
+#include "engine/cli/check_report.h"
 #include "engine/core/clock.h"
 #include "engine/plan/planfile.h"
 #include "engine/plan/rights.h"
@@ -32,6 +32,12 @@ static int finish(struct command *command, enum sf_code rc)
     int code = sf_exit_code(rc);
     if (rc == SF_E_CANCELLED)
         code = sf_sched_cancel_signal() ? 128 + sf_sched_cancel_signal() : 1;
+    struct sf_err err = {0};
+    if (command->is_open && command->options.junit &&
+        sf_junit_write(&command->run, command->options.junit, rc ? &command->err : NULL, &err)) {
+        sf_ui_error(&command->ui, NULL, &err);
+        code = code ? code : sf_exit_code(err.code);
+    }
     if (command->is_open)
         sf_run_close(&command->run);
     sf_arena_free(command->arena);
@@ -147,6 +153,8 @@ static enum sf_code open_command(struct command *command, enum sf_program progra
                                    .options = options,
                                    .may_write = may_write,
                                    .command = command_line(command->arena, argc, argv).p,
+                                   .accepted_checks = command->options.accepted_checks,
+                                   .n_accepted_checks = command->options.n_accepted_checks,
                                    .lock_wait_ms = command->options.lock_wait_ms,
                                    .parallelism = command->options.parallelism,
                                    .events = &command->ui.events};
@@ -372,12 +380,15 @@ static int apply_or_destroy(enum sf_program program, int argc, char **argv)
         command.options.auto_approve = true; /* it was approved when it was saved */
     }
     if (!rc)
+        rc = sf_checks_accepted_known(&command.run, &command.err);
+    if (!rc)
         rc = sf_run_ask_rights(&command.run, &command.err);
     if (rc)
         return finish(&command, rc);
     show_plan(&command);
     bool has_changes = sf_graph_has_changes(&command.run.graph);
     if (!has_changes && !has_records(&command.run.graph)) {
+        sf_checks_show(&command.ui, &command.run);
         if (is_destroy && command.run.store)
             rc = prove_destroyed(&command);
         return finish(&command, rc);
@@ -393,6 +404,7 @@ static int apply_or_destroy(enum sf_program program, int argc, char **argv)
     sf_ui_settle(&command.ui);
     if (rc)
         return finish(&command, rc);
+    sf_checks_show(&command.ui, &command.run);
     sf_ui_apply_report(&command.ui, &command.run, &result);
     if (result.code) {
         command.err = (struct sf_err){0};

@@ -33,6 +33,8 @@ static const struct option table[] = {
     {"out", TEXT, SF_PLAN, AT(out), "FILE", "save the plan; `sfapply FILE` then does exactly this"},
     {"target", LIST, PLANNING, AT(targets), "ADDRESS", "only this resource and what it needs; may be repeated"},
     {"replace", LIST, SF_PLAN | SF_APPLY, AT(replaces), "ADDRESS", "replace this resource; may be repeated"},
+    {"accept-check", LIST, SF_APPLY, AT(accepted_checks), "NAME", "publish this once although the check fails; may be repeated"},
+    {"junit", TEXT, SF_APPLY, AT(junit), "FILE", "write what became of each check to a JUnit file"},
     {"refresh", FLAG_FALSE, PLANNING, AT(no_refresh), "false", "with =false: trust state, read nothing"},
     {"data", AUTO_OR_SKIP, SF_PLAN | SF_APPLY, AT(is_data_skipped), "auto",
      "with =skip: no source is looked at; the rows are those that state records"},
@@ -155,7 +157,9 @@ static enum sf_code set_option(const struct option *option, const char *arg, con
         return SF_OK;
     case LIST: {
         struct sf_str **list = field;
-        size_t *n = option->offset == AT(targets) ? &out->n_targets : &out->n_replaces;
+        size_t *n = option->offset == AT(targets)    ? &out->n_targets
+                    : option->offset == AT(replaces) ? &out->n_replaces
+                                                     : &out->n_accepted_checks;
         (*list)[(*n)++] = sf_str_of(value);
         return SF_OK;
     }
@@ -196,6 +200,7 @@ enum sf_code sf_options_parse(struct sf_arena *arena, enum sf_program program, i
     *out = (struct sf_options){.program = program, .parallelism = 10};
     out->targets = SF_NEW_ARRAY(arena, most, struct sf_str);
     out->replaces = SF_NEW_ARRAY(arena, most, struct sf_str);
+    out->accepted_checks = SF_NEW_ARRAY(arena, most, struct sf_str);
     out->settings = SF_NEW_ARRAY(arena, most, struct sf_var_setting);
     out->words = SF_NEW_ARRAY(arena, most, const char *);
     out->state = getenv("SF_STATE");

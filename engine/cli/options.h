@@ -13,12 +13,13 @@ struct sf_options {
     const char *state;
     const char *out;       /* -out */
     const char *plan_file; /* sfapply PLANFILE */
+    const char *junit;     /* -junit */
     bool is_destroy, is_refresh_only, no_refresh, detailed_exitcode, caller_policy, json, no_color, no_input, auto_approve, raw,
         is_data_skipped, wants_help, wants_version, csv;
     int parallelism;
     int64_t lock_wait_ms;
-    struct sf_str *targets, *replaces;
-    size_t n_targets, n_replaces;
+    struct sf_str *targets, *replaces, *accepted_checks;
+    size_t n_targets, n_replaces, n_accepted_checks;
     struct sf_var_setting *settings;
     size_t n_settings;
     const char **words; /* what is left */

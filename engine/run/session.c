@@ -292,6 +292,7 @@ enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params,
     *run = (struct sf_run){.arena = sf_arena_new(), .may_write = params->may_write, .events = params->events};
     run->thread = pthread_self();
     run->last_note = &run->notes;
+    run->last_check = &run->checks;
     run->parallelism = params->parallelism;
     run->started_ms = sf_clock_ms();
     run->retries.tokens = SF_RETRY_TOKENS;
@@ -315,6 +316,10 @@ enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params,
                                  .tags = run->stack->tags,
                                  .settings = run->stack->settings,
                                  .world = provider->world};
+    const struct sf_value **accepted = SF_NEW_ARRAY(run->arena, params->n_accepted_checks + 1, const struct sf_value *);
+    for (size_t i = 0; i < params->n_accepted_checks; i++)
+        accepted[i] = sf_value_str(run->arena, params->accepted_checks[i]);
+    run->site.accepted_checks = sf_value_list(run->arena, accepted, params->n_accepted_checks);
     set_paths(run, params->state_path);
     rc = provider->check ? provider->check(run->arena, &run->site, err) : SF_OK;
     if (!rc)
@@ -341,6 +346,11 @@ void sf_run_close(struct sf_run *run)
     for (struct sf_note *note = run->notes, *next; note; note = next) {
         next = note->next;
         free(note);
+    }
+    for (struct sf_run_check *check = run->checks, *next; check; check = next) {
+        next = check->next;
+        free((char *)(uintptr_t)check->rows.p);
+        free(check);
     }
     for (size_t i = 0; i < run->n_kept; i++)
         sf_arena_free(run->kept[i]);

@@ -30,6 +30,15 @@ struct sf_note {
     struct sf_note *next;
 };
 
+/* A check that a resource has, and what became of it in this run. */
+struct sf_run_check {
+    struct sf_str address, name;
+    enum sf_check_outcome outcome; /* SF_CHECK_SKIPPED: it was not run */
+    int64_t failing;
+    struct sf_str rows;
+    struct sf_run_check *next;
+};
+
 struct sf_run {
     struct sf_arena *arena;
     struct sf_diags *diags;
@@ -45,9 +54,10 @@ struct sf_run {
     bool in_transaction;
     const struct sf_run_events *events;
     pthread_t thread;      /* the scheduler's */
-    pthread_mutex_t mutex; /* guards notes and progress texts */
+    pthread_mutex_t mutex; /* guards notes, checks and progress texts */
     struct sf_note *notes, **last_note;
-    const struct sf_value *unstored_world; /* world record to store once writing starts */
+    struct sf_run_check *checks, **last_check; /* in the order of their declaration; guarded by mutex */
+    const struct sf_value *unstored_world;     /* world record to store once writing starts */
     int parallelism;
     struct sf_retry_budget retries; /* the scheduler's thread only */
     struct sf_run_ctx **calls;      /* of the walk under way, running or not; for the display */
@@ -89,6 +99,8 @@ struct sf_run_params {
     const char *command; /* for the lock holder line */
     int64_t lock_wait_ms;
     int parallelism;
+    const struct sf_str *accepted_checks; /* -accept-check */
+    size_t n_accepted_checks;
     const struct sf_run_events *events;
 };
 

@@ -163,8 +163,8 @@ static enum sf_code read_bucket(struct sf_op *op, struct sf_str id, struct sf_ou
 {
     struct bucket bucket;
     enum sf_code rc = look(op, id, &bucket, err);
-    if (!rc && op->is_adopting && sf_map_getz(bucket.tags, "sfstack:stack"))
-        rc = sf_aws_check_owner(op, what_of(op, id), bucket.tags, err);
+    if (!rc)
+        rc = sf_aws_check_adopted(op, what_of(op, id), bucket.tags, err);
     if (rc)
         return rc;
     out->id = id;

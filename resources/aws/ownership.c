@@ -175,3 +175,13 @@ enum sf_code sf_aws_check_owner(struct sf_op *op, const char *what, const struct
     sf_hint(err, "take it back with `adopt: ID`, or remove it");
     return SF_E_CONFLICT;
 }
+
+enum sf_code sf_aws_check_adopted(struct sf_op *op, const char *what, const struct sf_value *map, struct sf_err *err)
+{
+    return op->is_adopting && sf_map_getz(map, STACK_TAG) ? sf_aws_check_owner(op, what, map, err) : SF_OK;
+}
+
+enum sf_code sf_aws_check_found(struct sf_op *op, const char *what, const struct sf_value *map, struct sf_err *err)
+{
+    return sf_aws_check_owner(op, what, map, err) ? sf_fail(err, SF_E_ABSENT, "%s was not made by this resource", what) : SF_OK;
+}

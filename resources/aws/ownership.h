@@ -27,8 +27,12 @@ void sf_aws_tag_changes(struct sf_op *op, const struct sf_value *have, const str
 /* SF_OK when the tags say that it is this resource of this stack: in find() and create() of this very intent, elsewhere of this
  * address (or of any, once state knows it: it may have been moved). SF_E_CONFLICT otherwise, saying whose it is and what to do:
  * another address of this stack, this stack's name with another lineage, another stack, nobody's (adopt: ID). `what` names the
- * thing: "bucket 'x'". Tags that somebody took off a recorded thing make it nobody's: read() asks only when op->is_adopting and
- * there is a mark. */
+ * thing: "bucket 'x'". Tags that somebody took off a recorded thing make it nobody's, so read() asks sf_aws_check_adopted(). */
 enum sf_code sf_aws_check_owner(struct sf_op *op, const char *what, const struct sf_value *map, struct sf_err *err) SF_MUST_CHECK;
+
+/* The same for read(): asks only about what is being adopted and has a mark. */
+enum sf_code sf_aws_check_adopted(struct sf_op *op, const char *what, const struct sf_value *map, struct sf_err *err) SF_MUST_CHECK;
+/* The same for find(): SF_E_ABSENT when it is not this resource's. */
+enum sf_code sf_aws_check_found(struct sf_op *op, const char *what, const struct sf_value *map, struct sf_err *err) SF_MUST_CHECK;
 
 #endif

@@ -105,8 +105,8 @@ static enum sf_code read_policy(struct sf_op *op, struct sf_str id, struct sf_ou
         return SF_E_CONFIG;
     }
     enum sf_code rc = look(op, id, &policy, err);
-    if (!rc && op->is_adopting && sf_map_getz(policy.tags, "sfstack:stack"))
-        rc = sf_aws_check_owner(op, what_of(op, sf_map_str(policy.attrs, POLICY_NAME)), policy.tags, err);
+    if (!rc)
+        rc = sf_aws_check_adopted(op, what_of(op, sf_map_str(policy.attrs, POLICY_NAME)), policy.tags, err);
     if (rc)
         return rc;
     out->id = id;
@@ -130,10 +130,10 @@ static enum sf_code find_policy(struct sf_op *op, const struct sf_value *want, s
     struct sf_str arn = arn_of(op, want);
     struct policy policy;
     enum sf_code rc = look(op, arn, &policy, err);
+    if (!rc)
+        rc = sf_aws_check_found(op, what_of(op, sf_map_str(want, POLICY_NAME)), policy.tags, err);
     if (rc)
         return rc;
-    if (sf_aws_check_owner(op, what_of(op, sf_map_str(want, POLICY_NAME)), policy.tags, err) != SF_OK)
-        return sf_fail(err, SF_E_ABSENT, "policy '%.*s' was not made by this resource", SF_ARG(arn));
     out->id = arn;
     out->attrs = policy.attrs;
     return SF_OK;

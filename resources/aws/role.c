@@ -185,8 +185,8 @@ static enum sf_code read_role(struct sf_op *op, struct sf_str id, struct sf_outc
 {
     struct role role;
     enum sf_code rc = look(op, id, &role, err);
-    if (!rc && op->is_adopting && sf_map_getz(role.tags, "sfstack:stack"))
-        rc = sf_aws_check_owner(op, what_of(op, id), role.tags, err);
+    if (!rc)
+        rc = sf_aws_check_adopted(op, what_of(op, id), role.tags, err);
     if (rc)
         return rc;
     out->id = id;
@@ -210,10 +210,10 @@ static enum sf_code find_role(struct sf_op *op, const struct sf_value *want, str
     struct sf_str name = sf_map_str(want, ROLE_NAME);
     struct role role;
     enum sf_code rc = look(op, name, &role, err);
+    if (!rc)
+        rc = sf_aws_check_found(op, what_of(op, name), role.tags, err);
     if (rc)
         return rc;
-    if (sf_aws_check_owner(op, what_of(op, name), role.tags, err) != SF_OK)
-        return sf_fail(err, SF_E_ABSENT, "role '%.*s' was not made by this resource", SF_ARG(name));
     out->id = name;
     out->attrs = role.attrs;
     return SF_OK;

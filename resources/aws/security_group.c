@@ -167,8 +167,7 @@ static enum sf_code report(struct sf_op *op, struct sf_str id, const struct sf_v
     struct sf_value *attrs = sf_value_map(op->arena);
     struct sf_str name = sf_aws_text(reply, "groupName");
     const struct sf_value *tags = tags_of(op, reply);
-    enum sf_code rc =
-        op->is_adopting && sf_map_getz(tags, "sfstack:stack") ? sf_aws_check_owner(op, what_of(op, name), tags, err) : SF_OK;
+    enum sf_code rc = sf_aws_check_adopted(op, what_of(op, name), tags, err);
     if (rc)
         return rc;
     sf_map_set_str(op->arena, attrs, SECURITY_GROUP_NAME, name);

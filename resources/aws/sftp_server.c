@@ -254,8 +254,7 @@ static enum sf_code read_server(struct sf_op *op, struct sf_str id, struct sf_ou
     if (rc)
         return rc;
     out->id = id;
-    if (op->is_adopting && sf_map_getz(tags_of(op, server), "sfstack:stack"))
-        rc = sf_aws_check_owner(op, what_of(op, id), tags_of(op, server), err);
+    rc = sf_aws_check_adopted(op, what_of(op, id), tags_of(op, server), err);
     if (rc == SF_OK && !op->is_planning)
         rc = look_at_state(op, id, state_of(server), out, err);
     return rc || out->is_pending ? rc : report(op, id, server, out, err);

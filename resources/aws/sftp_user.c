@@ -290,8 +290,8 @@ static enum sf_code read_user(struct sf_op *op, struct sf_str id, struct sf_outc
     enum sf_code rc = user_of(op, id, &user, err);
     if (rc == SF_OK)
         rc = describe(op, &user, &found, err);
-    if (rc == SF_OK && op->is_adopting && sf_map_getz(tags_of(op, found), "sfstack:stack"))
-        rc = sf_aws_check_owner(op, what_of(op, &user), tags_of(op, found), err);
+    if (rc == SF_OK)
+        rc = sf_aws_check_adopted(op, what_of(op, &user), tags_of(op, found), err);
     return rc ? rc : report(op, &user, found, out, err);
 }
 
@@ -302,11 +302,9 @@ static enum sf_code find(struct sf_op *op, const struct sf_value *want, struct s
     enum sf_code rc = wanted_user(op, want, &user, err);
     if (rc == SF_OK)
         rc = describe(op, &user, &found, err);
-    if (rc)
-        return rc;
-    if (sf_aws_check_owner(op, what_of(op, &user), tags_of(op, found), err) != SF_OK)
-        return sf_fail(err, SF_E_ABSENT, "the %s was not made by this resource", what_of(op, &user));
-    return report(op, &user, found, out, err);
+    if (rc == SF_OK)
+        rc = sf_aws_check_found(op, what_of(op, &user), tags_of(op, found), err);
+    return rc ? rc : report(op, &user, found, out, err);
 }
 
 /* The name is taken on a server that stands already: whose is it? */

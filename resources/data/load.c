@@ -8,14 +8,14 @@
 #include "attr/star_schema.h"
 #include "attr/upload.h"
 
-#include "resources/data/data_file.h"
+#include "resources/data/check_run.h"
 #include "resources/data/dataset_attrs.h"
 #include "resources/data/load_plan.h"
 #include "resources/data/star_sql.h"
 
 #include <inttypes.h>
 
-enum { MAX_SHOWN_REJECTS = 5, MAX_SHOWN_BYTES = 300, MAX_SHOWN_VALUE = 60 };
+enum { MAX_SHOWN_REJECTS = 5, MAX_SHOWN_VALUE = 60 };
 
 /* What a call works on. */
 struct load_call {
@@ -46,7 +46,12 @@ static enum sf_code open_call(struct sf_op *op, const struct sf_value *attrs, st
     if (id.n == 0)
         id = load_identity(op, call->schema);
     call->loaded_by = sf_str_fmt(op->arena, "%.*s/%.*s/%.*s", SF_ARG(op->site->stack), SF_ARG(op->site->lineage), SF_ARG(id));
-    return needs_source ? sf_checks_load(op, sf_map_str(attrs, LOAD_CHECKS), call->star, &call->checks, err) : SF_OK;
+    if (!needs_source)
+        return SF_OK;
+    rc = sf_checks_load(op, sf_map_getz(attrs, LOAD_CHECKS), call->star, &call->checks, err);
+    if (!rc)
+        sf_checks_announce(op, &call->checks);
+    return rc;
 }
 
 /* SF_E_ABSENT when the star's tables are not there. `seen` (may be NULL: all is measured) is what was compared before: then rows
@@ -183,78 +188,41 @@ static enum sf_code refuse_rejects(struct sf_op *op, const struct sf_object *dat
 
 /* --- failed checks --- */
 
-/* Stages once more, without constraints, and stores what fails, in a transaction of its own: that of the load is gone. Gives the
- * first failing check, its count and first rows; `name` stays empty when nothing fails. */
-static enum sf_code record_failures(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan, struct sf_str *name,
-                                    struct sf_str *count, struct sf_buf *shown, struct sf_err *err)
+/* Stages once more, without constraints, counts all checks and stores what fails, in a transaction of its own: that of the load is
+ * gone. */
+static enum sf_code record_failures(struct sf_op *op, struct load_call *call, const struct sf_load_plan *plan,
+                                    struct sf_check_run *run, const struct sf_value **results, struct sf_err *err)
 {
     struct sf_script copies = {.arena = op->arena}, script = {.arena = op->arena};
-    struct sf_load_plan rehearsal = *plan;
-    rehearsal.is_rehearsal = true;
-    const char *rejects = sf_sql_name2(op->arena, plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p;
-    sf_script_add(&script, "clear earlier rejects", "delete from %s where loaded_by = %s", rejects,
-                  sf_sql_text(op->arena, plan->loaded_by).p);
-    sf_publish_stage(&copies, &rehearsal);
-    sf_publish_begin(&script, &rehearsal);
-    for (size_t i = 0; i < call->checks.n; i++) {
-        const struct sf_check *check = &call->checks.list[i];
-        if (!check->is_warning)
-            sf_script_put(&script, sf_str_fmt(op->arena, "record %.*s", SF_ARG(check->name)).p,
-                          sf_check_record_sql(op->arena, check, &rehearsal));
-    }
-    size_t counts = script.n, failed;
-    sf_script_add(&script, "count rejects",
-                  "select check_name, cast(count(*) as varchar) from %s where load_id = %s group by check_name order by check_name",
-                  rejects, sf_sql_text(op->arena, plan->load_id).p)
-        ->wants_rows = true;
-    sf_script_add(&script, "show rejects", "select check_name, row_text from %s where load_id = %s order by check_name, row_number",
-                  rejects, sf_sql_text(op->arena, plan->load_id).p)
-        ->wants_rows = true;
-    sf_publish_sweep(&script, &rehearsal);
+    struct sf_load_plan *rehearsal = SF_NEW(op->arena, struct sf_load_plan);
+    *rehearsal = *plan;
+    rehearsal->is_rehearsal = true;
+    sf_publish_stage(&copies, rehearsal);
+    sf_publish_begin(&script, rehearsal);
+    sf_check_run_add(&script, &call->checks, rehearsal, run);
+    sf_publish_sweep(&script, rehearsal);
+    size_t failed;
     enum sf_code rc = sf_op_intent(op, "record rejects", err);
-    const struct sf_value *results = NULL;
     if (!rc)
         rc = op->site->world->warehouse_stage(op, call->objects.cluster, copies.list, copies.n, &failed, err);
-    if (!rc)
-        rc = op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, &results, &failed, err);
-    if (rc)
-        return rc;
-    const struct sf_value *by_check = results->list.items[counts], *rows = results->list.items[counts + 1];
-    /* in the order of the checks file: what comes first explains what follows */
-    for (size_t i = 0; i < call->checks.n && name->n == 0; i++) {
-        for (size_t r = 0; r < sf_rows_count(by_check); r++) {
-            if (!sf_str_eq(sf_rows_text(by_check, r, 0), call->checks.list[i].name))
-                continue;
-            *name = call->checks.list[i].name;
-            *count = sf_rows_text(by_check, r, 1);
-        }
-    }
-    int n = 0;
-    for (size_t r = 0; r < sf_rows_count(rows) && n < MAX_SHOWN_REJECTS; r++) {
-        if (!sf_str_eq(sf_rows_text(rows, r, 0), *name))
-            continue;
-        struct sf_str text = sf_str_slice(sf_rows_text(rows, r, 1), 0, MAX_SHOWN_BYTES);
-        sf_buf_addf(shown, "\n  %.*s", SF_ARG(text));
-        n++;
-    }
-    return SF_OK;
+    return rc ? rc : op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, results, &failed, err);
 }
 
 /* Turns a failed check, or a null where none may be, into SF_E_UNPUBLISHED with the rows that offend. */
 static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan,
-                                    const struct sf_check *failed, struct sf_err *err)
+                                    const struct sf_check_run *first_run, const struct sf_check *failed, struct sf_err *err)
 {
-    struct sf_str name = SF_STR_NONE, count = SF_STR_NONE;
-    struct sf_buf shown = SF_BUF(SF_MAX_MESSAGE_BYTES);
     struct sf_err first = *err, second = {0};
-    enum sf_code rc = record_failures(op, call, plan, &name, &count, &shown, &second);
-    if (!rc && name.n > 0) {
-        rc = sf_fail(err, SF_E_UNPUBLISHED, "check '%.*s' failed for %.*s%s row%s; nothing was published%s", SF_ARG(name),
-                     SF_ARG(count), sf_str_eq(count, sf_str_fmt(op->arena, "%d", SF_MAX_REJECTS)) ? " or more" : "",
-                     sf_str_is(count, "1") ? "" : "s", shown.n ? shown.p : "");
-        sf_hint(err, "what was published before still stands; the rows are in \"%.*s\".\"%s\", load_id %.*s", SF_ARG(call->schema),
-                SF_STAR_REJECTS_TABLE, SF_ARG(op->intent));
-    } else if (failed) {
+    struct sf_check_run run;
+    const struct sf_value *results = NULL;
+    enum sf_code rc = record_failures(op, call, plan, &run, &results, &second);
+    if (rc)
+        sf_check_run_report(op, first_run, NULL, failed);
+    else
+        sf_check_run_report(op, &run, results, failed);
+    if (!rc && sf_check_run_explain(op, &run, results, err))
+        return SF_E_UNPUBLISHED;
+    if (failed) {
         rc = sf_fail(err, SF_E_UNPUBLISHED, "check '%.*s' failed; nothing was published", SF_ARG(failed->name));
         sf_hint(err, "what was published before still stands; the failing rows could not be recorded: %s",
                 second.message[0] ? second.message : "they were gone when asked for again");
@@ -264,38 +232,10 @@ static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, st
         err->code = rc;
         sf_hint(err, "the delivered file does not fit its table; nothing was published and what was published before still stands");
     }
-    sf_buf_free(&shown);
     return rc;
 }
 
 /* --- publishing --- */
-
-struct check_span {
-    size_t first; /* index of the first check's statement */
-    size_t n;
-};
-
-static struct check_span add_checks(struct sf_script *script, const struct load_call *call, const struct sf_load_plan *plan)
-{
-    struct check_span span = {script->n, call->checks.n};
-    for (size_t i = 0; i < call->checks.n; i++) {
-        const struct sf_check *check = &call->checks.list[i];
-        struct sf_statement *s = sf_script_put(script, sf_str_fmt(script->arena, "check %.*s", SF_ARG(check->name)).p,
-                                               sf_check_raise_sql(script->arena, check, plan));
-        s->wants_rows = check->is_warning;
-    }
-    return span;
-}
-
-static void list_warnings(struct sf_op *op, const struct load_call *call, struct check_span span, const struct sf_value *results)
-{
-    for (size_t i = 0; i < span.n; i++) {
-        struct sf_str n = sf_rows_text(results->list.items[span.first + i], 0, 0);
-        if (call->checks.list[i].is_warning && n.n > 0 && !sf_str_is(n, "0"))
-            sf_op_warn(op, "check '%.*s' failed for %.*s rows; published, since its severity is warn",
-                       SF_ARG(call->checks.list[i].name), SF_ARG(n));
-    }
-}
 
 /* Whether a copy was refused by the data: a null, a value that does not fit, a malformed line. */
 static bool is_data_error(const struct sf_err *err)
@@ -352,9 +292,13 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
     plan.load_id = op->intent;
     plan.loaded_by = call->loaded_by;
     struct sf_script copies = {.arena = op->arena}, script = {.arena = op->arena};
+    plan.accepted_sql = sf_check_run_noted_sql(op->arena, &call->checks, true);
+    plan.warned_sql = sf_check_run_noted_sql(op->arena, &call->checks, false);
+    plan.also_measured = sf_checks_measured_sql(op->arena, &call->checks, &plan);
+    struct sf_check_run run;
     sf_publish_stage(&copies, &plan);
     sf_publish_begin(&script, &plan);
-    struct check_span span = add_checks(&script, call, &plan);
+    sf_check_run_add(&script, &call->checks, &plan, &run);
     sf_publish_commit(&script, &plan);
     rc = sf_op_intent(op, intent, err);
     if (rc)
@@ -363,18 +307,21 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
     size_t failed = 0;
     rc = op->site->world->warehouse_stage(op, call->objects.cluster, copies.list, copies.n, &failed, err);
     if (rc == SF_E_REFUSED && is_data_error(err))
-        return explain_failure(op, call, &plan, NULL, err);
+        return explain_failure(op, call, &plan, &run, NULL, err);
     if (!rc) {
         rc = op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, &results, &failed, err);
-        if (rc == SF_E_REFUSED && failed >= span.first && failed < span.first + span.n)
-            return explain_failure(op, call, &plan, &call->checks.list[failed - span.first], err);
+        const struct sf_check *check = rc == SF_E_REFUSED ? sf_check_run_at(&run, failed) : NULL;
+        if (check && is_data_error(err))
+            return explain_failure(op, call, &plan, &run, check, err);
+        if (check) /* it did not fail, it could not be asked: a query that the warehouse does not take */
+            sf_context(err, "check '%.*s'", SF_ARG(check->name));
     }
     if (rc) {
         sweep(op, call, &plan, rc);
         return rc;
     }
     out->id = id;
-    list_warnings(op, call, span, results);
+    sf_check_run_report(op, &run, results, NULL);
     return SF_OK;
 }
 
@@ -452,7 +399,7 @@ static enum sf_code derive_load(struct sf_op *op, struct sf_value *want, struct 
 {
     struct load_call call = {0};
     const struct sf_value *checks = sf_map_getz(want, LOAD_CHECKS);
-    if (checks && checks->type != SF_V_STRING && checks->type != SF_V_NULL)
+    if (checks && sf_value_has_unknown(checks, NULL))
         return SF_OK;
     if (sf_load_objects(op, true, &call.objects, err))
         return SF_OK;
@@ -461,9 +408,10 @@ static enum sf_code derive_load(struct sf_op *op, struct sf_value *want, struct 
         return SF_OK;
     enum sf_code rc = sf_star_load(op, tables, &call.star, err);
     if (!rc)
-        rc = sf_checks_load(op, sf_map_str(want, LOAD_CHECKS), call.star, &call.checks, err);
+        rc = sf_checks_load(op, checks, call.star, &call.checks, err);
     if (rc)
         return rc;
+    sf_checks_announce(op, &call.checks);
     const struct sf_value *contents = sf_load_contents(op, call.objects.dataset, call.star, &call.checks);
     if (contents)
         sf_map_set(op->arena, want, sf_str_of(LOAD_CONTENTS), contents);

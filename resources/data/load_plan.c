@@ -179,11 +179,13 @@ enum sf_code sf_load_prepare(struct sf_op *op, const struct sf_load_objects *obj
     plan->data_as_of = sf_map_str(attrs, DATASET_DATA_AS_OF);
     plan->data_loaded_at = sf_map_str(attrs, DATASET_DATA_LOADED_AT);
     plan->is_sample = sf_map_bool(attrs, DATASET_IS_SAMPLE, false);
-    for (size_t i = 0; i < checks->n; i++)
-        plan->n_checks += !checks->list[i].is_warning;
-    for (size_t i = 0; i < checks->n && !plan->side; i++)
-        plan->side = checks->list[i].by;
-    plan->is_rest_proven = ledger->has_load && !is_other_kind && sf_str_eq(ledger->rules, plan->rules) &&
+    bool has_accepted = false;
+    for (size_t i = 0; i < checks->n; i++) {
+        plan->n_checks += !checks->list[i].is_warning && !checks->list[i].is_accepted;
+        has_accepted |= checks->list[i].is_accepted;
+    }
+    plan->side = sf_checks_side(checks);
+    plan->is_rest_proven = !has_accepted && ledger->has_load && !is_other_kind && sf_str_eq(ledger->rules, plan->rules) &&
                            sf_str_eq(ledger->star, star->digest) && sf_str_eq(ledger->checks, checks->digest) &&
                            ledger->checks_passed == plan->n_checks;
     enum sf_code rc = prepare_tables(op, tables, prefix, want, have, plan, err);

@@ -65,6 +65,11 @@ static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, 
     copy->freeze = true;
 }
 
+void sf_publish_scratch(struct sf_script *script, const char *what, const char *name, struct sf_str select)
+{
+    sf_script_add(script, what, "create temporary table %s on commit drop as %.*s", name, SF_ARG(select));
+}
+
 void sf_publish_stage(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
@@ -185,10 +190,11 @@ static struct sf_str measure_sql(struct sf_arena *arena, const struct sf_load_pl
     struct sf_str part = sf_sql_name(arena, fact->partition_by);
     struct sf_str side = plan->side ? sf_sql_name(arena, plan->side->name) : SF_STR_NONE;
     return sf_str_fmt(arena,
-                      "select %.*s as part, %s as side, count(*) as row_count, %.*s as total, sum(%.*s) as digest from %.*s group "
-                      "by %.*s%s%.*s",
+                      "select %.*s as part, %s as side, count(*) as row_count, %.*s as total, sum(%.*s) as digest%.*s from %.*s "
+                      "group by %.*s%s%.*s",
                       SF_ARG(part), side.n ? side.p : "cast(null as bigint)", SF_ARG(total_sql(arena, fact)),
-                      SF_ARG(sf_star_row_digest_sql(arena, fact)), SF_ARG(from), SF_ARG(part), side.n ? ", " : "", SF_ARG(side));
+                      SF_ARG(sf_star_row_digest_sql(arena, fact)), SF_ARG(plan->also_measured), SF_ARG(from), SF_ARG(part),
+                      side.n ? ", " : "", SF_ARG(side));
 }
 
 void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan)
@@ -196,10 +202,9 @@ void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan)
     struct sf_arena *arena = script->arena;
     /* sorting and grouping a part's keys in the default 4 MB would go through files */
     sf_script_put(script, "give the load memory", SF_STR("set local work_mem = '64MB'"));
-    if (plan->is_rehearsal)
-        return;
-    sf_script_add(script, "lock the ledger", "lock table %s in share row exclusive mode",
-                  sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p);
+    if (!plan->is_rehearsal)
+        sf_script_add(script, "lock the ledger", "lock table %s in share row exclusive mode",
+                      sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p);
     struct sf_load_plan scope = *plan;
     scope.is_rest_left_out = true;
     /* not straight into the ledger: an insert would be measured by one process, this by several */
@@ -260,17 +265,19 @@ static void publish_parts(struct sf_script *script, const struct sf_load_plan *p
 static struct sf_str ledger_tail(struct sf_arena *arena, const struct sf_load_plan *plan)
 {
     struct sf_str note = plan->is_sample ? plan->star->sample_note : SF_STR_NONE;
-    return sf_str_fmt(arena, "%s, %s, %s, %d, %s, %s, %s, %s, %s, %s, current_timestamp, %s",
-                      sf_sql_text_or_null(arena, plan->rules).p, sf_sql_text(arena, plan->star->digest).p,
-                      sf_sql_text_or_null(arena, plan->checks).p, plan->n_checks, sf_sql_text_or_null(arena, plan->snapshot).p,
-                      sf_sql_text_or_null(arena, plan->delivery).p, plan->is_sample ? "true" : "false",
-                      sf_sql_text_or_null(arena, note).p, sf_sql_text_or_null(arena, plan->data_as_of).p,
-                      sf_sql_text_or_null(arena, plan->data_loaded_at).p, sf_sql_text(arena, plan->loaded_by).p);
+    static const char none[] = "cast(null as varchar)";
+    return sf_str_fmt(
+        arena, "%s, %s, %s, %d, %s, %s, %s, %s, %s, %s, %s, %s, current_timestamp, %s", sf_sql_text_or_null(arena, plan->rules).p,
+        sf_sql_text(arena, plan->star->digest).p, sf_sql_text_or_null(arena, plan->checks).p, plan->n_checks,
+        plan->accepted_sql.n ? plan->accepted_sql.p : none, plan->warned_sql.n ? plan->warned_sql.p : none,
+        sf_sql_text_or_null(arena, plan->snapshot).p, sf_sql_text_or_null(arena, plan->delivery).p,
+        plan->is_sample ? "true" : "false", sf_sql_text_or_null(arena, note).p, sf_sql_text_or_null(arena, plan->data_as_of).p,
+        sf_sql_text_or_null(arena, plan->data_loaded_at).p, sf_sql_text(arena, plan->loaded_by).p);
 }
 
 static const char ledger_columns[] =
     "load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, "
-    "checks_passed, snapshot, delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by";
+    "checks_passed, accepted, warned, snapshot, delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by";
 
 static void write_ledger(struct sf_script *script, const struct sf_load_plan *plan)
 {
@@ -306,7 +313,7 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
     if (sources.n > 0) {
         if (inserted.n > 0) {
             struct sf_str from =
-                sf_str_fmt(arena, "%.*s where %.*s in (%.*s)", SF_ARG(sf_sql_name2(arena, plan->schema, fact->name)),
+                sf_str_fmt(arena, "%.*s t where %.*s in (%.*s)", SF_ARG(sf_sql_name2(arena, plan->schema, fact->name)),
                            SF_ARG(sf_sql_name(arena, fact->partition_by)), SF_ARG(inserted));
             sf_script_add(script, "measure what is published", "delete from " SF_PUBLISH_MEASURED " where part in (%s)",
                           inserted.p);

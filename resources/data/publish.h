@@ -53,12 +53,15 @@ struct sf_load_plan {
     /* for the ledger */
     struct sf_str load_id, loaded_by, rules, checks, snapshot, delivery, data_as_of, data_loaded_at;
     int n_checks;
+    /* SQL for which checks failed and were published all the same; empty: null */
+    struct sf_str accepted_sql, warned_sql;
     bool is_sample;
     /* Parts that do not change were published under the same checks, star and rules: the ledger says so, and what they hold was
      * compared with it. What looks at one part at a time need not look at them again. */
     bool is_rest_proven;
     bool is_rest_left_out;             /* sf_publish_relation() gives of the fact only what is in scope */
     const struct sf_star_column *side; /* column by which parts are measured too, for reconciling; may be NULL */
+    struct sf_str also_measured;       /* what checks want measured of rows `t` in the same pass: ", EXPRESSION as NAME..." */
     /* staging for the record of failing rows: unconstrained, nothing is published from it */
     bool is_rehearsal;
 };
@@ -75,8 +78,11 @@ bool sf_publish_is_in_scope(const struct sf_load_plan *plan, const struct sf_loa
 struct sf_str sf_publish_part(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part);
 /* "1999, 2000": values of the parts that change. Empty when there are none. */
 struct sf_str sf_publish_changed(struct sf_arena *arena, const struct sf_load_plan *plan);
-/* The temporary table with a row for each part in scope and side: part, side (null without one), row_count, total, digest. */
+/* The temporary table with a row for each part in scope and side: part, side (null without one), row_count, total, digest, and what
+ * is also measured. */
 #define SF_PUBLISH_MEASURED "measured"
+/* Makes a table of this transaction alone: `select` is what it holds. */
+void sf_publish_scratch(struct sf_script *script, const char *what, const char *name, struct sf_str select);
 /* Drops every staging table of the star, whoever left it. */
 void sf_publish_sweep(struct sf_script *script, const struct sf_load_plan *plan);
 /* Replaces what changes by what is staged, measures it and writes the ledger. */

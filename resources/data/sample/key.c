@@ -64,29 +64,6 @@ static const struct dimension dimensions[3] = {
      false},
 };
 
-static const char *const member_columns[20] = {
-    NULL,
-    "related_govt_units",
-    "organization_group_code",
-    "organization_group",
-    "department_code",
-    "department",
-    "program_code",
-    "program",
-    "character_code",
-    "character",
-    "object_code",
-    "object",
-    "sub_object_code",
-    "sub_object",
-    "fund_type_code",
-    "fund_type",
-    "fund_code",
-    "fund",
-    "fund_category_code",
-    "fund_category",
-};
-
 struct fact {
     uint64_t key;
     int64_t cents;
@@ -343,7 +320,7 @@ static void write_columns(struct sf_arena *arena, const struct sf_sample *sample
                 else
                     nulls += counts->used[t][i];
             }
-            write_column(out, member_columns[dimensions[t].first_column + c], distinct(text, n), nulls);
+            write_column(out, sf_sample_api_names[dimensions[t].first_column + c], distinct(text, n), nulls);
         }
     }
     write_column(out, "revenue_or_spending", sides[0] && sides[1] ? 2 : 1, 0);

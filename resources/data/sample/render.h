@@ -15,6 +15,9 @@ struct sf_sample {
     size_t eol_bytes;
 };
 
+/* The column names of the API in the order of the 2026 file. */
+extern const char *const sf_sample_api_names[];
+
 /* The column names of the layout in file order, into 24 places; returns how many. */
 uint32_t sf_sample_columns(const struct sf_sample *sample, const char **names);
 

@@ -16,7 +16,7 @@ enum {
     AS_OF_DAY = 20716, /* 2026-09-20, days since 1970-01-01 */
 };
 
-static const char *const api_names[] = {
+const char *const sf_sample_api_names[] = {
     "fiscal_year",
     "related_govt_units",
     "organization_group_code",
@@ -189,7 +189,7 @@ struct sf_str sf_sample_data_loaded_at(const struct sf_sample *sample)
 uint32_t sf_sample_columns(const struct sf_sample *sample, const char **names)
 {
     const struct sf_sample_spec *spec = &sample->spec;
-    const char *const *from = spec->display_header ? display_names : api_names;
+    const char *const *from = spec->display_header ? display_names : sf_sample_api_names;
     uint32_t n = 0;
     for (uint32_t c = 0; c < ALL_COLUMNS; c++) {
         if (c >= AS_OF_COLUMN && spec->layout != SF_SAMPLE_2026)

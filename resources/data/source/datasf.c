@@ -99,7 +99,10 @@ static enum sf_code fetch_bulk(struct sf_visit *v, struct sf_err *err)
         .is_one_try = v->table->door == SF_DOOR_AUTO,
         .may_be_packed = true,
         .what = what};
-    return sf_fetch_body(v->fetch, &target, v->partial, &v->meter, &tag, &is_date, err);
+    rc = sf_fetch_body(v->fetch, &target, v->partial, &v->meter, &tag, &is_date, err);
+    if (rc == SF_E_DATA)
+        sf_context(err, "'%.*s'", SF_ARG(target.url));
+    return rc;
 }
 
 /* The first door that opens. What is said about the last one counts, unless an earlier one says more. */
@@ -242,7 +245,7 @@ enum sf_code sf_datasf_fetch(struct sf_fetch *fetch, const struct sf_datasf *tab
         return sf_metadata_check(fetch->op, table->id, &v.metadata, rules, NULL, err);
     }
     if (fetch->token.n == 0)
-        sf_op_warn(fetch->op, "SF_APP_TOKEN holds no application token: the portal may answer slowly and throttle");
+        sf_op_warn(fetch->op, "works without an application token in SF_APP_TOKEN, only more slowly and sooner throttled");
     rc = fetch_whole(&v, is_kept ? sf_map_getz(kept.about, "columns") : NULL, out, err);
     sf_partial_close(v.partial);
     sf_meter_close(&v.meter);

@@ -240,7 +240,9 @@ static enum sf_code wait_for_another(struct sf_fetch *fetch, struct attempt *att
     else if (is_asked_for)
         sf_hint(err, "run the same command later; an application token in SF_APP_TOKEN is throttled less");
     else if (!attempt->target->is_one_try)
-        sf_hint(err, "check the network, or download rows.csv in a browser and say -var 'source={file: rows.csv}'");
+        sf_hint(err, rc == SF_E_UNKNOWN
+                         ? "run the same command again: it goes on from where it came, where that is possible"
+                         : "check the network, or download rows.csv in a browser and say -var 'source={file: rows.csv}'");
     if (attempt->target->is_one_try && !is_asked_for)
         return rc;
     if (err && rc != SF_E_UNKNOWN)

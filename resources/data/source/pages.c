@@ -223,6 +223,8 @@ static enum sf_code fetch_part(struct sf_visit *v, bool is_soda3, const struct p
             return SF_OK;
         struct sf_fetch_target target = page_target(v, is_soda3, part, what);
         enum sf_code rc = sf_fetch_body(v->fetch, &target, v->partial, &v->meter, &tag, &is_date, err);
+        if (rc == SF_E_DATA)
+            sf_context(err, "'%.*s'", SF_ARG(target.url));
         if (rc || v->meter.rows - before < v->table->page_rows)
             return rc;
     }

@@ -38,6 +38,8 @@ create table "s"."load_ledger" (
   "star" character varying(64) not null,
   "checks" character varying(64),
   "checks_passed" integer not null,
+  "accepted" character varying(2000),
+  "warned" character varying(2000),
   "snapshot" character varying(64),
   "delivery" character varying(1024),
   "is_sample" boolean not null,
@@ -51,6 +53,7 @@ create table "s"."load_ledger" (
 create table "s"."load_rejects" (
   "load_id" character varying(36) not null,
   "check_name" character varying(100) not null,
+  "severity" character varying(10) not null,
   "row_number" bigint not null,
   "row_text" character varying(4000) not null,
   "recorded_at" timestamp with time zone not null,
@@ -68,7 +71,7 @@ comment on table "s"."f" is 'The fact';
 -- comment on table
 comment on table "s"."load_ledger" is 'What is published now and what was before; one row per load, and one per table or year that it published';
 -- comment on table
-comment on table "s"."load_rejects" is 'Rows that kept the last refused load from being published; at most 1,000 a check';
+comment on table "s"."load_rejects" is 'Rows that failed a check of the last load, published or refused; at most 1,000 a check';
 -- comment on view
 comment on view "s"."v" is 'A view';
 -- comment on column
@@ -108,6 +111,10 @@ comment on column "s"."load_ledger"."checks" is 'Digest of the checks file';
 -- comment on column
 comment on column "s"."load_ledger"."checks_passed" is 'Checks that passed before publishing';
 -- comment on column
+comment on column "s"."load_ledger"."accepted" is 'Checks that failed and were accepted by name (-accept-check), each with its number of failing rows';
+-- comment on column
+comment on column "s"."load_ledger"."warned" is 'Checks that failed with severity warn, each with its number of failing rows';
+-- comment on column
 comment on column "s"."load_ledger"."snapshot" is 'Digest of the whole snapshot';
 -- comment on column
 comment on column "s"."load_ledger"."delivery" is 'Commit file of the delivery that it was loaded from';
@@ -124,9 +131,11 @@ comment on column "s"."load_ledger"."published_at" is 'When the load was publish
 -- comment on column
 comment on column "s"."load_ledger"."loaded_by" is 'Stack, lineage and resource that published it';
 -- comment on column
-comment on column "s"."load_rejects"."load_id" is 'Id of the refused load';
+comment on column "s"."load_rejects"."load_id" is 'Id of the load';
 -- comment on column
 comment on column "s"."load_rejects"."check_name" is 'Check that the row failed';
+-- comment on column
+comment on column "s"."load_rejects"."severity" is 'error: it kept the load from being published; warn, accepted: it did not';
 -- comment on column
 comment on column "s"."load_rejects"."row_number" is 'Number within the check';
 -- comment on column

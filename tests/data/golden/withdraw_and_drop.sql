@@ -27,7 +27,7 @@ comment on table "s"."f" is 'The fact';
 -- comment on table
 comment on table "s"."load_ledger" is 'What is published now and what was before; one row per load, and one per table or year that it published';
 -- comment on table
-comment on table "s"."load_rejects" is 'Rows that kept the last refused load from being published; at most 1,000 a check';
+comment on table "s"."load_rejects" is 'Rows that failed a check of the last load, published or refused; at most 1,000 a check';
 -- comment on view
 comment on view "s"."v" is 'A view';
 -- drop views

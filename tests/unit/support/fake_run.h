@@ -148,6 +148,29 @@ void sf_op_warn(struct sf_op *op, const char *fmt, ...)
     fake_append(fake_warnings, sizeof(fake_warnings), line);
 }
 
+/* What became of checks, a line each: "name failed 3"; those that passed or were skipped are left out. */
+static char fake_checks[8192];
+
+bool sf_op_has_check(struct sf_op *op, struct sf_str name)
+{
+    const struct sf_value *accepted = op->site->accepted_checks;
+    for (size_t i = 0; accepted && i < accepted->list.n; i++)
+        if (sf_str_eq(accepted->list.items[i]->s, name))
+            return true;
+    return false;
+}
+
+void sf_op_report_check(struct sf_op *op, const struct sf_check_report *report)
+{
+    static const char *const words[] = {"skipped", "passed", "failed", "warned", "accepted"};
+    (void)op;
+    if (report->outcome == SF_CHECK_SKIPPED || report->outcome == SF_CHECK_PASSED)
+        return;
+    char line[256];
+    snprintf(line, sizeof(line), "%.*s %s %lld", SF_ARG(report->name), words[report->outcome], (long long)report->failing);
+    fake_append(fake_checks, sizeof(fake_checks), line);
+}
+
 bool sf_op_is_cancelled(const struct sf_op *op)
 {
     (void)op;

@@ -124,6 +124,28 @@ static void what_state_knows_is_ours_whatever_made_it_and_whatever_it_was_called
     sf_arena_free(f->arena);
 }
 
+static void reading_asks_whose_it_is_only_of_a_marked_thing_that_is_being_adopted(void **state)
+{
+    struct fixture here, *f = setup(&here);
+    (void)state;
+    const struct sf_value *foreign = marks(f, "payroll/other", "bucket.x", "another"), *nobodys = value(f, "{}");
+    assert_int_equal(sf_aws_check_adopted(&f->op, "bucket 'x'", foreign, &f->err), SF_OK);
+    f->op.is_adopting = true;
+    assert_int_equal(sf_aws_check_adopted(&f->op, "bucket 'x'", nobodys, &f->err), SF_OK);
+    assert_int_equal(sf_aws_check_adopted(&f->op, "bucket 'x'", foreign, &f->err), SF_E_CONFLICT);
+    sf_arena_free(f->arena);
+}
+
+static void finding_takes_what_is_not_this_resources_for_absent(void **state)
+{
+    struct fixture here, *f = setup(&here);
+    (void)state;
+    assert_int_equal(sf_aws_check_found(&f->op, "bucket 'x'", marks(f, OURS, "bucket.landing", INTENT), &f->err), SF_OK);
+    assert_int_equal(sf_aws_check_found(&f->op, "bucket 'x'", value(f, "{}"), &f->err), SF_E_ABSENT);
+    assert_string_equal(f->err.message, "bucket 'x' was not made by this resource");
+    sf_arena_free(f->arena);
+}
+
 static void a_foreign_thing_is_named_with_its_owner_and_the_way_out(void **state)
 {
     struct fixture here, *f = setup(&here);
@@ -144,6 +166,8 @@ int main(void)
         cmocka_unit_test(an_update_of_tags_writes_only_what_differs_and_keeps_the_intent),
         cmocka_unit_test(a_create_takes_only_what_its_own_intent_made),
         cmocka_unit_test(what_state_knows_is_ours_whatever_made_it_and_whatever_it_was_called),
+        cmocka_unit_test(reading_asks_whose_it_is_only_of_a_marked_thing_that_is_being_adopted),
+        cmocka_unit_test(finding_takes_what_is_not_this_resources_for_absent),
         cmocka_unit_test(a_foreign_thing_is_named_with_its_owner_and_the_way_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,7 +103,7 @@ struct fixture_file {
     "Recreation\",05,Yes\n"
 #define TYPES                                                                                                                      \
     "type_id,sub_object,sub_object_code,object,object_code,character,character_code\n"                                             \
-    "21,Overtime,00310,Salaries,500,Salaries,001\n22,Overtime Pay,00310,Salaries,SAL,Salaries,SALARIES\n"
+    "21,Overtime,00310,Salaries,500,Salaries,001\n22,Overtime Pay,00310,Pay,SAL,Wages,WAGES\n"
 #define FUNDS                                                                                                                      \
     "fund_id,fund_category,fund_category_code,fund,fund_code,fund_type,fund_type_code\n31,Operating,1,General "                    \
     "Fund,GEN_FUND~10000,General,1G\n"

@@ -3,7 +3,7 @@
  */
 #include "tests/unit/support/fake_run.h"
 
-#include "resources/data/checks.h"
+#include "resources/data/check_run.h"
 #include "resources/data/ledger.h"
 #include "resources/data/manifest.h"
 #include "resources/data/reader.h"
@@ -68,14 +68,26 @@ static const char small_star[] = "star: 1\n"
                                  "    sql: select f_id from f\n"
                                  "    columns: {f_id: Key}\n";
 
-static const char small_checks[] = "checks: 1\n"
-                                   "list:\n"
-                                   "  filled: {check: not_null, table: f}\n"
-                                   "  keys: {check: unique, table: f, columns: [year, f_id]}\n"
-                                   "  labels: {check: unique, table: d, columns: [label], severity: warn}\n"
-                                   "  refs: {check: relationships, table: f}\n"
-                                   "  counts: {check: row_count}\n"
-                                   "  totals: {check: reconcile, table: f, by: d_id, sides: {\"1\": in, \"2\": out}}\n";
+static const char small_checks[] =
+    "checks: 1\n"
+    "list:\n"
+    "  filled: {check: not_null, table: f}\n"
+    "  keys: {check: unique, table: f, columns: [year, f_id]}\n"
+    "  labels: {check: unique, table: d, columns: [label], severity: warn}\n"
+    "  refs: {check: relationships, table: f}\n"
+    "  counts: {check: row_count}\n"
+    "  totals: {check: reconcile, table: f, by: d_id, sides: {\"1\": in, \"2\": out}}\n"
+    "  parts: {check: reconcile}\n"
+    "  words: {check: accepted_values, table: d, column: label, values: [a, it's]}\n"
+    "  numbers: {check: accepted_values, table: f, column: d_id, values: [\"1\"], severity: warn}\n"
+    "  years: {check: accepted_range, table: f, column: year, min: 1999, max: current_year+1}\n"
+    "  recent: {check: accepted_range, table: f, column: amount, max: 9.5, where: year > 2020 or d_id = 1}\n"
+    "  codes: {check: functional_dependency, table: d, columns: [label], determines: [d_id]}\n"
+    "  pairs: {check: elimination_pairs, via: d_id, column: label, values: [in, out]}\n"
+    "  pairs_by: {check: elimination_pairs, via: d_id, column: label, values: [in, out], by: year, totals: true}\n"
+    "  fresh: {check: freshness, max_days: 14}\n"
+    "  volume: {check: volume, shrink_percent: 50, growth_percent: 100}\n"
+    "  own: {check: sql, query: 'select f_id from f where d_id not in (select d_id from published_d)', columns: [f_id]}\n";
 
 /* `text` with the first `from` made `to`. */
 static struct sf_str replaced(const char *text, const char *from, const char *to)
@@ -140,7 +152,32 @@ static void a_checks_file_with_a_mistake_is_refused_by_line_and_word(void **stat
         {"severity: warn", "severity: info", "severity is error or warn"},
         {"severity: warn", "severty: warn", "line 5: a check has no field 'severty'"},
         {"relationships, table: f", "relationships, table: f, columns: [year]", "column 'year' refers to nothing"},
-        {"by: d_id", "by: side", "needs the fact as 'table', a column 'by'"},
+        {"by: d_id", "by: side", "needs a column 'by' and a map 'sides', or neither"},
+        {"reconcile, table: f", "reconcile, table: d", "is about the fact: 'table' is 'f' or left out"},
+        {"not_null, table: f", "not_null, table: f, values: [a]", "a check not_null has no field 'values'"},
+        {"values: [a, it's]", "values: []", "check 'words' needs 'values', a list"},
+        {"column: label, values: [a", "column: lable, values: [a", "names a column that table 'd' does not have"},
+        {"values: [\"1\"]", "values: [one]", "column 'd_id' holds numbers, 'one' is none"},
+        {"min: 1999, max: current_year+1", "", "check 'years' needs 'min' or 'max'"},
+        {"current_year+1", "current_year+x", "has a bound 'current_year+x' that is no number"},
+        {"current_year+1", "2027; drop table f", "that is no number"},
+        {"max: 9.5", "max: 9.5.1", "that is no number"},
+        {"where: year > 2020 or d_id = 1", "where: year > 2020) or (true",
+         "has a 'where' that closes a bracket that it did not open"},
+        {"determines: [d_id]", "", "check 'codes' needs 'determines', a list"},
+        {"via: d_id, column: label, values: [in, out]}", "via: amount, column: label, values: [in, out]}", "needs 'via'"},
+        {"values: [in, out]}", "values: [in]}", "check 'pairs' needs 'values', a list of two"},
+        {"totals: true", "totals: maybe", "neither true nor false"},
+        {"max_days: 14", "max_days: 0", "'max_days' is a whole number from 1 to 36500"},
+        {", max_days: 14", "", "check 'fresh' needs 'max_days'"},
+        {"shrink_percent: 50, growth_percent: 100", "", "needs 'shrink_percent' or 'growth_percent'"},
+        {"shrink_percent: 50", "shrink_percent: 101", "'shrink_percent' is a whole number from 1 to 100"},
+        {"query: 'select", "query: 'delete", "this one must begin with select or with"},
+        {"from published_d)'", "from published_d); select 1'", "is one statement: no ';'"},
+        {"from published_d)'", "from published_d'", "has a bracket that is not closed"},
+        {"from published_d)'", "from published_d) /*'", "has a quote or comment that is not closed"},
+        {", columns: [f_id]}", "}", "check 'own' needs 'columns', a list"},
+        {"  words:", "  keys:", "keys"},
         {"\"1\": in", "\"x\": in", "a side is a number with a name"},
         {"  filled:", "  fil'led:", "must be a name of a-z"},
     };
@@ -149,7 +186,7 @@ static void a_checks_file_with_a_mistake_is_refused_by_line_and_word(void **stat
     struct sf_checks checks = {0};
     assert_int_equal(sf_star_parse(&op, "star.yaml", SF_STR(small_star), &star, &err), SF_OK);
     assert_int_equal(sf_checks_parse(&op, "checks.yaml", SF_STR(small_checks), star, &checks, &err), SF_OK);
-    assert_int_equal(checks.n, 6);
+    assert_int_equal(checks.n, 17);
     for (size_t i = 0; i < SF_COUNT(cases); i++) {
         err = (struct sf_err){0};
         assert_int_equal(
@@ -158,6 +195,105 @@ static void a_checks_file_with_a_mistake_is_refused_by_line_and_word(void **stat
         assert_says(cases[i].says);
         assert_says("checks.yaml");
     }
+}
+
+static void a_time_of_the_source_is_read_in_both_its_forms(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms; /* 0: not a time */
+    } cases[] = {
+        {"2026-09-20T23:05:20.000", 1789945520000},
+        {"2026 Sep 20 11:05:20 PM", 1789945520000},
+        {"2026-09-20", 1789862400000},
+        {"2026 Sep 20 12:00:00 AM", 1789862400000},
+        {"2024-02-29T12:00:00", 1709208000000},
+        {"2026 Sep 20 12:00:00 PM", 1789905600000},
+        {"2026-09-20T23:05", 0},
+        {"2026 Sep 20 13:00:00 PM", 0},
+        {"2026 Sep 20", 0},
+        {"20 Sep 2026", 0},
+        {"2026-13-01T00:00:00", 0},
+        {"2026-09-20T23:05:20.000Z", 0},
+        {"", 0},
+        {"2026", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        int64_t ms = 0;
+        bool is_time = sf_as_of_ms(sf_str_of(cases[i].text), &ms);
+        if (is_time != (cases[i].ms != 0))
+            print_error("'%s'\n", cases[i].text);
+        assert_int_equal(is_time, cases[i].ms != 0);
+        assert_true(!is_time || ms == cases[i].ms);
+    }
+}
+
+static void a_query_that_could_do_more_than_read_is_refused(void **state)
+{
+    static const struct {
+        const char *sql, *says; /* NULL: it is fine */
+    } cases[] = {
+        {"select 1", NULL},
+        {"WITH x AS (SELECT 1 a) SELECT a FROM x -- done; really", NULL},
+        {"select 'delete; from' as \"update\", f_id from f /* insert ; */", NULL},
+        {"select 'it''s' from f where updated = 1", NULL},
+        {"", "is empty"},
+        {"-- nothing", "is empty"},
+        {"update f set a = 1", "must begin with select or with"},
+        {"table f", "must begin with select or with"},
+        {"(select 1)", "must begin with select or with"},
+        {"with x as (delete from f returning *) select * from x", "may only read: 'delete'"},
+        {"select 1 INTO x", "may only read: 'into'"},
+        {"select 1; commit", "no ';'"},
+        {"select 1) u) q; --", "closes a bracket"},
+        {"select (1", "a bracket that is not closed"},
+        {"select 'a", "a quote or comment that is not closed"},
+        {"select \"a", "a quote or comment that is not closed"},
+        {"select 1 /* a", "a quote or comment that is not closed"},
+        {"select $$a$$", "holds a character that has no place in it"},
+        {"select E'\\' ; drop table f'", "holds a character that has no place in it"},
+        {"select \\x", "holds a character that has no place in it"},
+    };
+    (void)state;
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        const char *why = NULL;
+        bool is_fine = sf_check_is_readonly(arena, sf_str_of(cases[i].sql), true, &why);
+        if (is_fine != (cases[i].says == NULL) || (why && !strstr(why, cases[i].says ? cases[i].says : "")))
+            print_error("%s: %s\n", cases[i].sql, why ? why : "fine");
+        assert_int_equal(is_fine, cases[i].says == NULL);
+        assert_true(is_fine || strstr(why, cases[i].says));
+    }
+    assert_true(sf_check_mentions(SF_STR("select * from Type t"), SF_STR("type")));
+    assert_true(sf_check_mentions(SF_STR("select * from \"type\""), SF_STR("type")));
+    assert_false(sf_check_mentions(SF_STR("select 'type', type_id -- type\nfrom x"), SF_STR("type")));
+}
+
+static void checks_come_from_files_maps_and_lists_of_both(void **state)
+{
+    (void)state;
+    struct sf_star *star;
+    struct sf_checks checks, same;
+    const struct sf_value *map, *list;
+    assert_int_equal(sf_star_load(&op, SF_STR("builtin:sf/star"), &star, &err), SF_OK);
+    assert_int_equal(sf_checks_load(&op, NULL, star, &checks, &err), SF_OK);
+    assert_int_equal(checks.n, 0);
+    assert_int_equal(checks.digest.n, 0);
+    struct sf_str text = SF_STR("{\"a\":{\"check\":\"freshness\",\"max_days\":3},\"b\":{\"check\":\"row_count\"}}");
+    assert_int_equal(sf_json_parse(arena, text, "x", SF_JSON_PLAIN, &map, &err), SF_OK);
+    assert_int_equal(sf_checks_load(&op, map, star, &checks, &err), SF_OK);
+    assert_int_equal(checks.n, 2);
+    assert_int_equal(checks.list[0].max_days, 3);
+    const struct sf_value *both[] = {sf_value_str(arena, SF_STR("builtin:sf/checks")), map};
+    list = sf_value_list(arena, both, 2);
+    assert_int_equal(sf_checks_load(&op, list, star, &same, &err), SF_OK);
+    assert_true(same.n > 30 && sf_str_is(same.list[same.n - 1].name, "b"));
+    assert_false(sf_str_eq(same.digest, checks.digest));
+    const struct sf_value *twice[] = {map, map};
+    assert_int_equal(sf_checks_load(&op, sf_value_list(arena, twice, 2), star, &same, &err), SF_E_CONFIG);
+    assert_says("check 'a' is declared twice");
+    assert_int_equal(sf_checks_load(&op, sf_value_int(arena, 3), star, &same, &err), SF_E_CONFIG);
+    assert_says("a file's name, a map of checks, or a list of those");
 }
 
 static void names_of_files_cannot_leave_where_they_belong(void **state)
@@ -170,7 +306,7 @@ static void names_of_files_cannot_leave_where_they_belong(void **state)
         assert_int_equal(sf_star_load(&op, sf_str_of(names[i]), &star, &err), SF_E_CONFIG);
     assert_int_equal(sf_star_load(&op, SF_STR("builtin:sf/star"), &star, &err), SF_OK);
     struct sf_checks checks;
-    assert_int_equal(sf_checks_load(&op, SF_STR("builtin:sf/checks"), star, &checks, &err), SF_OK);
+    assert_int_equal(sf_checks_load(&op, sf_value_str(arena, SF_STR("builtin:sf/checks")), star, &checks, &err), SF_OK);
     assert_int_equal(star->n_tables, 9);
     assert_int_equal(star->n_views, 13);
 }
@@ -264,6 +400,7 @@ static void compare(const char *name, const struct sf_script *script)
 static void the_sql_is_that_of_the_golden_files(void **state)
 {
     (void)state;
+    sf_clock_use_virtual(INT64_C(1795564800000)); /* 2026-11-25 */
     struct sf_star *star;
     struct sf_checks checks = {0};
     assert_int_equal(sf_star_parse(&op, "star.yaml", SF_STR(small_star), &star, &err), SF_OK);
@@ -285,6 +422,7 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     struct sf_value *facts = sf_value_map(arena);
     sf_map_set_int(arena, facts, "in_rows", 2);
     sf_map_set_int(arena, facts, "in_cents", -1050);
+    sf_map_set_int(arena, facts, "amount_cents", -1050);
     struct sf_load_table tables[] = {
         {sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""), SF_STR("\"d_id\", \"label\""), 3, true}};
     struct sf_load_part parts[] = {
@@ -307,30 +445,34 @@ static void the_sql_is_that_of_the_golden_files(void **state)
                                 .n_checks = 5,
                                 .is_sample = true};
     script = (struct sf_script){.arena = arena};
+    struct sf_check_run run;
+    checks.list[0].is_accepted = true;
+    plan.accepted_sql = sf_check_run_noted_sql(arena, &checks, true);
+    plan.warned_sql = sf_check_run_noted_sql(arena, &checks, false);
+    plan.also_measured = sf_checks_measured_sql(arena, &checks, &plan);
+    plan.side = sf_checks_side(&checks);
     sf_publish_stage(&script, &plan);
     sf_publish_begin(&script, &plan);
-    for (size_t i = 0; i < checks.n; i++)
-        sf_script_put(&script, checks.list[i].name.p, sf_check_raise_sql(arena, &checks.list[i], &plan));
+    sf_check_run_add(&script, &checks, &plan, &run);
     sf_publish_commit(&script, &plan);
     compare("load", &script);
 
     /* the same when what does not change was published under the same checks */
     script = (struct sf_script){.arena = arena};
     plan.is_rest_proven = true;
-    plan.side = checks.list[checks.n - 1].by;
     sf_publish_begin(&script, &plan);
-    for (size_t i = 0; i < checks.n; i++)
-        sf_script_put(&script, checks.list[i].name.p, sf_check_raise_sql(arena, &checks.list[i], &plan));
+    sf_check_run_add(&script, &checks, &plan, &run);
     compare("check_what_changes", &script);
     plan.is_rest_proven = false;
-    plan.side = NULL;
+    plan.side = sf_checks_side(&checks);
 
     script = (struct sf_script){.arena = arena};
     plan.is_rehearsal = true;
+    plan.data_as_of = SF_STR("2026-09-20T23:05:20.000"); /* two months and more before the clock of this test */
+    plan.is_sample = false;
     sf_publish_stage(&script, &plan);
     sf_publish_begin(&script, &plan);
-    for (size_t i = 0; i < checks.n; i++)
-        sf_script_put(&script, checks.list[i].name.p, sf_check_record_sql(arena, &checks.list[i], &plan));
+    sf_check_run_add(&script, &checks, &plan, &run);
     compare("record_rejects", &script);
 
     script = (struct sf_script){.arena = arena};
@@ -347,6 +489,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_star_file_with_a_mistake_is_refused_by_line_and_word),
         cmocka_unit_test(a_checks_file_with_a_mistake_is_refused_by_line_and_word),
+        cmocka_unit_test(a_time_of_the_source_is_read_in_both_its_forms),
+        cmocka_unit_test(a_query_that_could_do_more_than_read_is_refused),
+        cmocka_unit_test(checks_come_from_files_maps_and_lists_of_both),
         cmocka_unit_test(names_of_files_cannot_leave_where_they_belong),
         cmocka_unit_test(manifests_are_these_bytes),
         cmocka_unit_test(scram_verifiers_are_as_postgresql_makes_them),

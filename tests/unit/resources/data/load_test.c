@@ -3,7 +3,8 @@
 
 static struct fixture *f;
 static const struct sf_driver *const driver = &sf_driver_data_load;
-static const char load_attrs[] = "{\"checks\":\"builtin:sf/checks\"}";
+static const char builtin_checks[] = "{\"checks\":\"builtin:sf/checks\"}";
+static const char *load_attrs = builtin_checks;
 static const char load_refs[] = "{\"into\":\"star_schema.star\",\"from\":\"upload.delivery\",\"role\":\"role.load_role\"}";
 
 static struct fixture_file files[16];
@@ -48,11 +49,31 @@ static int fresh(void **state)
     (void)state;
     if (f->load.id.n)
         assert_ok(f->h, driver->destroy(fixture_op(f, &f->load), f->load.id, &out, &f->h->err));
+    load_attrs = builtin_checks;
+    f->h->site.accepted_checks = NULL;
+    fake_checks[0] = 0;
     fixture_object(f, &f->load, "load", "weekly_load", "", load_attrs, load_refs);
     n_files = SF_COUNT(fixture_files);
     memcpy(files, fixture_files, sizeof fixture_files);
     deliver("");
     return 0;
+}
+
+/* As if -accept-check had named it. */
+static void accept_check(const char *name)
+{
+    f->h->site.accepted_checks = fixture_json(f, sf_str_fmt(f->h->arena, "[\"%s\"]", name).p);
+}
+
+/* The data set as if it were the city's and taken then. */
+static void pretend_taken(const char *as_of)
+{
+    struct sf_value *attrs = sf_value_map(f->h->arena);
+    for (size_t i = 0; i < f->dataset.attrs->map.n; i++)
+        sf_map_add(f->h->arena, attrs, f->dataset.attrs->map.pairs[i].key, f->dataset.attrs->map.pairs[i].value);
+    sf_map_set_bool(f->h->arena, attrs, "is_sample", false);
+    sf_map_set_str(f->h->arena, attrs, "data_as_of", sf_str_of(as_of));
+    f->dataset.attrs = attrs;
 }
 
 static enum sf_code create(struct sf_outcome *out)
@@ -107,7 +128,7 @@ static void a_load_publishes_everything_and_reads_back_equal(void **state)
     assert_string_equal(harness_calls, "publish load\nmade\n");
     assert_true(is_as_wanted(&out));
     assert_int_equal(sf_map_int(out.attrs, LOAD_ROWS, 0), 5);
-    assert_int_equal(sf_map_int(out.attrs, LOAD_CHECKS_PASSED, 0), 17);
+    assert_int_equal(sf_map_int(out.attrs, LOAD_CHECKS_PASSED, 0), 34);
     assert_string_equal(
         fixture_ask(f, "select string_agg(fiscal_year || ' ' || organization_group || ' ' || amount, '; ' order by amount) from "
                        "report.spending_revenue where fiscal_year = 2025"),
@@ -255,6 +276,11 @@ static void only_what_changed_is_loaded_and_the_rest_keeps_its_ledger_row(void *
     files[7] = files[8];
     n_files = 8;
     deliver("");
+    assert_int_equal(update(&out), SF_E_UNPUBLISHED);
+    assert_has(f->h->err.message,
+               "check 'volume' failed for 1 row; nothing was published\n  fiscal_year=2024: rows=none, published=3");
+    assert_has(f->h->err.hint, "sfapply -accept-check volume");
+    accept_check("volume");
     assert_ok(f->h, update(&out));
     assert_true(is_as_wanted(&out));
     assert_string_equal(fixture_ask(f, "select string_agg(distinct fiscal_year::text, ' ') from report.transaction"), "2025 2026");
@@ -272,7 +298,7 @@ static void a_failed_check_publishes_nothing_and_keeps_the_rows(void **state)
         {7, FACTS_2025 "1004,2025,11,22,31,1,0.00\n", "transaction_unique", "transaction_id=1004, copies=2"},
         {7, FACTS_2025 "1006,2025,11,22,31,,0.00\n", "transaction_not_null", "finance_id=null"},
         {7, FACTS_2025 "1006,2025,11,22,31,1,0.01\n", "reconcile", "staged rows=3 total=35.01"},
-        {7, FACTS_2025 "1006,2024,11,22,31,1,0.00\n", "row_count", "transaction 2024: declared=3, staged=4"},
+        {7, FACTS_2025 "1006,2024,11,22,31,1,0.00\n", "row_count", "transaction 2024: declared=none, staged=1"},
         {0, PROGRAMS "13,Patrol,X,POL Police,POL,Public Protection,01,No\n", "program_path_unique", "department=POL Police"},
         {5, CROSSWALK "22,77,same_sub_object_code\n", "crosswalk_relationships", "current_type_id=77"},
     };
@@ -302,6 +328,157 @@ static void a_failed_check_publishes_nothing_and_keeps_the_rows(void **state)
     deliver("");
     assert_ok(f->h, update(&out));
     assert_true(is_as_wanted(&out));
+}
+
+static void every_type_of_check_fails_where_its_rule_is_broken(void **state)
+{
+    static const struct {
+        const char *check, *says;
+    } cases[] = {
+        {"not_null, table: code_alias, columns: [source_code]", "1 row; nothing was published\n  dimension=program, level=program"},
+        {"unique, table: transaction, columns: [program_id]", "2 rows; nothing was published\n  program_id=11, copies=3"},
+        {"unique, table: transaction, columns: [fiscal_year, type_id], where: fiscal_year = 2025 -- it",
+         "fiscal_year=2025, type_id=22, copies=2"},
+        {"relationships, table: type_crosswalk, columns: [legacy_type_id]", NULL},
+        {"accepted_values, table: transaction, column: finance_id, values: [1]",
+         "1 row; nothing was published\n  transaction_id=1003"},
+        {"accepted_values, table: program, column: department_code, values: [POL, \"it's\"]",
+         "1 row; nothing was published\n  program_id=12"},
+        {"accepted_range, table: transaction, column: amount, max: 30.00", "1 row; nothing was published\n  transaction_id=1004"},
+        {"accepted_range, table: transaction, column: amount, min: 20.25, where: fiscal_year = 2024",
+         "1 row; nothing was published\n  transaction_id=1001"},
+        {"accepted_range, table: transaction, column: fiscal_year, max: current_year-1",
+         "2 rows; nothing was published\n  transaction_id=1004"},
+        {"accepted_range, table: transaction, column: fiscal_year, min: current_year-1, max: current_year", NULL},
+        {"functional_dependency, table: transaction, columns: [type_id], determines: [program_id]",
+         "type_id=21, program_id=2 values, such as 11 and 12"},
+        {"functional_dependency, table: transaction, columns: [type_id], determines: [fund_id]", NULL},
+        {"elimination_pairs, via: type_id, column: sub_object, values: [Overtime, Overtime Pay]",
+         "1 row; nothing was published\n  Overtime rows=3 total=60.25, Overtime Pay rows=2 total=35.00, together=95.25"},
+        {"elimination_pairs, via: program_id, column: department_code, values: [POL, LIB], by: fiscal_year",
+         "fiscal_year=2024: POL rows=2 total=30.25, LIB rows=1 total=30.00, together=60.25"},
+        {"elimination_pairs, via: program_id, column: department_code, values: [POL, LIB], by: fiscal_year, totals: true",
+         "2 rows; nothing was published\n  fiscal_year=2024"},
+        {"elimination_pairs, via: type_id, column: character_code, values: [ELS, ELU], totals: true", NULL},
+        {"freshness, max_days: 14", "data_as_of=2025-03-01T10:00:00.000"},
+        {"freshness, max_days: 36500", NULL},
+        {"volume, shrink_percent: 1, growth_percent: 1", NULL},
+        {"sql, query: select fiscal_year as fy, sum(amount) as total from transaction group by 1 having sum(amount) > 50, columns: "
+         "[fy, total]",
+         "1 row; nothing was published\n  fy=2024, total=60.25"},
+        {"sql, query: select count(*) as n from type t join \"transaction\" using (type_id) where 1 = 2 having count(*) > 0, "
+         "columns: [n]",
+         NULL},
+        {"sql, query: select p.program from program p left join published_program q using (program_id) where q.program is null, "
+         "columns: [program]",
+         "2 rows; nothing was published\n  program=No Program"},
+        {"row_count, table: fund", NULL},
+        {"reconcile", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        struct sf_outcome out;
+        assert_int_equal(fresh(NULL), 0);
+        pretend_taken("2025-03-01T10:00:00.000");
+        const char *path = sf_str_fmt(f->h->arena, "%s/own.yaml", f->h->dir).p, *query = strstr(cases[i].check, "query: ");
+        const char *end = query ? strstr(query, ", columns: ") : NULL;
+        struct sf_str text = query
+                                 ? sf_str_fmt(f->h->arena, "checks: 1\nlist:\n  own: {check: %.*squery: '%.*s'%s}\n",
+                                              (int)(query - cases[i].check), cases[i].check, (int)(end - query - 7), query + 7, end)
+                                 : sf_str_fmt(f->h->arena, "checks: 1\nlist:\n  own: {check: %s}\n", cases[i].check);
+        fixture_write(path, text);
+        load_attrs = sf_str_fmt(f->h->arena, "{\"checks\":\"%s\"}", path).p;
+        fixture_object(f, &f->load, "load", "weekly_load", "", load_attrs, load_refs);
+        enum sf_code rc = create(&out);
+        if ((rc == SF_OK) != (cases[i].says == NULL) || (rc && !strstr(f->h->err.message, cases[i].says)))
+            print_error("%s: %s\n", cases[i].check, rc ? f->h->err.message : "passed");
+        assert_int_equal(rc, cases[i].says ? SF_E_UNPUBLISHED : SF_OK);
+        assert_true(!rc || strstr(f->h->err.message, cases[i].says));
+        if (rc)
+            assert_string_equal(
+                fixture_ask(f, "select string_agg(distinct check_name || ' ' || severity, ',') from report.load_rejects"),
+                "own error");
+    }
+}
+
+static void a_total_of_a_part_without_sides_is_reconciled_to_the_cent(void **state)
+{
+    struct sf_outcome out;
+    (void)state;
+    load_attrs = "{\"checks\":{\"own\":{\"check\":\"reconcile\"}}}";
+    fixture_object(f, &f->load, "load", "weekly_load", "", load_attrs, load_refs);
+    use(6, FACTS_2024, ",\"amount_cents\":6025");
+    use(7, FACTS_2025, ",\"amount_cents\":3501");
+    deliver("");
+    assert_int_equal(create(&out), SF_E_UNPUBLISHED);
+    assert_has(f->h->err.message,
+               "failed for 1 row; nothing was published\n  part=2025: declared rows=2 total=35.01, staged rows=2 total=35.00");
+    use(7, FACTS_2025, ",\"amount_cents\":3500");
+    deliver("");
+    assert_ok(f->h, create(&out));
+}
+
+static void a_year_that_loses_half_of_its_rows_is_stopped_until_it_is_accepted_once(void **state)
+{
+    static const char smaller[] = FACT_HEADER "1001,2024,11,21,31,1,10.00\n";
+    static const char facts[] = ",\"spending_rows\":1,\"spending_cents\":1000,\"revenue_rows\":0,\"revenue_cents\":0";
+    (void)state;
+    struct sf_outcome out;
+    assert_ok(f->h, create(&out));
+    use(6, smaller, facts);
+    deliver("");
+    assert_int_equal(update(&out), SF_E_UNPUBLISHED);
+    assert_has(f->h->err.message, "check 'volume' failed for 1 row");
+    assert_has(f->h->err.message, "fiscal_year=2024: rows=1, published=3");
+    assert_string_equal(fake_checks, "volume failed 1\n");
+    accept_check("volume");
+    assert_ok(f->h, update(&out));
+    assert_true(is_as_wanted(&out));
+    assert_string_equal(fake_checks, "volume failed 1\nvolume accepted 1\n");
+    assert_string_equal(fixture_ask(f, "select accepted || ' ' || checks_passed || ' ' || coalesce(warned, 'no') from "
+                                       "report.load_ledger where is_current and table_name = '(load)'"),
+                        "volume=1 33 no");
+    assert_string_equal(fixture_ask(f, "select severity || ' ' || row_text from report.load_rejects"),
+                        "accepted fiscal_year=2024: rows=1, published=3");
+    struct sf_outcome seen = look();
+    assert_true(is_as_wanted(&seen));
+    /* what is accepted once is what is compared with from then on, and nothing is left of it */
+    use(6, FACTS_2024, fixture_files[6].facts);
+    f->h->site.accepted_checks = NULL;
+    deliver("");
+    assert_ok(f->h, update(&out));
+    assert_string_equal(fixture_ask(f, "select count(accepted) || ' ' || (select count(*) from report.load_rejects) from "
+                                       "report.load_ledger where is_current and table_name = '(load)'"),
+                        "0 0");
+}
+
+static void a_warning_is_published_listed_and_kept(void **state)
+{
+    (void)state;
+    struct sf_outcome out;
+    pretend_taken("2025 Mar 01 10:00:00 AM");
+    assert_ok(f->h, create(&out));
+    assert_string_equal(fake_checks, "freshness warned 1\n");
+    assert_string_equal(fixture_ask(f,
+                                    "select warned || ' ' || coalesce(accepted, 'no') from report.load_ledger where is_current and "
+                                    "table_name = '(load)'"),
+                        "freshness=1 no");
+    assert_string_equal(fixture_ask(f, "select check_name || ' ' || severity || ' ' || substring(row_text, 1, 34) from "
+                                       "report.load_rejects"),
+                        "freshness warn data_as_of=2025 Mar 01 10:00:00 AM");
+    struct sf_outcome seen = look();
+    assert_true(is_as_wanted(&seen));
+}
+
+static void a_query_that_the_warehouse_does_not_take_names_its_check(void **state)
+{
+    struct sf_outcome out;
+    (void)state;
+    load_attrs = "{\"checks\":{\"own\":{\"check\":\"sql\",\"query\":\"select no_such from fund\",\"columns\":[\"no_such\"]}}}";
+    fixture_object(f, &f->load, "load", "weekly_load", "", load_attrs, load_refs);
+    assert_int_equal(create(&out), SF_E_REFUSED);
+    assert_has(f->h->err.message, "check 'own'");
+    assert_has(f->h->err.message, "no_such");
 }
 
 static void a_first_load_that_fails_a_check_leaves_no_partition(void **state)
@@ -402,6 +579,11 @@ int main(void)
         cmocka_unit_test_setup(rows_that_no_load_brought_are_taken_away, fresh),
         cmocka_unit_test_setup(only_what_changed_is_loaded_and_the_rest_keeps_its_ledger_row, fresh),
         cmocka_unit_test_setup(a_failed_check_publishes_nothing_and_keeps_the_rows, fresh),
+        cmocka_unit_test_setup(every_type_of_check_fails_where_its_rule_is_broken, fresh),
+        cmocka_unit_test_setup(a_total_of_a_part_without_sides_is_reconciled_to_the_cent, fresh),
+        cmocka_unit_test_setup(a_year_that_loses_half_of_its_rows_is_stopped_until_it_is_accepted_once, fresh),
+        cmocka_unit_test_setup(a_warning_is_published_listed_and_kept, fresh),
+        cmocka_unit_test_setup(a_query_that_the_warehouse_does_not_take_names_its_check, fresh),
         cmocka_unit_test_setup(a_first_load_that_fails_a_check_leaves_no_partition, fresh),
         cmocka_unit_test_setup(rejected_rows_of_the_data_set_stop_the_load_before_it_starts, fresh),
         cmocka_unit_test_setup(a_load_whose_answer_was_lost_is_found_by_its_intent, fresh),

@@ -1,0 +1,162 @@
+/* See check_run.h. */
+#include "resources/data/check_run.h"
+
+#include <inttypes.h>
+
+enum { MAX_SHOWN_REJECTS = 5, MAX_SHOWN_BYTES = 300 };
+
+void sf_checks_announce(struct sf_op *op, struct sf_checks *checks)
+{
+    for (size_t i = 0; i < checks->n; i++)
+        checks->list[i].is_accepted = sf_op_has_check(op, checks->list[i].name);
+}
+
+/* --- statements --- */
+
+static bool raises(const struct sf_check_run *run, const struct sf_check *check)
+{
+    return !check->is_warning && !check->is_accepted && !run->plan->is_rehearsal;
+}
+
+void sf_check_run_add(struct sf_script *script, struct sf_checks *checks, const struct sf_load_plan *plan, struct sf_check_run *run)
+{
+    struct sf_arena *arena = script->arena;
+    const char *rejects = sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p;
+    const char *id = sf_sql_text(arena, plan->load_id).p;
+    *run = (struct sf_check_run){.checks = checks, .plan = plan, .first = SF_NEW_ARRAY(arena, checks->n + 1, size_t)};
+    sf_script_add(script, "clear earlier rejects", "delete from %s where loaded_by = %s", rejects,
+                  sf_sql_text(arena, plan->loaded_by).p);
+    sf_publish_scratch(script, "make room for the checks", SF_CHECK_RESULTS,
+                       SF_STR("select cast('' as varchar(100)) as check_name, cast(0 as bigint) as failing where 1 = 0"));
+    for (size_t i = 0; i < checks->n; i++) {
+        const struct sf_check *check = &checks->list[i];
+        const char *what = sf_str_fmt(arena, "check %.*s", SF_ARG(check->name)).p;
+        run->first[i] = script->n;
+        if (raises(run, check)) {
+            sf_script_put(script, what, sf_check_raise_sql(arena, checks, check, plan));
+            continue;
+        }
+        sf_script_put(script, what, sf_check_count_sql(arena, checks, check, plan));
+        sf_script_put(script, what, sf_check_record_sql(arena, checks, check, plan));
+    }
+    run->first[checks->n] = script->n;
+    run->results = script->n;
+    sf_script_add(script, "count rejects", "select check_name, cast(failing as varchar) from " SF_CHECK_RESULTS)->wants_rows = true;
+    run->rows = script->n;
+    sf_script_add(script, "show rejects",
+                  "select check_name, row_text from %s where load_id = %s and row_number <= %d order by check_name, row_number",
+                  rejects, id, MAX_SHOWN_REJECTS)
+        ->wants_rows = true;
+}
+
+struct sf_str sf_check_run_noted_sql(struct sf_arena *arena, const struct sf_checks *checks, bool accepted)
+{
+    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < checks->n; i++) {
+        const struct sf_check *check = &checks->list[i];
+        if (accepted ? !check->is_accepted || check->is_warning : !check->is_warning)
+            continue;
+        sf_buf_addf(&buf,
+                    "%scoalesce((select max('%.*s=' || cast(failing as varchar) || ' ') from " SF_CHECK_RESULTS
+                    " where check_name = '%.*s' and failing > 0), '')",
+                    buf.n ? " || " : "nullif(trim(substring(", SF_ARG(check->name), SF_ARG(check->name));
+    }
+    if (buf.n > 0)
+        sf_buf_addz(&buf, ", 1, 2000)), '')");
+    struct sf_str text = buf.n ? sf_str_dup(arena, sf_buf_str(&buf)) : SF_STR_NONE;
+    sf_buf_free(&buf);
+    return text;
+}
+
+const struct sf_check *sf_check_run_at(const struct sf_check_run *run, size_t statement)
+{
+    for (size_t i = 0; i < run->checks->n; i++)
+        if (statement >= run->first[i] && statement < run->first[i + 1])
+            return &run->checks->list[i];
+    return NULL;
+}
+
+/* --- what became of them --- */
+
+/* How many rows of a check failed; -1 when it was not counted, so raised nothing. */
+static int64_t failing_of(const struct sf_value *results, const struct sf_check_run *run, const struct sf_check *check)
+{
+    const struct sf_value *rows = results->list.items[run->results];
+    int64_t n;
+    for (size_t r = 0; r < sf_rows_count(rows); r++)
+        if (sf_str_eq(sf_rows_text(rows, r, 0), check->name) && sf_str_int64(sf_rows_text(rows, r, 1), &n))
+            return n;
+    return -1;
+}
+
+/* The first failing rows of a check, each on a line of its own with two blanks before it. */
+static struct sf_str shown_rows(struct sf_arena *arena, const struct sf_value *results, const struct sf_check_run *run,
+                                const struct sf_check *check)
+{
+    const struct sf_value *rows = results->list.items[run->rows];
+    struct sf_buf shown = SF_BUF(SF_MAX_MESSAGE_BYTES);
+    for (size_t r = 0; r < sf_rows_count(rows); r++) {
+        if (!sf_str_eq(sf_rows_text(rows, r, 0), check->name))
+            continue;
+        struct sf_str text = sf_str_slice(sf_rows_text(rows, r, 1), 0, MAX_SHOWN_BYTES);
+        while (text.n > 0 && !sf_str_is_utf8(text)) /* cut in the middle of a character */
+            text.n--;
+        sf_buf_addf(&shown, "%s  %.*s", shown.n ? "\n" : "", SF_ARG(text));
+    }
+    struct sf_str text = sf_str_dup(arena, sf_buf_str(&shown));
+    sf_buf_free(&shown);
+    return text;
+}
+
+void sf_check_run_report(struct sf_op *op, const struct sf_check_run *run, const struct sf_value *results,
+                         const struct sf_check *failed)
+{
+    for (size_t i = 0; i < run->checks->n; i++) {
+        const struct sf_check *check = &run->checks->list[i];
+        struct sf_check_report report = {.name = check->name, .outcome = SF_CHECK_SKIPPED};
+        int64_t n = results ? failing_of(results, run, check) : 0;
+        if (results) {
+            report.outcome = n <= 0               ? SF_CHECK_PASSED
+                             : check->is_warning  ? SF_CHECK_WARNED
+                             : check->is_accepted ? SF_CHECK_ACCEPTED
+                                                  : SF_CHECK_FAILED;
+            report.failing = n > 0 ? n : 0;
+            report.rows = n > 0 ? shown_rows(op->arena, results, run, check) : SF_STR_NONE;
+        } else if (check == failed) {
+            report.outcome = SF_CHECK_FAILED;
+        }
+        sf_op_report_check(op, &report);
+    }
+}
+
+bool sf_check_run_explain(struct sf_op *op, const struct sf_check_run *run, const struct sf_value *results, struct sf_err *err)
+{
+    const struct sf_check *first = NULL;
+    struct sf_buf more = SF_BUF(SF_MAX_MESSAGE_BYTES);
+    int64_t n = 0;
+    /* in the order in which they are declared: what comes first explains what follows */
+    for (size_t i = 0; i < run->checks->n; i++) {
+        const struct sf_check *check = &run->checks->list[i];
+        int64_t failing = failing_of(results, run, check);
+        if (failing <= 0 || check->is_warning || check->is_accepted)
+            continue;
+        if (first) {
+            sf_buf_addf(&more, "%s%.*s (%s)", more.n ? ", " : "\nfailed too: ", SF_ARG(check->name),
+                        sf_sql_grouped(op->arena, failing).p);
+        } else {
+            first = check;
+            n = failing;
+        }
+    }
+    if (first) {
+        struct sf_str rows = shown_rows(op->arena, results, run, first);
+        sf_fail(err, SF_E_UNPUBLISHED, "check '%.*s' failed for %s row%s; nothing was published%s%.*s%s", SF_ARG(first->name),
+                sf_sql_grouped(op->arena, n).p, n == 1 ? "" : "s", rows.n ? "\n" : "", SF_ARG(rows), more.n ? more.p : "");
+        sf_hint(err,
+                "what was published before still stands; the rows are in \"%.*s\".\"%s\", load_id %.*s; if they are right, publish "
+                "once with sfapply -accept-check %.*s",
+                SF_ARG(run->plan->schema), SF_STAR_REJECTS_TABLE, SF_ARG(run->plan->load_id), SF_ARG(first->name));
+    }
+    sf_buf_free(&more);
+    return first != NULL;
+}
