@@ -294,13 +294,13 @@ def test_under_evolve_new_columns_are_left_out(live, portal, text, expected, doo
 
 def test_under_discard_row_only_rows_with_a_value_in_a_new_column_are_rejected(live, portal, text):
     live.env["SF_VAR_contract"] = "discard_row"
-    portal.publish(TABLE, with_column(text, "vendor", lambda n: "v" if n in (5, 9) else ""))
+    portal.publish(TABLE, with_column(text, "remark", lambda n: "v" if n in (5, 9) else ""))
     live.apply()
     shown = live.show("dataset.d")
     assert (shown["rows"], shown["rejected"]) == (ROWS - 2, 2)
-    assert {(reject["column"], reject["value"]) for reject in shown["rejects"]} == {("Vendor", "v")}
+    assert {(reject["column"], reject["value"]) for reject in shown["rejects"]} == {("Remark", "v")}
     with open(shown["rejects_file"]) as file:
-        assert {row["column"] for row in csv.DictReader(file)} == {"Vendor"}
+        assert {row["column"] for row in csv.DictReader(file)} == {"Remark"}
 
 
 # --- stopped, killed, full ---
@@ -420,6 +420,18 @@ def test_a_url_that_breaks_off_goes_on_and_after_a_kill_too(live, portal, text, 
     assert_same(live, expected)
     ranges = [r.headers.get("Range") for r in portal.requests]
     assert ranges[0] is None and len(ranges) == 3 and all(ranges[1:])
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bytes], ids=["packed", "plain"])
+def test_a_url_that_was_all_there_when_the_run_was_killed_is_fetched_again(live, portal, text, pack):
+    """Asked for more than it has, a server answers with status 416."""
+    data, less = pack(text.encode()), pack("".join(text.splitlines(keepends=True)[:1001]).encode())
+    live.source(f"{{url: {portal.put_file('rows.csv', data)}}}")
+    stop_in_the_middle(live, portal, "/files/", signal.SIGINT, arrived_bytes=len(less) // 4, stall=len(data) - 1)
+    portal.files["rows.csv"] = (less, portal.files["rows.csv"][1], None)
+    live.apply()
+    assert live.show("dataset.d")["rows"] == 1000
+    assert [bool(r.headers.get("Range")) for r in portal.requests] == [False, True, False]
 
 
 def test_a_url_that_changed_between_two_halves_is_fetched_whole(live, portal, text, expected):

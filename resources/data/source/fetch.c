@@ -241,7 +241,7 @@ static enum sf_code wait_for_another(struct sf_fetch *fetch, struct attempt *att
         sf_hint(err, "run the same command later; an application token in SF_APP_TOKEN is throttled less");
     else if (!attempt->target->is_one_try)
         sf_hint(err, rc == SF_E_UNKNOWN
-                         ? "run the same command again: it goes on from where it came, where that is possible"
+                         ? "run the same command again: it goes on where it stopped, if the portal can"
                          : "check the network, or download rows.csv in a browser and say -var 'source={file: rows.csv}'");
     if (attempt->target->is_one_try && !is_asked_for)
         return rc;
@@ -342,11 +342,23 @@ enum sf_code sf_fetch_body(struct sf_fetch *fetch, const struct sf_fetch_target 
                                         .ctx = &t};
         struct sf_http_reply reply = {.status = 0};
         enum sf_code rc = exchange(fetch, &attempt, &stream, &reply, err);
+        if (rc && reply.status == 416 && can_go_on) { /* all of it was there already, or it became shorter: from the start, then */
+            *tag = SF_STR_NONE;
+            rc = sf_partial_begin(partial, SF_STR_NONE, err);
+            if (rc)
+                return rc;
+            continue;
+        }
+        bool is_all = !rc;
         if (!rc)
             rc = sf_partial_end_part(partial, err);
         if (!rc)
             return SF_OK;
         struct sf_err ignored;
+        if (is_all && rc == SF_E_UNKNOWN && !t.is_part) { /* the server has no more of it than this */
+            sf_hint(err, "the source itself is cut off: run the same command again when it was written anew");
+            return sf_partial_begin(partial, SF_STR_NONE, &ignored) ? SF_E_IO : rc;
+        }
         if (settle(&t, rc, &ignored))
             return rc; /* what ended the transfer is the cause */
         if (t.got)

@@ -153,6 +153,10 @@ static enum sf_code check_first_byte(char c, struct sf_err *err)
         sf_hint(err, "open the address in a browser: a proxy's login or an error page stands there");
         return SF_E_DATA;
     }
+    if (c == '\xff' || c == '\xfe' || c == 0) {
+        sf_fail(err, SF_E_DATA, "text in UTF-16 came, not in UTF-8");
+        return SF_E_DATA;
+    }
     if (c == '{' || c == '[') {
         sf_fail(err, SF_E_DATA, "a message came, not CSV");
         return SF_E_DATA;
