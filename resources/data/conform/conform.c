@@ -280,6 +280,8 @@ static enum sf_code merge_members(struct run *run, struct sf_arena *arena, struc
                                            &run->members[d], err);
         if (rc)
             return rc;
+        for (size_t i = 0; i < run->n_workers; i++)
+            sf_parser_forget(&run->workers[i].parser, d);
     }
     return SF_OK;
 }
@@ -297,6 +299,8 @@ static enum sf_code write_facts(struct run *run, struct sf_arena *arena, struct 
                                              run->objects_dir,
                                              run->options->slice_bytes};
     enum sf_code rc = run_phase(run, YEARS, err);
+    for (size_t i = 0; i < run->n_workers; i++)
+        sf_year_scratch_free(&run->workers[i].scratch);
     for (size_t m = 0; m < run->rules->n_measures && !rc; m++) {
         uint64_t gross = 0;
         for (size_t i = 0; i < run->n_years && !rc; i++) {

@@ -18,14 +18,33 @@ static size_t index_of(const struct sf_rule_dimension *d, size_t column)
     return i;
 }
 
+/* The first of the parts, blanks trimmed; it is taken off them. */
+static struct sf_str next_value(struct sf_str *parts)
+{
+    size_t n = 0, at = 0;
+    while (parts->p[at] != ':')
+        n = n * 10 + (size_t)(parts->p[at++] - '0');
+    struct sf_str value = {parts->p + at + 1, n};
+    *parts = (struct sf_str){value.p + n, parts->n - at - 1 - n};
+    return sf_text_trim(value);
+}
+
+static struct sf_str value_at(const struct sf_raw *raw, size_t index)
+{
+    struct sf_str parts = raw->parts;
+    while (index--)
+        next_value(&parts);
+    return next_value(&parts);
+}
+
 struct sf_str sf_raw_name(const struct sf_rule_dimension *d, const struct sf_raw *raw, size_t level)
 {
-    return raw->values[index_of(d, d->levels[level].name)];
+    return value_at(raw, index_of(d, d->levels[level].name));
 }
 
 struct sf_str sf_raw_code(const struct sf_rule_dimension *d, const struct sf_raw *raw, size_t level)
 {
-    return d->levels[level].has_code ? raw->values[index_of(d, d->levels[level].code)] : SF_STR_NONE;
+    return d->levels[level].has_code ? value_at(raw, index_of(d, d->levels[level].code)) : SF_STR_NONE;
 }
 
 static const struct sf_rule_flag_value *flag_value(const struct sf_rule_dimension *d, struct sf_str text)
@@ -45,7 +64,7 @@ struct sf_str sf_raw_flag(const struct sf_rule_dimension *d, const struct sf_raw
 {
     if (!d->has_flag)
         return SF_STR_NONE;
-    const struct sf_rule_flag_value *value = flag_value(d, raw->values[index_of(d, d->flag.column)]);
+    const struct sf_rule_flag_value *value = flag_value(d, value_at(raw, index_of(d, d->flag.column)));
     return value ? value->text : SF_STR_NONE;
 }
 
@@ -71,30 +90,19 @@ struct sf_str sf_raw_title(struct sf_arena *arena, const struct sf_rule_dimensio
     return title;
 }
 
-void sf_raw_make(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_rule_dimension *d,
-                 const struct sf_str *values, struct sf_raw *out)
+const char *sf_raw_problem(const struct sf_rules *rules, const struct sf_rule_dimension *d, struct sf_str parts, size_t *column)
 {
-    *out = (struct sf_raw){.problem = NULL};
-    struct sf_buf parts = SF_BUF((size_t)SF_RULES_MAX_COLUMNS * 16 * 1024 * 1024);
-    out->values = SF_NEW_ARRAY(arena, d->n_columns, struct sf_str);
-    for (size_t i = 0; i < d->n_columns; i++)
-        sf_text_part(&parts, values[i]);
-    out->parts = sf_str_dup(arena, sf_buf_str(&parts));
-    sf_buf_free(&parts);
     for (size_t i = 0; i < d->n_columns; i++) {
-        const struct sf_rule_column *column = &rules->columns[d->columns[i]];
-        struct sf_str value = sf_text_trim(values[i]);
-        out->values[i] = sf_str_dup(arena, value);
-        const char *problem = NULL;
-        if (d->has_flag && d->columns[i] == d->flag.column)
-            problem = flag_value(d, value) ? NULL : value.n ? "is none of the known values" : "is empty";
-        else if (value.n > column->max_bytes)
-            problem = "is wider than its column";
-        if (problem && !out->problem) {
-            out->problem = problem;
-            out->problem_column = d->columns[i];
+        struct sf_str value = next_value(&parts);
+        *column = d->columns[i];
+        if (d->has_flag && *column == d->flag.column) {
+            if (!flag_value(d, value))
+                return value.n ? "is none of the known values" : "is empty";
+        } else if (value.n > rules->columns[*column].max_bytes) {
+            return "is wider than its column";
         }
     }
+    return NULL;
 }
 
 /* The parts of the key, the dimension's name first; upto levels, and the flag when they are all. */
@@ -106,21 +114,28 @@ static void write_path(struct sf_buf *buf, const struct sf_rule_dimension *d, co
         sf_text_part_folded(buf, level_name(d, raw, i));
 }
 
-static void identify(struct sf_arena *arena, const struct sf_rule_dimension *d, struct sf_raw *raw, struct sf_buf *buf)
+/* The path of a raw, which is what its key is made of. */
+static struct sf_str path_of(const struct sf_rule_dimension *d, const struct sf_raw *raw, struct sf_buf *buf)
 {
     write_path(buf, d, raw, d->n_levels);
     if (d->has_flag)
         sf_text_part_folded(buf, sf_raw_flag(d, raw));
-    raw->path = sf_str_dup(arena, sf_buf_str(buf));
-    raw->id = sf_text_key(raw->path);
-    raw->id_length = sf_text_write_int(raw->id, raw->id_text);
+    return sf_buf_str(buf);
+}
+
+static void identify(struct sf_arena *arena, const struct sf_rule_dimension *d, struct sf_str parts, struct sf_buf *buf,
+                     struct sf_raw *raw)
+{
+    *raw = (struct sf_raw){.parts = sf_str_dup(arena, parts)};
+    raw->id = sf_text_key(path_of(d, raw, buf));
+    raw->id_length = (uint8_t)sf_text_write_int(raw->id, raw->id_text);
     memcpy(raw->sha256_part, "64:", 3);
     sf_text_sha256_hex(raw->parts, raw->sha256_part + 3);
 }
 
 static int order_raws(const void *a, const void *b)
 {
-    const struct sf_raw *x = *(const struct sf_raw *const *)a, *y = *(const struct sf_raw *const *)b;
+    const struct sf_raw *x = a, *y = b;
     if (x->id != y->id)
         return x->id < y->id ? -1 : 1;
     return sf_str_cmp(x->parts, y->parts);
@@ -136,36 +151,35 @@ size_t sf_members_end(const struct sf_members *members, size_t i)
 
 static enum sf_code check_collisions(struct sf_arena *arena, const struct sf_members *members, struct sf_err *err)
 {
-    for (size_t i = 1; i < members->n; i++) {
+    const struct sf_rule_dimension *d = members->dimension;
+    struct sf_buf paths[2] = {SF_BUF(MAX_PATH_BYTES), SF_BUF(MAX_PATH_BYTES)};
+    enum sf_code rc = SF_OK;
+    for (size_t i = 1; i < members->n && !rc; i++) {
         const struct sf_raw *a = &members->raws[i - 1], *b = &members->raws[i];
-        if (a->id != b->id || sf_str_eq(a->path, b->path))
+        if (a->id != b->id || sf_str_eq(path_of(d, a, &paths[0]), path_of(d, b, &paths[1])))
             continue;
-        sf_fail(err, SF_E_DATA, "two members of '%.*s' have the same key %lld: '%.*s' and '%.*s'", SF_ARG(members->dimension->name),
-                (long long)a->id, SF_ARG(sf_raw_title(arena, members->dimension, a)),
-                SF_ARG(sf_raw_title(arena, members->dimension, b)));
+        rc = sf_fail(err, SF_E_DATA, "two members of '%.*s' have the same key %lld: '%.*s' and '%.*s'", SF_ARG(d->name),
+                     (long long)a->id, SF_ARG(sf_raw_title(arena, d, a)), SF_ARG(sf_raw_title(arena, d, b)));
         sf_hint(err, "keys are hashes of names; rename one of the two in the source");
-        return SF_E_DATA;
     }
-    return SF_OK;
+    sf_buf_free(&paths[0]);
+    sf_buf_free(&paths[1]);
+    return rc;
 }
 
-enum sf_code sf_members_merge(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_rule_dimension *d,
-                              const struct sf_raw_list *lists, size_t n_lists, uint32_t **maps, struct sf_members *out,
-                              struct sf_err *err)
+/* Numbers the different raws of all lists, in `maps`; returns how many there are, and the first of each in `unique`. */
+static size_t number_raws(struct sf_arena *arena, const struct sf_raw_list *lists, size_t n_lists, uint32_t **maps,
+                          const struct sf_found_raw **unique)
 {
-    size_t all = 0, n = 0;
-    for (size_t i = 0; i < n_lists; i++)
-        all += lists[i].n;
-    struct sf_raw **unique = SF_NEW_ARRAY(arena, all, struct sf_raw *);
     struct sf_intern seen;
-    struct sf_buf buf = SF_BUF(MAX_PATH_BYTES);
     uint64_t seed;
+    size_t n = 0;
     sf_random_bytes(&seed, sizeof seed);
     sf_intern_open(&seen, seed);
     for (size_t i = 0; i < n_lists; i++) {
         maps[i] = SF_NEW_ARRAY(arena, lists[i].n, uint32_t);
         for (size_t k = 0; k < lists[i].n; k++) {
-            struct sf_raw *raw = &lists[i].raws[k];
+            const struct sf_found_raw *raw = &lists[i].raws[k];
             maps[i][k] = UINT32_MAX;
             if (raw->problem)
                 continue;
@@ -175,27 +189,42 @@ enum sf_code sf_members_merge(struct sf_arena *arena, const struct sf_rules *rul
                 continue;
             maps[i][k] = (uint32_t)n;
             sf_intern_add(&seen, hash, raw->parts, (uint32_t)n);
-            identify(arena, d, raw, &buf);
             unique[n++] = raw;
         }
     }
     sf_intern_close(&seen);
-    sf_buf_free(&buf);
+    return n;
+}
 
-    struct sf_raw **sorted = SF_NEW_ARRAY(arena, n, struct sf_raw *);
-    if (n) {
-        memcpy(sorted, unique, n * sizeof *sorted);
-        qsort(sorted, n, sizeof *sorted, order_raws);
-    }
+enum sf_code sf_members_merge(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_rule_dimension *d,
+                              const struct sf_raw_list *lists, size_t n_lists, uint32_t **maps, struct sf_members *out,
+                              struct sf_err *err)
+{
+    size_t all = 0;
+    for (size_t i = 0; i < n_lists; i++)
+        all += lists[i].n;
+    struct sf_arena *passing = sf_arena_new();
+    const struct sf_found_raw **unique = SF_NEW_ARRAY(passing, all, const struct sf_found_raw *);
+    size_t n = number_raws(arena, lists, n_lists, maps, unique);
     *out = (struct sf_members){rules, d, SF_NEW_ARRAY(arena, n, struct sf_raw), n};
+    struct sf_buf buf = SF_BUF(MAX_PATH_BYTES);
     for (size_t i = 0; i < n; i++) {
-        out->raws[i] = *sorted[i];
-        sorted[i]->last_year = (int)i; /* borrowed for a moment: its place, for the maps */
+        identify(arena, d, unique[i]->parts, &buf, &out->raws[i]);
+        out->raws[i].last_year = (int)i; /* borrowed for a moment: its number, for the maps */
+    }
+    sf_buf_free(&buf);
+    if (n)
+        qsort(out->raws, n, sizeof *out->raws, order_raws);
+    uint32_t *places = SF_NEW_ARRAY(passing, n, uint32_t);
+    for (size_t i = 0; i < n; i++) {
+        places[out->raws[i].last_year] = (uint32_t)i;
+        out->raws[i].last_year = 0;
     }
     for (size_t i = 0; i < n_lists; i++)
         for (size_t k = 0; k < lists[i].n; k++)
             if (maps[i][k] != UINT32_MAX)
-                maps[i][k] = (uint32_t)unique[maps[i][k]]->last_year;
+                maps[i][k] = places[maps[i][k]];
+    sf_arena_free(passing);
     return check_collisions(arena, out, err);
 }
 

@@ -7,18 +7,20 @@
 
 #include "resources/data/conform/rules.h"
 
-struct sf_raw {
-    struct sf_str parts;   /* the columns as they stand in the source, in rule order, written as parts: the identity */
-    struct sf_str *values; /* of each column of the dimension, blanks trimmed; empty: null */
-    const char *problem;   /* why its rows are rejected, or NULL */
+/* As a worker finds it. */
+struct sf_found_raw {
+    struct sf_str parts; /* the columns as they stand in the source, in rule order, written as parts: the identity */
+    const char *problem; /* why its rows are rejected, or NULL */
     size_t problem_column;
-    /* from sf_members_merge() on */
+};
+
+struct sf_raw {
+    struct sf_str parts; /* as above; sf_raw_name() and the like read them */
     int64_t id;
-    char id_text[20]; /* decimal, id_length bytes */
-    size_t id_length;
-    struct sf_str path;   /* parts of the key, folded */
+    int last_year; /* with rows; 0: none */
+    uint8_t id_length;
+    char id_text[20];     /* decimal, id_length bytes */
     char sha256_part[67]; /* "64:" and the lowercase hex SHA-256 of `parts` */
-    int last_year;        /* with rows; 0: none */
 };
 
 struct sf_members {
@@ -28,17 +30,16 @@ struct sf_members {
     size_t n;
 };
 
-/* Makes a raw of the unquoted values of the dimension's columns. All is copied to the arena. */
-void sf_raw_make(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_rule_dimension *d,
-                 const struct sf_str *values, struct sf_raw *out);
+/* Why rows with these parts are rejected, and for which column; or NULL. */
+const char *sf_raw_problem(const struct sf_rules *rules, const struct sf_rule_dimension *d, struct sf_str parts, size_t *column);
 
 struct sf_raw_list {
-    struct sf_raw *raws;
+    const struct sf_found_raw *raws;
     size_t n;
 };
 
 /* Joins what the workers found. maps[i][k] is the place of lists[i].raws[k] in out->raws (those with a problem map to
- * UINT32_MAX). SF_E_DATA: two different members share a key; both are named. */
+ * UINT32_MAX). Nothing of the lists is needed afterwards. SF_E_DATA: two different members share a key; both are named. */
 enum sf_code sf_members_merge(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_rule_dimension *d,
                               const struct sf_raw_list *lists, size_t n_lists, uint32_t **maps, struct sf_members *out,
                               struct sf_err *err) SF_MUST_CHECK;

@@ -26,22 +26,32 @@ void sf_parser_open(struct sf_parser *p, const struct sf_layout *layout, struct 
     const struct sf_rules *rules = layout->rules;
     for (size_t i = 0; i < rules->n_dimensions; i++) {
         sf_intern_open(&p->found[i].spans, seed);
-        sf_intern_open(&p->found[i].parts, seed);
+        sf_intern_open(&p->found[i].quoted, seed);
+        p->found[i].arena = sf_arena_new();
     }
     sf_rows_open(&p->rows, pool, (size_t)(rules->max_year - rules->min_year) + 1, rules->n_dimensions);
-    p->tail = SF_BUF(2 * (size_t)SF_CSV_MAX_RECORD);
+    p->tail = p->parts = SF_BUF(2 * (size_t)SF_CSV_MAX_RECORD);
     scratch(p, 4096);
+}
+
+void sf_parser_forget(struct sf_parser *p, size_t dimension)
+{
+    struct sf_found *found = &p->found[dimension];
+    sf_intern_close(&found->spans);
+    sf_intern_close(&found->quoted);
+    free(found->raws);
+    if (found->arena)
+        sf_arena_free(found->arena);
+    *found = (struct sf_found){.arena = NULL};
 }
 
 void sf_parser_close(struct sf_parser *p)
 {
-    for (size_t i = 0; i < SF_RULES_MAX_DIMENSIONS; i++) {
-        sf_intern_close(&p->found[i].spans);
-        sf_intern_close(&p->found[i].parts);
-        free(p->found[i].raws);
-    }
+    for (size_t i = 0; i < SF_RULES_MAX_DIMENSIONS; i++)
+        sf_parser_forget(p, i);
     sf_rows_close(&p->rows);
     sf_buf_free(&p->tail);
+    sf_buf_free(&p->parts);
     free(p->rejects);
     free(p->scratch);
     sf_arena_free(p->arena);
@@ -79,25 +89,28 @@ static enum sf_code add_raw(struct sf_parser *p, const struct sf_csv_record *r, 
         sf_hint(err, "a column of this dimension probably holds a number that differs in each row");
         return SF_E_DATA;
     }
-    struct sf_str kept = sf_str_dup(p->arena, span);
-    struct sf_str values[2 * SF_RULES_MAX_LEVELS + 1];
+    struct sf_str kept = sf_str_dup(found->arena, span);
+    bool is_quoted = memchr(kept.p, '"', kept.n) != NULL;
+    sf_buf_clear(&p->parts);
     for (size_t i = 0; i < d->n_columns; i++)
-        values[i] = sf_str_dup(p->arena, value_of(p, r, d->columns[i]));
-    struct sf_raw raw;
-    sf_raw_make(p->arena, rules, d, values, &raw);
-    uint64_t parts_hash = sf_intern_hash(found->parts.seed, raw.parts);
-    *number = sf_intern_find(&found->parts, parts_hash, raw.parts);
+        sf_text_part(&p->parts, value_of(p, r, d->columns[i]));
+    struct sf_str parts = sf_buf_str(&p->parts);
+    uint64_t parts_hash = is_quoted ? sf_intern_hash(found->quoted.seed, parts) : 0;
+    *number = is_quoted ? sf_intern_find(&found->quoted, parts_hash, parts) : SF_INTERN_NONE;
     if (*number == SF_INTERN_NONE) {
         if (found->n == found->cap) {
             found->cap = found->cap ? 2 * found->cap : 1024;
-            struct sf_raw *raws = realloc(found->raws, found->cap * sizeof *raws);
+            struct sf_found_raw *raws = realloc(found->raws, found->cap * sizeof *raws);
             if (!raws)
                 sf_out_of_memory();
             found->raws = raws;
         }
         *number = (uint32_t)found->n;
-        found->raws[found->n++] = raw;
-        sf_intern_add(&found->parts, parts_hash, raw.parts, *number);
+        struct sf_found_raw *raw = &found->raws[found->n++];
+        raw->parts = sf_str_dup(found->arena, parts);
+        raw->problem = sf_raw_problem(rules, d, raw->parts, &raw->problem_column);
+        if (is_quoted)
+            sf_intern_add(&found->quoted, parts_hash, raw->parts, *number);
     }
     sf_intern_add(&found->spans, hash, kept, *number);
     return SF_OK;

@@ -28,9 +28,10 @@ enum sf_code sf_layout_read(struct sf_arena *arena, const struct sf_rules *rules
                             struct sf_layout *out, struct sf_err *err) SF_MUST_CHECK;
 
 struct sf_found {
-    struct sf_intern spans; /* bytes as in the file -> number */
-    struct sf_intern parts; /* values -> number */
-    struct sf_raw *raws;
+    struct sf_arena *arena;
+    struct sf_intern spans;  /* bytes as in the file -> number */
+    struct sf_intern quoted; /* parts of what has a quote in the file, which can be written in many ways -> number */
+    struct sf_found_raw *raws;
     size_t n, cap;
 };
 
@@ -56,13 +57,16 @@ struct sf_parser {
     int64_t rejected_cents;     /* their total */
     struct sf_str stamps[2];    /* as_of, loaded_at: one value in all rows */
     bool has_stamps;
-    struct sf_buf tail; /* of the row at hand */
+    struct sf_buf tail;  /* of the row at hand */
+    struct sf_buf parts; /* of a raw met for the first time */
     char *scratch;
     size_t cap_scratch;
 };
 
 void sf_parser_open(struct sf_parser *parser, const struct sf_layout *layout, struct sf_rows_pool *pool, uint64_t seed);
 void sf_parser_close(struct sf_parser *parser);
+/* Frees what was found of a dimension, once it is merged. */
+void sf_parser_forget(struct sf_parser *parser, size_t dimension);
 /* Takes the records of an indexed chunk, the header left out by the caller (`skip_first`). SF_E_DATA: ragged row, two snapshots in
  * one file, too many members. */
 enum sf_code sf_parser_chunk(struct sf_parser *parser, const struct sf_csv_chunk *chunk, bool skip_first,
