@@ -38,11 +38,19 @@ struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, 
         if (table->role == SF_STAR_LEDGER)
             continue;
         bool is_fact = table->role == SF_STAR_FACT;
+        const char *name = sf_sql_name2(arena, schema, table->name).p, *text = sf_sql_text(arena, table->name).p;
+        if (!is_measuring && !is_fact)
+            sf_buf_addf(
+                &buf,
+                "union all\nselect 'found', %s, null, cast(count(*) as varchar), null, null, %s\nfrom (select 1 as one from %s "
+                "limit 1) t\n",
+                text, nulls, name);
+        if (!is_measuring)
+            continue;
         const char *part = is_fact ? sf_str_fmt(arena, "cast(%s as varchar)", sf_sql_name(arena, table->partition_by).p).p : "null";
-        sf_buf_addf(&buf, "union all\nselect 'found', %s, %s, cast(count(*) as varchar), %s, %s, %s\nfrom %s%s%s\n",
-                    sf_sql_text(arena, table->name).p, part, is_measuring ? total_sql(arena, table) : "null",
-                    is_measuring ? digest_total(arena, table) : "null", nulls, sf_sql_name2(arena, schema, table->name).p,
-                    is_fact ? " group by " : "", is_fact ? sf_sql_name(arena, table->partition_by).p : "");
+        sf_buf_addf(&buf, "union all\nselect 'found', %s, %s, cast(count(*) as varchar), %s, %s, %s\nfrom %s%s%s\n", text, part,
+                    total_sql(arena, table), digest_total(arena, table), nulls, name, is_fact ? " group by " : "",
+                    is_fact ? sf_sql_name(arena, table->partition_by).p : "");
     }
     const char *fact = sf_sql_name2(arena, schema, star->fact->name).p;
     sf_buf_addf(&buf,
@@ -171,6 +179,8 @@ const struct sf_value *sf_ledger_state(struct sf_arena *arena, const struct sf_l
                                 arena, sf_str_fmt(arena, "not loaded from here: %.*s rows", SF_ARG(sf_sql_grouped(arena, found))));
     if (e->is_doubled)
         return sf_value_str(arena, SF_STR("the ledger was edited by hand"));
+    if (found < 0)
+        return sf_value_str(arena, SF_STR("not as it was when it was compared"));
     if (found != e->recorded_rows)
         return sf_value_str(arena, sf_str_fmt(arena, "edited by hand: %.*s of %.*s rows", SF_ARG(sf_sql_grouped(arena, found)),
                                               SF_ARG(sf_sql_grouped(arena, e->recorded_rows))));
@@ -204,20 +214,45 @@ bool sf_ledger_has_partition(const struct sf_ledger *ledger, int64_t part)
     return false;
 }
 
+/* Whether `e`, as the query that did not measure shows it, can still hold what `seen` says. */
+static bool still_holds(struct sf_arena *arena, const struct sf_ledger *ledger, const struct sf_ledger_entry *e,
+                        const struct sf_value *seen)
+{
+    const struct sf_value *source;
+    struct sf_err ignored = {0};
+    if (!seen || sf_json_parse(arena, e->source, "load_ledger", SF_JSON_PLAIN, &source, &ignored) || !sf_value_equal(seen, source))
+        return false;
+    bool is_there = e->is_part ? sf_ledger_has_partition(ledger, e->part) : e->is_found && e->found_rows > 0;
+    return is_there || e->recorded_rows == 0;
+}
+
 void sf_ledger_assume(struct sf_arena *arena, struct sf_ledger *ledger, const struct sf_value *contents)
 {
     const struct sf_value *tables = sf_map_getz(contents, "tables"), *years = sf_map_getz(contents, "years");
+    size_t n_years = years && years->type == SF_V_MAP ? years->map.n : 0;
+    struct sf_ledger_entry *all = SF_NEW_ARRAY(arena, ledger->n + n_years + 1, struct sf_ledger_entry);
+    memcpy(all, ledger->entries, ledger->n * sizeof(*all));
+    ledger->entries = all;
     for (size_t i = 0; i < ledger->n; i++) {
-        struct sf_ledger_entry *e = &ledger->entries[i];
+        struct sf_ledger_entry *e = &all[i];
+        if (!e->is_recorded)
+            continue;
         const struct sf_value *seen =
             e->is_part ? sf_map_get(years, sf_str_fmt(arena, "%" PRId64, e->part)) : sf_map_get(tables, e->table);
-        const struct sf_value *source;
-        struct sf_err ignored = {0};
-        if (!seen || !e->is_recorded || sf_json_parse(arena, e->source, "load_ledger", SF_JSON_PLAIN, &source, &ignored) ||
-            !sf_value_equal(seen, source))
-            continue;
+        bool holds = still_holds(arena, ledger, e, seen);
+        e->is_found = true;
+        e->found_rows = holds ? e->recorded_rows : -1;
         e->found_total = e->recorded_total;
         e->found_digest = e->recorded_digest;
+    }
+    /* parts that no load of ours brought */
+    for (size_t i = 0; i < n_years; i++) {
+        int64_t part;
+        bool is_known = !sf_str_int64(years->map.pairs[i].key, &part);
+        for (size_t k = 0; !is_known && k < ledger->n; k++)
+            is_known = all[k].is_part && all[k].part == part;
+        if (!is_known)
+            all[ledger->n++] = (struct sf_ledger_entry){.is_part = true, .part = part, .is_found = true, .found_rows = 1};
     }
 }
 

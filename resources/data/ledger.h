@@ -32,14 +32,15 @@ struct sf_ledger {
     struct sf_str other_loader; /* somebody else's current rows; empty when there are none */
 };
 
-/* Without `is_measuring` the query counts rows, but totals and digests none: for what was compared a moment ago. */
+/* Without `is_measuring` the query does not read the tables: it only looks whether each is filled and which partitions there are.
+ */
 struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema, bool is_measuring);
 /* Reads the query's rows. SF_E_INTERNAL when they make no sense. */
 enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_value *rows, struct sf_str loaded_by, struct sf_ledger *ledger,
                             struct sf_err *err) SF_MUST_CHECK;
 
-/* Takes `contents` (as sf_ledger_contents() makes it) for what a measuring query would have found in each table and part that it
- * shows as the ledger has it now and that still has as many rows. */
+/* After a query that did not measure: takes `contents` (as sf_ledger_contents() makes it) for what a measuring one would have found
+ * in each table and part that it shows as the ledger has it now and that is still there. A table made anew meanwhile is empty. */
 void sf_ledger_assume(struct sf_arena *arena, struct sf_ledger *ledger, const struct sf_value *contents);
 
 /* The recorded source of an entry that agrees, else a text ("edited by hand: 26,671 of 26,672 rows"); NULL when the entry is not in

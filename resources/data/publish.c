@@ -30,30 +30,36 @@ static struct sf_str staged_part(struct sf_arena *arena, const struct sf_load_pl
                         sf_str_fmt(arena, SF_PUBLISH_STAGED "part_%.*s", SF_ARG(part_name(arena, plan, part->value))));
 }
 
-/* "(a bigint, b character varying(10))". Staging aside has no constraints, so that a check can show the rows that offend. */
-static struct sf_str column_types(struct sf_arena *arena, const struct sf_star_table *table, bool is_constrained)
+#define PART_CONSTRAINT "staged_in_part"
+
+/* "(a bigint, b character varying(10))"; with `value`, as a partition with that one has to be. Staging aside has no constraints, so
+ * that a check can show the rows that offend. */
+static struct sf_str column_types(struct sf_arena *arena, const struct sf_star_table *table, const int64_t *value)
 {
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
     for (size_t i = 0; i < table->n_columns; i++)
         sf_buf_addf(&buf, "%s%s %s%s", i ? ", " : "(", sf_sql_name(arena, table->columns[i].name).p,
-                    sf_star_type_sql(arena, &table->columns[i]).p,
-                    is_constrained && !table->columns[i].is_nullable ? " not null" : "");
+                    sf_star_type_sql(arena, &table->columns[i]).p, value && !table->columns[i].is_nullable ? " not null" : "");
+    if (value)
+        sf_buf_addf(&buf, ", constraint " PART_CONSTRAINT " check (%s = %" PRId64 ")", sf_sql_name(arena, table->partition_by).p,
+                    *value);
     sf_buf_addc(&buf, ')');
     struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
     sf_buf_free(&buf);
     return text;
 }
 
-/* What becomes a partition is logged, or rather synced at commit, and constrained as it must be then; what is only read once more
- * is neither. */
+/* What becomes a partition (`part` is set) is logged, or rather synced at commit, and constrained as it must be then: the copy
+ * proves what attaching would else read the whole table for. What is only read once more is neither. */
 static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, const char *what, struct sf_str table,
-                     const struct sf_star_table *like, bool becomes_partition, struct sf_str columns, const struct sf_str *key)
+                     const struct sf_star_table *like, const struct sf_load_part *part, struct sf_str columns,
+                     const struct sf_str *key)
 {
     struct sf_statement *copy = sf_script_put(script, what, SF_STR_NONE);
     struct sf_str *prepare = SF_NEW_ARRAY(script->arena, 2, struct sf_str);
     prepare[0] = sf_str_fmt(script->arena, "drop table if exists %.*s", SF_ARG(table));
-    prepare[1] = sf_str_fmt(script->arena, "create %stable %.*s %.*s", becomes_partition ? "" : "unlogged ", SF_ARG(table),
-                            SF_ARG(column_types(script->arena, like, becomes_partition)));
+    prepare[1] = sf_str_fmt(script->arena, "create %stable %.*s %.*s", part ? "" : "unlogged ", SF_ARG(table),
+                            SF_ARG(column_types(script->arena, like, part ? &part->value : NULL)));
     copy->prepare = prepare;
     copy->n_prepare = 2;
     copy->table = table;
@@ -78,13 +84,13 @@ void sf_publish_stage(struct sf_script *script, const struct sf_load_plan *plan)
         const struct sf_load_table *t = &plan->tables[i];
         if (t->changes)
             add_copy(script, plan, sf_str_fmt(arena, "copy %.*s", SF_ARG(t->table->name)).p, staged_table(arena, plan, t->table),
-                     t->table, false, t->columns, &t->key);
+                     t->table, NULL, t->columns, &t->key);
     }
     for (size_t i = 0; i < plan->n_parts; i++) {
         const struct sf_load_part *part = &plan->parts[i];
         if (part->changes && !part->is_removed)
             add_copy(script, plan, sf_str_fmt(arena, "copy %.*s %" PRId64, SF_ARG(fact->name), part->value).p,
-                     staged_part(arena, plan, part), fact, is_attached(plan, part), plan->fact_columns, &part->key);
+                     staged_part(arena, plan, part), fact, is_attached(plan, part) ? part : NULL, plan->fact_columns, &part->key);
     }
 }
 
@@ -255,6 +261,7 @@ static void publish_parts(struct sf_script *script, const struct sf_load_plan *p
                           sf_sql_name(arena, part_name(arena, plan, part->value)).p);
             sf_script_add(script, what, "alter table %s attach partition %s for values in (%" PRId64 ")", name, partition,
                           part->value);
+            sf_script_add(script, what, "alter table %s drop constraint " PART_CONSTRAINT, partition);
         } else
             sf_script_add(script, what, "insert into %s (%s) select %s from %s", name, columns, columns,
                           staged_part(arena, plan, part).p);
@@ -287,7 +294,7 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
     const char *id = sf_sql_text(arena, plan->load_id).p, *tail = ledger_tail(arena, plan).p;
     const char *fact_text = sf_sql_text(arena, fact->name).p;
     struct sf_str changed = sf_publish_changed(arena, plan), inserted = part_list(arena, plan, is_inserted);
-    struct sf_buf stale = SF_BUF(SF_MAX_SQL_BYTES), sources = SF_BUF(SF_MAX_SQL_BYTES);
+    struct sf_buf stale = SF_BUF(SF_MAX_SQL_BYTES), tables = SF_BUF(SF_MAX_SQL_BYTES), sources = SF_BUF(SF_MAX_SQL_BYTES);
 
     sf_buf_addf(&stale, "table_name = '%s'", SF_LEDGER_LOAD);
     for (size_t i = 0; i < plan->n_tables; i++)
@@ -300,11 +307,22 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
     for (size_t i = 0; i < plan->n_tables; i++) {
         const struct sf_load_table *t = &plan->tables[i];
         if (t->changes)
-            sf_script_add(script, "write the ledger",
-                          "insert into %s (%s) select %s, %s, null, true, count(*), %s, cast(sum(%s) as varchar), %s, %s from %s",
-                          ledger, ledger_columns, id, sf_sql_text(arena, t->table->name).p, total_sql(arena, t->table).p,
-                          sf_star_row_digest_sql(arena, t->table).p, sf_sql_text(arena, t->source).p, tail,
-                          sf_sql_name2(arena, plan->schema, t->table->name).p);
+            sf_buf_addf(&tables,
+                        "%sselect cast(%s as varchar) as name, count(*) as row_count, %s as total, sum(%s) as digest from %s",
+                        tables.n ? " union all " : "", sf_sql_text(arena, t->table->name).p, total_sql(arena, t->table).p,
+                        sf_star_row_digest_sql(arena, t->table).p, sf_sql_name2(arena, plan->schema, t->table->name).p);
+    }
+    if (tables.n > 0)
+        sf_script_add(script, "measure what is published",
+                      "create temporary table " SF_PUBLISH_MEASURED "_tables on commit drop as %s", tables.p);
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        const struct sf_load_table *t = &plan->tables[i];
+        if (t->changes)
+            sf_script_add(
+                script, "write the ledger",
+                "insert into %s (%s) select %s, m.name, null, true, m.row_count, m.total, cast(m.digest as varchar), %s, %s "
+                "from " SF_PUBLISH_MEASURED "_tables m where m.name = %s",
+                ledger, ledger_columns, id, sf_sql_text(arena, t->source).p, tail, sf_sql_text(arena, t->table->name).p);
     }
     for (size_t i = 0; i < plan->n_parts; i++)
         if (plan->parts[i].changes && !plan->parts[i].is_removed)
@@ -333,6 +351,7 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
         "where is_current and table_name = %s",
         ledger, ledger_columns, id, SF_LEDGER_LOAD, tail, ledger, fact_text);
     sf_buf_free(&stale);
+    sf_buf_free(&tables);
     sf_buf_free(&sources);
 }
 

@@ -356,35 +356,37 @@ static void stop_staging(struct staging *staging, enum sf_code rc, size_t failed
 
 static enum sf_code stage_one(struct stager *stager, const struct sf_statement *copy, struct sf_err *err)
 {
-    enum sf_code rc = sf_pg_exec(stager->conn, SF_STR("BEGIN"), NULL, err);
+    enum sf_code rc = SF_OK;
     for (size_t i = 0; !rc && i < copy->n_prepare; i++) {
         rc = sf_pg_exec(stager->conn, copy->prepare[i], NULL, err);
     }
     if (!rc) {
         rc = run_statement(&stager->op, stager->conn, copy, NULL, err);
     }
-    return rc ? rc : sf_pg_commit(stager->conn, err);
+    if (rc && copy->what) {
+        sf_context(err, "%s", copy->what);
+    }
+    return rc;
 }
 
+/* One transaction a connection: a commit waits for the disk. */
 static void *stage_in_turn(void *arg)
 {
     struct stager *stager = arg;
     struct staging *staging = stager->staging;
     struct sf_err err = {0};
-    for (;;) {
-        size_t i = atomic_fetch_add(&staging->next, 1);
-        if (i >= staging->n || atomic_load(&staging->is_over)) {
-            return NULL;
-        }
-        enum sf_code rc = stage_one(stager, &staging->copies[i], &err);
-        if (rc) {
-            if (staging->copies[i].what) {
-                sf_context(&err, "%s", staging->copies[i].what);
-            }
-            stop_staging(staging, rc, i, &err);
-            return NULL;
-        }
+    enum sf_code rc = sf_pg_exec(stager->conn, SF_STR("BEGIN"), NULL, &err);
+    size_t i = 0;
+    while (!rc && (i = atomic_fetch_add(&staging->next, 1)) < staging->n && !atomic_load(&staging->is_over)) {
+        rc = stage_one(stager, &staging->copies[i], &err);
     }
+    if (!rc && !atomic_load(&staging->is_over)) {
+        rc = sf_pg_commit(stager->conn, &err);
+    }
+    if (rc) {
+        stop_staging(staging, rc, i < staging->n ? i : 0, &err);
+    }
+    return NULL;
 }
 
 /* A connection a processor: the server unpacks numbers as fast as one process can, and a client unpacks gzip beside it. */

@@ -1,7 +1,7 @@
 """`make bench`: what sfstack costs on this machine, whole processes from outside: wall seconds (median of several runs) and peak
 memory. Nothing here passes or fails; figures of one run may be compared with each other, not with another machine's.
 
-usage: bench.py [scale|flagship|aws|conform|upload]...      default: all
+usage: bench.py [scale|flagship|aws|conform|upload|load|week]...      default: all
 Needs no network. Leaves nothing behind.
 """
 
@@ -15,6 +15,7 @@ import time
 
 import aws
 import conform
+import load
 import upload
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -115,7 +116,7 @@ def flagship():
 
 
 def main():
-    parts = {"scale": scale, "flagship": flagship, "aws": aws.main, "conform": conform.main, "upload": upload.main}
+    parts = {"scale": scale, "flagship": flagship, "aws": aws.main, "conform": conform.main, "upload": upload.main, "load": load.load, "week": load.week}
     wanted = sys.argv[1:] or list(parts)
     print(f"{'':<58} {'min':>8} {'median':>8} {'max':>8}   {'peak':>8}")
     for name in wanted:

@@ -4,7 +4,7 @@ create unlogged table "s_partitions"."staged_table_d" ("d_id" bigint, "label" ch
 -- copy "s_partitions"."staged_table_d" ("d_id", "label") from d/1.csv.gz
 -- copy f 2024
 drop table if exists "s_partitions"."staged_part_f_2024";
-create table "s_partitions"."staged_part_f_2024" ("f_id" bigint not null, "year" integer not null, "d_id" bigint not null, "amount" numeric(20,2) not null);
+create table "s_partitions"."staged_part_f_2024" ("f_id" bigint not null, "year" integer not null, "d_id" bigint not null, "amount" numeric(20,2) not null, constraint staged_in_part check ("year" = 2024));
 -- copy "s_partitions"."staged_part_f_2024" ("f_id", "year", "d_id", "amount") from f/year=2024/1.csv.gz
 -- copy f 2025
 drop table if exists "s_partitions"."staged_part_f_2025";
@@ -78,6 +78,8 @@ drop table if exists "s_partitions"."f_2024";
 alter table "s_partitions"."staged_part_f_2024" rename to "f_2024";
 -- publish f 2024
 alter table "s"."f" attach partition "s_partitions"."f_2024" for values in (2024);
+-- publish f 2024
+alter table "s_partitions"."f_2024" drop constraint staged_in_part;
 -- publish f 2025
 delete from "s"."f" where "year" = 2025;
 -- publish f 2025
@@ -86,8 +88,10 @@ insert into "s"."f" ("f_id", "year", "d_id", "amount") select "f_id", "year", "d
 delete from "s"."f" where "year" = 1999;
 -- retire ledger rows
 update "s"."load_ledger" set is_current = false where is_current and (table_name = '(load)' or table_name = 'd' or table_name = 'f' and part in (2024, 2025, 1999));
+-- measure what is published
+create temporary table measured_tables on commit drop as select cast('d' as varchar) as name, count(*) as row_count, cast(null as numeric) as total, sum(hashtextextended(coalesce(cast("label" as varchar), chr(1)), hashint8extended("d_id", 0))) as digest from "s"."d";
 -- write the ledger
-insert into "s"."load_ledger" (load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, checks_passed, accepted, warned, snapshot, delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by) select '<load>', 'd', null, true, count(*), cast(null as numeric), cast(sum(hashtextextended(coalesce(cast("label" as varchar), chr(1)), hashint8extended("d_id", 0))) as varchar), '"<d>"', '<rules>', '<star>', null, 5, nullif(trim(substring(coalesce((select max('filled=' || cast(failing as varchar) || ' ') from check_results where check_name = 'filled' and failing > 0), ''), 1, 2000)), ''), nullif(trim(substring(coalesce((select max('labels=' || cast(failing as varchar) || ' ') from check_results where check_name = 'labels' and failing > 0), '') || coalesce((select max('numbers=' || cast(failing as varchar) || ' ') from check_results where check_name = 'numbers' and failing > 0), ''), 1, 2000)), ''), null, null, true, 'SAMPLE', null, null, current_timestamp, '<by>' from "s"."d";
+insert into "s"."load_ledger" (load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, checks_passed, accepted, warned, snapshot, delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by) select '<load>', m.name, null, true, m.row_count, m.total, cast(m.digest as varchar), '"<d>"', '<rules>', '<star>', null, 5, nullif(trim(substring(coalesce((select max('filled=' || cast(failing as varchar) || ' ') from check_results where check_name = 'filled' and failing > 0), ''), 1, 2000)), ''), nullif(trim(substring(coalesce((select max('labels=' || cast(failing as varchar) || ' ') from check_results where check_name = 'labels' and failing > 0), '') || coalesce((select max('numbers=' || cast(failing as varchar) || ' ') from check_results where check_name = 'numbers' and failing > 0), ''), 1, 2000)), ''), null, null, true, 'SAMPLE', null, null, current_timestamp, '<by>' from measured_tables m where m.name = 'd';
 -- measure what is published
 delete from measured where part in (2025);
 -- measure what is published

@@ -288,6 +288,29 @@ static void only_what_changed_is_loaded_and_the_rest_keeps_its_ledger_row(void *
                         "2025 2026");
 }
 
+static void what_a_stopped_load_left_is_drift_and_goes_with_the_next(void **state)
+{
+    (void)state;
+    struct sf_outcome out;
+    assert_ok(f->h, create(&out));
+    fixture_sql(f, "create table report_partitions.staged_part_transaction_2031 (a int)");
+    fixture_sql(f, "create unlogged table report_partitions.staged_table_program (a int)");
+    struct sf_outcome seen = look();
+    assert_false(is_as_wanted(&seen));
+    assert_string_equal(sf_map_str(sf_map_getz(seen.attrs, LOAD_CONTENTS), "staging").p, "2 tables of a load that was stopped");
+    assert_ok(f->h, update(&out));
+    assert_true(is_as_wanted(&out));
+    assert_string_equal(fixture_ask(f, "select string_agg(relname, ' ' order by relname) from pg_class "
+                                       "where relnamespace = 'report_partitions'::regnamespace"),
+                        "transaction_2024 transaction_2025");
+    assert_string_equal(fixture_ask(f, "select count(*) from pg_constraint where conname like 'staged%'"), "0");
+    fixture_sql(f, "create table report_partitions.staged_table_fund (a int)");
+    assert_ok(f->h, driver->destroy(fixture_op(f, &f->load), f->load.id, &out, &f->h->err));
+    assert_string_equal(fixture_ask(f, "select count(*) from pg_class where relnamespace = 'report_partitions'::regnamespace"),
+                        "0");
+    f->load.id = SF_STR_NONE;
+}
+
 static void a_failed_check_publishes_nothing_and_keeps_the_rows(void **state)
 {
     static const struct {
@@ -301,6 +324,12 @@ static void a_failed_check_publishes_nothing_and_keeps_the_rows(void **state)
         {7, FACTS_2025 "1006,2024,11,22,31,1,0.00\n", "row_count", "transaction 2024: declared=none, staged=1"},
         {0, PROGRAMS "13,Patrol,X,POL Police,POL,Public Protection,01,No\n", "program_path_unique", "department=POL Police"},
         {5, CROSSWALK "22,77,same_sub_object_code\n", "crosswalk_relationships", "current_type_id=77"},
+        /* no year changes, but a member that two of them use is gone */
+        {0,
+         "program_id,program,program_code,department,department_code,organization_group,organization_group_code,related_govt_"
+         "units\n"
+         "11,Patrol,PTL,POL Police,POL,Public Protection,01,No\n",
+         "transaction_relationships", "transaction_id=1003"},
     };
     (void)state;
     struct sf_outcome out;
@@ -578,6 +607,7 @@ int main(void)
         cmocka_unit_test_setup(a_table_that_the_star_makes_anew_is_planned_to_be_filled_again, fresh),
         cmocka_unit_test_setup(rows_that_no_load_brought_are_taken_away, fresh),
         cmocka_unit_test_setup(only_what_changed_is_loaded_and_the_rest_keeps_its_ledger_row, fresh),
+        cmocka_unit_test_setup(what_a_stopped_load_left_is_drift_and_goes_with_the_next, fresh),
         cmocka_unit_test_setup(a_failed_check_publishes_nothing_and_keeps_the_rows, fresh),
         cmocka_unit_test_setup(every_type_of_check_fails_where_its_rule_is_broken, fresh),
         cmocka_unit_test_setup(a_total_of_a_part_without_sides_is_reconciled_to_the_cent, fresh),
