@@ -21,7 +21,8 @@ Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
                               is_iam_strict: IAM must be signed for us-east-1, as on AWS; SDKs that are given an endpoint
                               by its URL sign for their own region,
                               is_kms_denied: COPY may not decrypt, is_other_host: databases show another host's certificate,
-                              sql_faults: [{match, fault, nth, times, looks, message}] (server_faults.SqlRule)}
+                              sql_faults: [{match, fault, nth, times, looks, message}] (server_faults.SqlRule),
+                              sftp_faults: [{fault: cut or stall, after_bytes, times}] (server_relay.py)}
   GET|POST /_test/faults     a list of rules {fault, service, action, is_change, nth, every, times, ms, offset, code, message, status};
                               GET adds `matched` and `fired`. is_change: only calls that change something. Faults: throttle, deny, 500,
                               500-after, reset-before, reset-after, hang-before, hang-after (no reply until the client leaves),
@@ -34,7 +35,7 @@ Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
   GET /_test/inventory       {kind: [names]} of everything that exists; kinds without any are left out
   GET /_test/problems        replies that the models do not allow; a request that made the server fail, with its traceback
   GET /_test/sql             {ca: path, endpoints: {cluster or workgroup: {host, port}}}
-  GET /_test/sftp            {server id: {"port": N}}
+  GET /_test/sftp            {server id: {host, port}}
 """
 
 import argparse
@@ -76,7 +77,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, port, is_auth_on):
         super().__init__(("127.0.0.1", port), Handler)
-        self.world, self.is_auth_on, self.sftp = World(), is_auth_on, None
+        self.world, self.is_auth_on = World(), is_auth_on
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def server_bind(self):
@@ -223,11 +224,13 @@ def work(server, request, entry, rules):
     if (service, action) in BEFORE:
         BEFORE[service, action](call)
     with world.lock:
+        if world.sftp and service == "s3":
+            world.sftp.sync()  # what was put is an object by now
         try:
             answer = call.run()
             world.problems += [f"{service}.{problem}" for problem in server_model.reply_problems(service, action, answer)]
         finally:  # a look at what is gone is an error, and has let time pass
-            for part in (server.sftp, world.databases):
+            for part in (world.sftp, world.databases):
                 if part:
                     part.follow()
     for rule in rules:
@@ -260,8 +263,9 @@ def controls(server, world, request, what, query):
     body = json.loads(request.body) if request.body else None
     if what == "reset":
         world.reset()
-        if world.databases:
-            world.databases.follow()
+        for part in (world.sftp, world.databases):
+            if part:
+                part.follow()
     elif what == "settings" and request.method == "POST":
         world.set(body)
     elif what == "settings":
@@ -283,7 +287,7 @@ def controls(server, world, request, what, query):
     elif what == "sql":
         return world.databases.show() if world.databases else {}
     elif what == "sftp":
-        return server.sftp.endpoints() if server.sftp else {}
+        return world.sftp.endpoints() if world.sftp else {}
     else:
         raise ValueError(f"unknown control '{what}'")
     return {}
@@ -320,7 +324,7 @@ def main():
     if chosen.sftp:
         import server_sftp
 
-        server.sftp = server_sftp.Endpoints(server.world)
+        server.world.sftp = server_sftp.Endpoints(server.world)
     if chosen.sql:
         import server_sql
 
@@ -334,7 +338,7 @@ def main():
     try:
         server.serve_forever(poll_interval=0.05)
     finally:
-        for part in (server.sftp, server.world.databases):
+        for part in (server.world.sftp, server.world.databases):
             if part:
                 part.stop()
     os._exit(0)  # threads that still answer are not waited for

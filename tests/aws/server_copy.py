@@ -373,6 +373,8 @@ def run(session, statement):
         if column.name not in names and column.is_not_null and not has_default(session, oid, column):
             raise PgError(f'Cannot insert a NULL value into column {column.name}', "23502")
     with session.databases.world.lock:
+        if session.databases.world.sftp:
+            session.databases.world.sftp.sync()  # what was uploaded is an object by now
         query = session.databases.world.next_query()
         files = files_of(spec, Reader(session.databases, session.thing, spec))
     session.last_copy_id = query

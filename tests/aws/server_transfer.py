@@ -7,6 +7,7 @@ in which Describe shows them.
 import time
 
 import server_keys
+import server_ssh_policies
 from server_time import Changing
 from server_wire import AwsError
 from server_world import handles, tag_dict, tag_list
@@ -19,15 +20,6 @@ SERVER_DEFAULTS = {"Domain": "S3", "EndpointType": "PUBLIC", "IdentityProviderTy
                    "SecurityPolicyName": "TransferSecurityPolicy-2024-01", "IpAddressType": "IPV4"}
 PROTOCOL_DEFAULTS = {"PassiveIp": "AUTO", "TlsSessionResumptionMode": "ENFORCED", "SetStatOption": "DEFAULT"}
 USER_SHOWN = ("HomeDirectory", "HomeDirectoryMappings", "HomeDirectoryType", "Policy", "PosixProfile", "Role")
-SECURITY_POLICIES = {
-    "TransferSecurityPolicy-2018-11": ("aes128-gcm@openssh.com", "diffie-hellman-group14-sha1", "hmac-sha1"),
-    "TransferSecurityPolicy-2020-06": ("aes128-gcm@openssh.com", "ecdh-sha2-nistp256", "hmac-sha2-256"),
-    "TransferSecurityPolicy-2022-03": ("aes256-gcm@openssh.com", "curve25519-sha256", "hmac-sha2-512-etm@openssh.com"),
-    "TransferSecurityPolicy-2023-05": ("aes256-gcm@openssh.com", "curve25519-sha256", "hmac-sha2-512-etm@openssh.com"),
-    "TransferSecurityPolicy-2024-01": ("aes256-gcm@openssh.com", "curve25519-sha256", "hmac-sha2-512-etm@openssh.com"),
-    "TransferSecurityPolicy-2025-03": ("aes256-gcm@openssh.com", "curve25519-sha256", "hmac-sha2-512-etm@openssh.com"),
-    "TransferSecurityPolicy-FIPS-2024-01": ("aes256-gcm@openssh.com", "ecdh-sha2-nistp384", "hmac-sha2-512"),
-}
 
 
 class Transfer:
@@ -155,7 +147,7 @@ def apply_settings(call, server, changes):
     """Puts settings into a server after checking that they make sense together; on an error nothing has changed."""
     settings = server.settings | changes
     check_role(call, changes.get("LoggingRole"))
-    if settings["SecurityPolicyName"] not in SECURITY_POLICIES:
+    if settings["SecurityPolicyName"] not in server_ssh_policies.NAMES:
         raise invalid(f"Unknown security policy: {settings['SecurityPolicyName']}")
     if settings["EndpointType"] == "PUBLIC" and call.params.get("EndpointDetails"):
         raise invalid("EndpointDetails cannot be specified when the endpoint type is PUBLIC")
@@ -420,15 +412,13 @@ def list_tags_for_resource(call):
 
 @handles("transfer", "ListSecurityPolicies")
 def list_security_policies(call):
-    shown, following = page(call, sorted(SECURITY_POLICIES))
+    shown, following = page(call, sorted(server_ssh_policies.NAMES))
     return {"SecurityPolicyNames": shown, **following}
 
 
 @handles("transfer", "DescribeSecurityPolicy")
 def describe_security_policy(call):
     name = call.params["SecurityPolicyName"]
-    if name not in SECURITY_POLICIES:
+    if name not in server_ssh_policies.NAMES:
         raise not_found("security policy", name)
-    cipher, exchange, mac = SECURITY_POLICIES[name]
-    return {"SecurityPolicy": {"SecurityPolicyName": name, "Fips": "FIPS" in name, "SshCiphers": [cipher], "SshKexs": [exchange],
-                               "SshMacs": [mac], "Type": "SERVER", "Protocols": ["SFTP", "FTPS"]}}
+    return {"SecurityPolicy": server_ssh_policies.describe(name)}

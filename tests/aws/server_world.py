@@ -42,6 +42,7 @@ def endpoint_of(_thing, address, port):
 
 class World:
     databases = None  # server_sql.Databases with --sql
+    sftp = None  # server_sftp.Endpoints with --sftp
 
     def __init__(self):
         self.lock = threading.RLock()
@@ -60,6 +61,7 @@ class World:
         self.is_kms_denied = False  # COPY may not decrypt objects under a KMS key
         self.is_other_host = False  # databases answer with the certificate of another host
         self.sql_faults = []  # server_faults.SqlRule
+        self.sftp_faults = []  # [{fault: cut or stall, after_bytes, times}], server_relay.py
         self.queries = 0
         self.requests, self.began = 0, time.monotonic()
         self.log = collections.deque(maxlen=200_000)
@@ -72,7 +74,7 @@ class World:
         return {"delays": self.clock.delays, "seconds_per_look": self.clock.seconds_per_look, "latency_ms": self.latency_ms,
                 "seconds_per_wall_ms": self.clock.seconds_per_wall_ms, "quotas": self.quotas, "denied": self.denied,
                 "is_iam_strict": self.is_iam_strict, "is_kms_denied": self.is_kms_denied, "is_other_host": self.is_other_host,
-                "sql_faults": [vars(rule) for rule in self.sql_faults],
+                "sftp_faults": self.sftp_faults, "sql_faults": [vars(rule) for rule in self.sql_faults],
                 "foreign_buckets": sorted(self.foreign_buckets)}
 
     def set(self, changes):
@@ -87,6 +89,10 @@ class World:
                 setattr(self.clock, name, value)
             elif name in ("latency_ms", "denied", "is_iam_strict", "is_kms_denied", "is_other_host"):
                 setattr(self, name, value)
+            elif name == "sftp_faults":
+                if any(rule.get("fault") not in ("cut", "stall") or not isinstance(rule.get("after_bytes"), int) for rule in value):
+                    raise ValueError("sftp_faults: a list of {fault: cut or stall, after_bytes, times}")
+                self.sftp_faults = value
             elif name == "sql_faults":
                 self.sql_faults = [SqlRule(**rule) for rule in value]
             elif name == "foreign_buckets":
