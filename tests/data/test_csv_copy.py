@@ -12,16 +12,14 @@ Where the two differ on purpose, COPY gets the file that says the same in its ow
 Ragged records, mixed line ends, NUL, bad UTF-8 and quotes that never end are refused by both.
 """
 
-import glob
 import os
 import random
-import shutil
 import subprocess
-import tempfile
 
 import pytest
 
-from conftest import BUILD, ORDINARY
+import postgres
+from conftest import BUILD
 
 SEED = int(os.environ.get("SF_CSV_SEED", random.SystemRandom().randrange(1 << 32)))
 FIELDS = int(os.environ.get("SF_CSV_FIELDS", 1_000_000))
@@ -32,37 +30,7 @@ RARE = ['"', '""', ",", "\n", "\r", "\r\n", "\n\n", "\\", "\\N", "\t", "\x01", "
 
 # --- a server of its own ---
 
-class Server:
-    """PostgreSQL on a socket in a temporary directory, which the server's account may read."""
-
-    def __init__(self):
-        found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
-        self.bin = found[-1] if found else os.path.dirname(os.path.realpath(shutil.which("initdb")))
-        self.dir = tempfile.mkdtemp(prefix="sf-csv-", dir="/var/tmp")
-        self.account = {"user": ORDINARY, "extra_groups": []} if os.geteuid() == 0 else {}
-        if self.account:
-            shutil.chown(self.dir, ORDINARY)
-            os.chmod(self.dir, 0o755)
-
-    def tool(self, name, *args):
-        with open(f"{self.dir}/log", "a") as log:  # a server that inherits a pipe would keep its reader waiting
-            done = subprocess.run([f"{self.bin}/{name}", "-D", f"{self.dir}/data", *args], cwd=self.dir, stdout=log, stderr=log,
-                                  stdin=subprocess.DEVNULL, **self.account)
-        assert done.returncode == 0, open(f"{self.dir}/log").read()
-
-    def start(self):
-        self.tool("initdb", "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-        self.tool("pg_ctl", "start", "-w", "-o", f"-k {self.dir} -c listen_addresses= -c fsync=off -c synchronize_seqscans=off")
-
-    def stop(self):
-        if os.path.exists(f"{self.dir}/data/postmaster.pid"):
-            self.tool("pg_ctl", "stop", "-w", "-m", "immediate")
-        shutil.rmtree(self.dir)
-
-    def psql(self, *args, **kwargs):
-        return subprocess.run([f"{self.bin}/psql", "-X", "-q", "-h", self.dir, "-U", "tester", *args, "postgres"],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"LANG": "C.UTF-8"}, **kwargs)
-
+class Server(postgres.Server):
     def statements(self, path, columns):
         names = ", ".join(f"c{i}" for i in range(columns))
         return [f"create temp table t (n serial, {names.replace(',', ' text,')} text)", f"copy t ({names}) from '{path}' (format csv)",

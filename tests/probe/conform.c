@@ -1,11 +1,13 @@
-/* sfprobe conform FILE RULES OUTDIR: the conform engine on its own, for tests that know the data contract but not this code.
+/* The conform engine on its own, for tests that know the data contract but not this code.
  *
- * OUTDIR/objects gets the files, OUTDIR/summary.json what a dataset's attributes are made of. */
+ * sfprobe conform FILE RULES OUTDIR: OUTDIR/objects gets the files, OUTDIR/summary.json what a dataset's attributes are made of.
+ * sfprobe conform-sql RULES postgresql|redshift TABLE: the same rules as SQL over raw rows in TABLE. */
 #include "engine/core/clock.h"
 #include "engine/core/json.h"
 #include "engine/lang/yaml.h"
 #include "resources/data/conform/conform.h"
 #include "resources/data/conform/output.h"
+#include "resources/data/conform_sql.h"
 #include "tests/probe/probe.h"
 
 #include <stdio.h>
@@ -56,6 +58,26 @@ int sf_probe_conform(int argc, char **argv)
     struct sf_arena *arena = sf_arena_new();
     struct sf_err err = {.code = SF_OK};
     int status = run(arena, argv[0], argv[1], argv[2], &err) ? sf_probe_refuse(&err) : 0;
+    sf_arena_free(arena);
+    return status;
+}
+
+int sf_probe_conform_sql(int argc, char **argv)
+{
+    bool is_redshift = argc == 3 && strcmp(argv[1], "redshift") == 0;
+    if (argc != 3 || (!is_redshift && strcmp(argv[1], "postgresql") != 0)) {
+        fputs("usage: sfprobe conform-sql RULES postgresql|redshift TABLE\n", stderr);
+        return 64;
+    }
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_err err = {.code = SF_OK};
+    const struct sf_rules *rules = NULL;
+    struct sf_script script = {.arena = arena};
+    int status = read_rules(arena, argv[0], &rules, &err) ? sf_probe_refuse(&err) : 0;
+    if (rules)
+        sf_conform_sql(&script, rules, sf_str_of(argv[2]), is_redshift ? SF_SQL_REDSHIFT : SF_SQL_POSTGRESQL);
+    for (size_t i = 0; i < script.n; i++)
+        printf("%.*s;\n", SF_ARG(script.list[i].sql));
     sf_arena_free(arena);
     return status;
 }

@@ -18,6 +18,17 @@ static const struct {
     {"sign", sf_probe_sign, "a request and credentials, or one a line: its signature, with every stage"},
 };
 
+/* These say themselves how they are used. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} tools[] = {
+    {"conform", sf_probe_conform},
+    {"conform-sql", sf_probe_conform_sql},
+    {"copy", sf_probe_copy},
+    {"credentials", sf_probe_credentials},
+};
+
 enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max, struct sf_str *text, struct sf_err *err)
 {
     struct sf_buf buf = SF_BUF(max);
@@ -95,12 +106,9 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "conform") == 0)
-        return sf_probe_conform(argc - 2, argv + 2);
-    if (argc > 1 && strcmp(argv[1], "copy") == 0)
-        return sf_probe_copy(argc - 2, argv + 2);
-    if (argc > 1 && strcmp(argv[1], "credentials") == 0)
-        return sf_probe_credentials(argc - 2, argv + 2);
+    for (size_t i = 0; argc > 1 && i < SF_COUNT(tools); i++)
+        if (strcmp(argv[1], tools[i].name) == 0)
+            return tools[i].run(argc - 2, argv + 2);
     if (argc > 2 && strcmp(argv[1], "sigv4") == 0 && (argc == 3 || (argc == 4 && strcmp(argv[3], "query") == 0)))
         return sf_probe_sigv4(argv[2], argc == 4);
     if (argc != 3)
