@@ -152,8 +152,9 @@ static enum sf_code find_column(const struct reader *r, const struct sf_value *i
     *out = item && item->type == SF_V_STRING ? sf_star_column(table, item->s) : NULL;
     if (*out)
         return SF_OK;
-    return bad(r, item ? item->mark : r->pair->key_mark, "check '%.*s' names a column that table '%.*s' does not have",
-               SF_ARG(r->check->name), SF_ARG(table->name));
+    bad(r, item ? item->mark : r->pair->key_mark, "check '%.*s' names a column that table '%.*s' does not have",
+        SF_ARG(r->check->name), SF_ARG(table->name));
+    return SF_E_CONFIG; /* said here, where the analyzer sees it */
 }
 
 static enum sf_code read_column_list(const struct reader *r, const char *field, const struct sf_star_column ***out, size_t *n)
