@@ -68,6 +68,14 @@ static const char *value_sql(const struct maker *m, const struct sf_star_column 
     return column->type == SF_STAR_TEXT ? sf_sql_text(m->arena, value).p : sf_str_dup(m->arena, value).p;
 }
 
+/* When the data were taken, or when the source was last filled where it says no more; and which of the two. */
+static struct sf_str stamp_of(const struct maker *m, const char **name)
+{
+    bool has_as_of = m->plan->data_as_of.n > 0 || m->plan->data_loaded_at.n == 0;
+    *name = has_as_of ? "data_as_of" : "data_loaded_at";
+    return has_as_of ? m->plan->data_as_of : m->plan->data_loaded_at;
+}
+
 /* "current_year" is that of the data, so that a snapshot passes or fails for good; without a date in it, that of the clock. */
 static const char *bound_sql(const struct maker *m, struct sf_str bound)
 {
@@ -75,7 +83,8 @@ static const char *bound_sql(const struct maker *m, struct sf_str bound)
     if (!sf_str_starts(bound, word))
         return sf_str_dup(m->arena, bound).p;
     int64_t year = 0, more = 0, ms;
-    if (!sf_as_of_ms(m->plan->data_as_of, &ms))
+    const char *name;
+    if (!sf_as_of_ms(stamp_of(m, &name), &ms))
         ms = sf_clock_wall_ms();
     if (!sf_str_int64(sf_str_slice(sf_clock_rfc3339(m->arena, ms), 0, 4), &year) ||
         (bound.n > word.n && !sf_str_int64(sf_str_slice(bound, word.n + 1, bound.n), &more)))
@@ -369,19 +378,20 @@ static void pairs_sql(struct sf_buf *buf, const struct maker *m)
 static void freshness_sql(struct sf_buf *buf, const struct maker *m)
 {
     int64_t ms = 0, days = 0;
-    struct sf_str as_of = m->plan->data_as_of, row = SF_STR_NONE;
+    const char *name;
+    struct sf_str as_of = stamp_of(m, &name), row = SF_STR_NONE;
     bool is_known = sf_as_of_ms(as_of, &ms);
     if (is_known)
         days = (sf_clock_wall_ms() - ms) / DAY_MS;
     if (as_of.n == 0)
         row = SF_STR("data_as_of=null: the source does not say when its data were taken");
     else if (!is_known)
-        row = sf_str_fmt(m->arena, "data_as_of=%.*s: not a time of a known form", SF_ARG(as_of));
+        row = sf_str_fmt(m->arena, "%s=%.*s: not a time of a known form", name, SF_ARG(as_of));
     else if (sf_clock_wall_ms() - ms < -DAY_MS)
-        row = sf_str_fmt(m->arena, "data_as_of=%.*s: lies in the future", SF_ARG(as_of));
+        row = sf_str_fmt(m->arena, "%s=%.*s: lies in the future", name, SF_ARG(as_of));
     else if (days > m->check->max_days)
-        row = sf_str_fmt(m->arena, "data_as_of=%.*s: %" PRId64 " days old, at most %" PRId64, SF_ARG(as_of), days,
-                         m->check->max_days);
+        row =
+            sf_str_fmt(m->arena, "%s=%.*s: %" PRId64 " days old, at most %" PRId64, name, SF_ARG(as_of), days, m->check->max_days);
     bool fails = row.n > 0 && !m->plan->is_sample;
     sf_buf_addf(buf, "select cast(%s as varchar(200)) as row_text where %s", fails ? sf_sql_text(m->arena, row).p : "null",
                 fails ? "1 = 1" : "1 = 0");

@@ -7,6 +7,7 @@ import io
 import os
 import shlex
 import sys
+import time
 
 import pytest
 
@@ -167,6 +168,15 @@ def test_a_bad_row_publishes_nothing_and_is_named(city):
     city.write("rows.csv", text_of(city.name))
     city.apply()
     assert_is_the_recount(city, city.name, text_of(city.name))
+
+
+def test_how_old_a_table_without_data_as_of_is_is_told_by_when_it_was_filled(city):
+    now = time.strftime("%Y-%m-%dT%H:%M:%S.000", time.gmtime())
+    stamps = {"budget": "2026-09-20T23:05:20.000", "vendor-payments": "2026-09-21T03:03:01.000"}
+    for stamp, is_old in (("2026-08-01T03:04:05.000", True), (now, False)):
+        city.write("rows.csv", text_of(city.name).replace(stamps[city.name], stamp))
+        result = city.apply("-replace=load.weekly_load")
+        assert ("check 'freshness' failed" in result) == is_old, result
 
 
 @pytest.mark.parametrize("name", TABLES)
