@@ -121,9 +121,12 @@ class Reader:
         role = call.find_role(arn)
         services = ("redshift.amazonaws.com", "redshift-serverless.amazonaws.com") if is_serverless else ("redshift.amazonaws.com",)
         context = {"aws:sourceaccount": self.account, "aws:sourcearn": self.thing.arn}
-        database = f"dbuser:{getattr(self.thing, 'id', None) or self.thing.name}/{self.owner.settings.get('MasterUsername') or self.owner.settings.get('adminUsername')}"
+        settings = self.owner.settings
+        user = settings.get("MasterUsername") or settings.get("adminUsername")
+        database = f"dbuser:{getattr(self.thing, 'id', None) or self.thing.name}/{user}"
         if self.owner.roles.get(arn) != "in-sync" or role is None or not server_policy.is_trusted(role, services, context):
-            raise PgError(f"User arn:aws:redshift:{self.region}:{self.account}:{database} is not authorized to assume IAM Role {arn}", FAILED)
+            raise PgError(f"User arn:aws:redshift:{self.region}:{self.account}:{database} is not authorized to assume IAM Role {arn}",
+                          FAILED)
         return role
 
     def check(self, action, resource, what):
@@ -301,7 +304,8 @@ def rows_of(data, options):
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        yield line, RowError(1220, f"String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: {data[error.start]:02x} (error 3)"), ""
+        text = f"String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: {data[error.start]:02x} (error 3)"
+        yield line, RowError(1220, text), ""
         return
     if "CSV" in options:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=options.get("DELIMITER", ","), quotechar=options.get("QUOTE", '"'),
@@ -415,8 +419,8 @@ def keep_errors(session, query, oid, errors):
     engine = session.store.engine(session.database)
     for url, number, row, error in errors:
         column = error.column
-        values = [query, oid, session.database, url, number, column.name if column else "", SHORT.get(column.kind, column.kind) if column else "",
-                  str(column.length or "") if column else "", error.code, error.reason, row[:1024], error.value[:1024]]
+        shown = [column.name, SHORT.get(column.kind, column.kind), str(column.length or "")] if column else ["", "", ""]
+        values = [query, oid, session.database, url, number, *shown, error.code, error.reason, row[:1024], error.value[:1024]]
         texts = ["'" + str(value).replace("\0", "").replace("'", "''") + "'" for value in values]
         engine.run("insert into sf_internal.load_errors (query_id, table_id, database_name, file_name, line_number, column_name, column_type,"
                    " column_length, error_code, error_message, raw_line, raw_field_value, start_time, session_id, position, transaction_id,"

@@ -162,7 +162,8 @@ class Link:
         if not is_serving:
             return False  # nobody listens there
         store = databases.store_of(thing)
-        given = {name: value for name, value in parameters.items() if name.lower() in ("application_name", "datestyle", "options", "timezone")}
+        passed = ("application_name", "datestyle", "options", "timezone")
+        given = {name: value for name, value in parameters.items() if name.lower() in passed}
         connection = Connection(store.socket, user, database, client_encoding="UTF8", **given)
         self.session = Session(databases, thing, store, connection, database)
         while True:

@@ -5,6 +5,7 @@ them do what their roles allow. ProFTPD checks some commands against the path as
 each area is written both ways. Clients meet a relay (server_relay.py), whose port stays, and which makes the faults.
 """
 
+import grp
 import os
 import pwd
 import shutil
@@ -20,6 +21,7 @@ import server_ssh_policies
 from server_relay import Relay
 from server_sftp_tree import Tree, View, is_usable
 from server_transfer import Transfer
+from server_world import Call
 
 ACCOUNTS = ("_sfstack", "postgres", "nobody")
 CONFIG = """\
@@ -207,8 +209,6 @@ class Endpoint:
         """Of users who can get in: their role is there, and trusts Transfer."""
         world = self.all.world
         world.moto_app("iam")
-        from server_world import Call
-
         for user in server.users.values():
             role = Call(world, None, "transfer", "", account_id, "", "us-west-2", {}).find_role(user.settings.get("Role", ""))
             context = {"aws:sourceaccount": account_id, "aws:sourcearn": server.arn}
@@ -234,8 +234,6 @@ class Endpoint:
         return text
 
     def group(self):
-        import grp
-
         return grp.getgrgid(self.all.account.pw_gid).gr_name
 
     def start(self, text, is_new):

@@ -62,7 +62,8 @@ def make_certificates(folder):
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         names = [x509.DNSName(host)] + ([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))] if host == "localhost" else [])
         private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        write(folder, host + ".pem", private + signed(subject, key.public_key(), issuer, authority, x509.SubjectAlternativeName(names)), 0o600)
+        certificate = signed(subject, key.public_key(), issuer, authority, x509.SubjectAlternativeName(names))
+        write(folder, host + ".pem", private + certificate, 0o600)
 
 
 def signed(subject, public, issuer, authority, extension):
@@ -189,7 +190,8 @@ class Databases:
 
     def show(self):
         """For /_test/sql."""
-        endpoints = {getattr(thing, "id", None) or thing.name: {"host": "localhost", "port": proxy.port} for thing, proxy in self.proxies.items()}
+        endpoints = {getattr(thing, "id", None) or thing.name: {"host": "localhost", "port": proxy.port}
+                     for thing, proxy in self.proxies.items()}
         return {"ca": os.path.join(self.folder, "ca.pem"), "endpoints": endpoints}
 
     def stop(self):

@@ -283,7 +283,8 @@ def submit(call):
     thing = check_call(call)
     active = sum(statement.shown_status() not in ENDED for statement in state.statements.values())
     if active >= call.world.quotas["active_statements"]:
-        raise AwsError("ActiveStatementsExceededException", f"Active statements exceeded the allowed quota ({call.world.quotas['active_statements']}).")
+        quota = call.world.quotas["active_statements"]
+        raise AwsError("ActiveStatementsExceededException", f"Active statements exceeded the allowed quota ({quota}).")
     user, password = user_of(call, thing)
     statement = Statement(call, thing, user, password)
     state.statements[statement.id] = statement
