@@ -54,7 +54,7 @@ static enum sf_code index_every_way(struct sf_csv_chunk *chunk, struct sf_err *e
         sf_out_of_memory();
     if (n)
         memcpy(ends, chunk->ends, n * sizeof *ends);
-    for (enum sf_csv_scanner scanner = SF_CSV_SCAN_BYTES; scanner <= SF_CSV_SCAN_AVX2; scanner++) {
+    for (enum sf_csv_scanner scanner = SF_CSV_SCAN_BYTES; scanner <= SF_CSV_SCAN_AVX512; scanner++) {
         if (!sf_csv_has_scanner(scanner))
             continue;
         enum sf_code other = sf_csv_index_by(chunk, scanner, err);

@@ -84,7 +84,7 @@ size_t sf_csv_index_whole_records(struct sf_csv_chunk *chunk);
 enum sf_code sf_csv_index(struct sf_csv_chunk *chunk, struct sf_err *err) SF_MUST_CHECK;
 /* The same by one of the ways that it may take on this machine or another, each faster than the one before: for tests, which hold
  * them against each other. The caller sees to it that the machine has it. */
-enum sf_csv_scanner { SF_CSV_SCAN_BYTES, SF_CSV_SCAN_SSE2, SF_CSV_SCAN_AVX2 };
+enum sf_csv_scanner { SF_CSV_SCAN_BYTES, SF_CSV_SCAN_SSE2, SF_CSV_SCAN_AVX2, SF_CSV_SCAN_AVX512 };
 bool sf_csv_has_scanner(enum sf_csv_scanner scanner);
 enum sf_code sf_csv_index_by(struct sf_csv_chunk *chunk, enum sf_csv_scanner scanner, struct sf_err *err) SF_MUST_CHECK;
 

@@ -70,6 +70,48 @@ __attribute__((target("avx2"))) static inline struct masks classify_wide(const c
 }
 #endif
 
+#ifdef __SSE2__
+#define WIDEST "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi,bmi2,popcnt,pclmul"
+
+/* The same, a block at once. */
+__attribute__((target(WIDEST))) static inline struct masks classify_widest(const char *p)
+{
+    __m512i v = _mm512_loadu_si512(p);
+    return (struct masks){
+        .quote = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')),
+        .comma = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(',')),
+        .lf = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\n')),
+        .cr = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\r')),
+        .nul = _mm512_testn_epi8_mask(v, v),
+        .high = _mm512_movepi8_mask(v),
+    };
+}
+
+/* See put_ends(). No branch depends on the text unless there are more than sixteen: half the cost of a block. */
+__attribute__((target(WIDEST))) static inline void put_ends_widest(uint32_t *out, uint32_t base, uint64_t ends, uint64_t stops)
+{
+    static const unsigned char places[64] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+                                             22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+                                             44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+    unsigned char packed[64];
+    _mm512_storeu_si512(packed, _mm512_maskz_compress_epi8(ends, _mm512_loadu_si512(places)));
+    uint64_t last = _pext_u64(stops, ends);
+    size_t n = (size_t)__builtin_popcountll(ends), i = 0;
+    do {
+        __m512i v = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(packed + i)));
+        v = _mm512_add_epi32(v, _mm512_set1_epi32((int)base));
+        v = _mm512_mask_or_epi32(v, (__mmask16)(last >> i), v, _mm512_set1_epi32(INT32_MIN));
+        _mm512_storeu_si512(out + i, v);
+        i += 16;
+    } while (i < n);
+}
+
+__attribute__((target(WIDEST))) static inline uint64_t running_parity_widest(uint64_t x)
+{
+    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)x), _mm_set1_epi8(-1), 0));
+}
+#endif
+
 /* The definition of the others. */
 static inline struct masks classify_plainly(const char *p)
 {
@@ -222,19 +264,39 @@ static enum sf_code check_fields(const struct sf_csv_chunk *c, struct sf_err *er
     return SF_OK;
 }
 
+/* Writes the places of a block's ends, those that are stops with the top bit. May write 72 where there are fewer. */
+static inline void put_ends(uint32_t *out, uint32_t base, uint64_t ends, uint64_t stops)
+{
+    /* a fixed number a step, mostly more than there are: a loop that ends with the bits is mispredicted in every block */
+    uint32_t *at = out;
+    for (uint64_t rest = ends; rest; at += 6)
+        for (size_t i = 0; i < 6; i++, rest &= rest - 1)
+            at[i] = base + (uint32_t)__builtin_ctzll(rest | (uint64_t)1 << 63);
+    for (uint64_t rest = stops; rest; rest &= rest - 1)
+        out[(size_t)__builtin_popcountll(ends & (rest ^ (rest - 1)) >> 1)] |= (uint32_t)1 << 31;
+}
+
+/* What a processor has its own way for. */
+struct ways {
+    struct masks (*classify)(const char *);
+    uint64_t (*running_parity)(uint64_t);
+    void (*put_ends)(uint32_t *out, uint32_t base, uint64_t ends, uint64_t stops);
+    bool is_steady; /* asks for no quote before looking at quotes: that many steps cost less than a wrong guess */
+};
+
 /* By masks. False: something is odd, and index_plainly() must see to it. Built once for each way to classify. */
-__attribute__((always_inline)) static inline bool index_by_masks(struct sf_csv_chunk *c, struct masks (*classify)(const char *))
+__attribute__((always_inline)) static inline bool index_by_masks(struct sf_csv_chunk *c, struct ways ways)
 {
     char newline = c->eol == SF_CSV_EOL_CR ? '\r' : '\n';
     uint64_t inner_lines = 0, inside = 0, after_end = 1, after_closing = 0, after_cr = 0, odd = 0;
     size_t utf8_checked = 0, n_records = 0;
     for (size_t base = 0; base < c->n; base += 64) {
-        struct masks m = classify(c->bytes + base);
+        struct masks m = ways.classify(c->bytes + base);
         size_t left = c->n - base;
         uint64_t valid = left >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << left) - 1;
         uint64_t quoted = inside;
-        if (m.quote)
-            quoted ^= running_parity(m.quote);
+        if (ways.is_steady || m.quote)
+            quoted ^= ways.running_parity(m.quote);
         uint64_t outside = ~quoted & valid;
         uint64_t lf = m.lf & outside, cr = m.cr & outside;
         uint64_t stops = c->eol == SF_CSV_EOL_CR ? cr : lf;
@@ -246,7 +308,7 @@ __attribute__((always_inline)) static inline bool index_by_masks(struct sf_csv_c
             odd |= (cr << 1 | after_cr) ^ stops;
         else
             odd |= c->eol == SF_CSV_EOL_CR ? lf : cr;
-        if (m.quote | after_closing) {
+        if (ways.is_steady || (m.quote | after_closing)) {
             uint64_t opening = m.quote & quoted, closing = m.quote & outside;
             uint64_t past_end = ends << 1 | after_end, past_closing = closing << 1 | after_closing;
             uint64_t may_follow = ends | opening | (c->eol == SF_CSV_EOL_CRLF ? cr : 0) | ~valid;
@@ -268,16 +330,10 @@ __attribute__((always_inline)) static inline bool index_by_masks(struct sf_csv_c
         after_cr = cr >> 63;
         inside = 0 - (quoted >> 63);
 
-        /* a fixed number a step, mostly more than there are: a loop that ends with the bits is mispredicted in every block */
         reserve_ends(c, c->n_ends + 64 + 8);
-        size_t n = (size_t)__builtin_popcountll(ends);
-        uint32_t *out = c->ends + c->n_ends;
-        for (uint64_t rest = ends; rest; out += 6)
-            for (size_t i = 0; i < 6; i++, rest &= rest - 1)
-                out[i] = (uint32_t)base + (uint32_t)__builtin_ctzll(rest | (uint64_t)1 << 63);
-        for (uint64_t rest = stops; rest; rest &= rest - 1, n_records++)
-            c->ends[c->n_ends + (size_t)__builtin_popcountll(ends & (rest ^ (rest - 1)) >> 1)] |= (uint32_t)1 << 31;
-        c->n_ends += n;
+        ways.put_ends(c->ends + c->n_ends, (uint32_t)base, ends, stops);
+        n_records += (size_t)__builtin_popcountll(stops);
+        c->n_ends += (size_t)__builtin_popcountll(ends);
     }
     c->n_records = n_records;
     c->has_inner_lines = inner_lines != 0;
@@ -287,18 +343,23 @@ __attribute__((always_inline)) static inline bool index_by_masks(struct sf_csv_c
 
 static bool index_by_bytes(struct sf_csv_chunk *c)
 {
-    return index_by_masks(c, classify_plainly);
+    return index_by_masks(c, (struct ways){classify_plainly, running_parity, put_ends, false});
 }
 
 #ifdef __SSE2__
 static bool index_by_sse2(struct sf_csv_chunk *c)
 {
-    return index_by_masks(c, classify_narrow);
+    return index_by_masks(c, (struct ways){classify_narrow, running_parity, put_ends, false});
 }
 
 __attribute__((target("avx2,bmi,bmi2,popcnt"))) static bool index_by_avx2(struct sf_csv_chunk *c)
 {
-    return index_by_masks(c, classify_wide);
+    return index_by_masks(c, (struct ways){classify_wide, running_parity, put_ends, false});
+}
+
+__attribute__((target(WIDEST))) static bool index_by_avx512(struct sf_csv_chunk *c)
+{
+    return index_by_masks(c, (struct ways){classify_widest, running_parity_widest, put_ends_widest, true});
 }
 #endif
 
@@ -307,7 +368,10 @@ bool sf_csv_has_scanner(enum sf_csv_scanner scanner)
 #ifdef __SSE2__
     bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
                     __builtin_cpu_supports("popcnt");
-    return scanner != SF_CSV_SCAN_AVX2 || has_avx2;
+    bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+                      __builtin_cpu_supports("pclmul");
+    return scanner < SF_CSV_SCAN_AVX2 || (scanner == SF_CSV_SCAN_AVX2 ? has_avx2 : has_avx512);
 #else
     return scanner == SF_CSV_SCAN_BYTES;
 #endif
@@ -323,9 +387,12 @@ static bool index_by(struct sf_csv_chunk *c, enum sf_csv_scanner scanner)
         return index_by_sse2(c);
     case SF_CSV_SCAN_AVX2:
         return index_by_avx2(c);
+    case SF_CSV_SCAN_AVX512:
+        return index_by_avx512(c);
 #else
     case SF_CSV_SCAN_SSE2:
     case SF_CSV_SCAN_AVX2:
+    case SF_CSV_SCAN_AVX512:
         break;
 #endif
     }
@@ -334,7 +401,7 @@ static bool index_by(struct sf_csv_chunk *c, enum sf_csv_scanner scanner)
 
 static enum sf_csv_scanner best_scanner(void)
 {
-    enum sf_csv_scanner scanner = SF_CSV_SCAN_AVX2;
+    enum sf_csv_scanner scanner = SF_CSV_SCAN_AVX512;
     while (!sf_csv_has_scanner(scanner))
         scanner--;
     return scanner;

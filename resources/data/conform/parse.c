@@ -6,7 +6,13 @@
 #include <stdlib.h>
 
 /* The city's table has some ten thousand members. Far beyond that a column is not what the rules take it for. */
-enum { MAX_RAWS = 1024 * 1024, MAX_RAW_BYTES = 512 * 1024 * 1024, SHOWN_VALUE = 100, ROWS_AHEAD = 16 };
+enum {
+    HAS_PROBLEM = 1 << 30 /* in the number of a raw: a row asks for what is in its cache already */,
+    MAX_RAWS = 1024 * 1024,
+    MAX_RAW_BYTES = 512 * 1024 * 1024,
+    SHOWN_VALUE = 100,
+    ROWS_AHEAD = 16
+};
 
 static char *scratch(struct sf_parser *p, size_t n)
 {
@@ -112,6 +118,8 @@ static enum sf_code add_raw(struct sf_parser *p, const struct sf_csv_record *r, 
         if (is_quoted)
             sf_intern_add(&found->quoted, parts_hash, raw->parts, *number);
     }
+    if (found->raws[*number].problem)
+        *number |= HAS_PROBLEM;
     sf_intern_add(&found->spans, hash, kept, *number);
     return SF_OK;
 }
@@ -283,8 +291,11 @@ static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ah
         raws[i] = sf_intern_find(&p->found[i].spans, hash, span);
         if (raws[i] == SF_INTERN_NONE && (rc = add_raw(p, r, i, span, hash, &raws[i], err)))
             return rc;
-        problem = p->found[i].raws[raws[i]].problem;
-        bad_column = p->found[i].raws[raws[i]].problem_column;
+        if (raws[i] & HAS_PROBLEM) {
+            const struct sf_raw *raw = &p->found[i].raws[raws[i] & ~(uint32_t)HAS_PROBLEM];
+            problem = raw->problem;
+            bad_column = raw->problem_column;
+        }
     }
     int side = rules->n_sides ? read_side(rules, value_of(p, r, rules->side_column)) : 0;
     if (!problem && side < 0) {

@@ -133,7 +133,12 @@ void sf_row_keys_add(struct sf_row_keys *k, uint64_t occurrence)
     char number[SF_TEXT_INT_MAX];
     size_t n = k->end;
     change(k, n);
-    n += write_part(k->text + n, (struct sf_str){number, sf_text_write_int((int64_t)occurrence, number)});
+    if (occurrence == 1) { /* nearly always */
+        memcpy(k->text + n, "1:1", 3);
+        n += 3;
+    } else {
+        n += write_part(k->text + n, (struct sf_str){number, sf_text_write_int((int64_t)occurrence, number)});
+    }
     uint64_t n_bits = htobe64((uint64_t)n * 8);
     size_t n_blocks = (n + LENGTH_BYTES) / SF_SHA_BLOCK + 1;
     memset(k->text + n, 0, n_blocks * SF_SHA_BLOCK - n);
