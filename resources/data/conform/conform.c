@@ -103,7 +103,7 @@ static void write_years(struct worker *w)
     while (!atomic_load(&run->stop)) {
         size_t task = atomic_fetch_add(&run->next_task, 1);
         if (task >= run->n_years)
-            return;
+            break;
         enum sf_code rc = is_cancelled(w, "fiscal years written", done++) ? cancel(&w->err) : SF_OK;
         if (!rc)
             rc = sf_year_write(&run->year_input, task, &w->scratch, w->arena, &run->years[task], &w->err);
@@ -112,6 +112,7 @@ static void write_years(struct worker *w)
         if (rc)
             fail_worker(w, rc, task);
     }
+    sf_year_scratch_free(&w->scratch); /* before the tables need memory */
 }
 
 /* --- uses to tables --- */

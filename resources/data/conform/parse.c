@@ -292,7 +292,7 @@ static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ah
         if (raws[i] == SF_INTERN_NONE && (rc = add_raw(p, r, i, span, hash, &raws[i], err)))
             return rc;
         if (raws[i] & HAS_PROBLEM) {
-            const struct sf_raw *raw = &p->found[i].raws[raws[i] & ~(uint32_t)HAS_PROBLEM];
+            const struct sf_found_raw *raw = &p->found[i].raws[raws[i] & ~(uint32_t)HAS_PROBLEM];
             problem = raw->problem;
             bad_column = raw->problem_column;
         }
