@@ -20,8 +20,8 @@ select max(fiscal_year) as year from report.fiscal_year where is_partial = 'No' 
 \echo Fiscal year :year by organization group, million dollars, related units excluded
 \echo
 select coalesce(organization_group, 'All groups') as "organization group",
-       to_char(sum(amount) filter (where revenue_or_spending = 'Spending') / 1e6, 'FM999,990.0') as spending,
-       to_char(sum(amount) filter (where revenue_or_spending = 'Revenue') / 1e6, 'FM999,990.0') as revenue
+       to_char(sum(amount) filter (where revenue_or_spending = 'Spending') / 1e6, '999,990.0') as spending,
+       to_char(sum(amount) filter (where revenue_or_spending = 'Revenue') / 1e6, '999,990.0') as revenue
   from report.spending_revenue
  where fiscal_year = :year and related_govt_units = 'No'
  group by rollup (organization_group)

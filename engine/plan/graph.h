@@ -130,7 +130,7 @@ struct sf_plan_options {
     bool no_refresh;
     bool is_data_skipped;           /* slow derive() is not asked: what state records is taken over */
     const struct sf_value *settled; /* of a saved plan: map of address -> what its slow derive() came to; or NULL */
-    bool no_preflight; /* the world is not asked at all */
+    bool no_preflight;              /* the world is not asked at all */
     const struct sf_str *targets;
     size_t n_targets;
     const struct sf_str *replaces;

@@ -73,7 +73,7 @@ static void add_label(struct sf_buf *out, struct sf_str key)
 static void add_totals(struct sf_buf *out, const struct sf_value *before, const struct sf_value *after)
 {
     const struct sf_value *listed = after ? after : before;
-    for (size_t i = 0; i < listed->map.n; i++) {
+    for (size_t i = 0; listed && i < listed->map.n; i++) {
         struct sf_str key = listed->map.pairs[i].key;
         if (!sf_str_ends(key, SF_STR(TOTAL_SUFFIX)) || listed->map.pairs[i].value->type != SF_V_INT)
             continue;
