@@ -50,9 +50,9 @@ static enum sf_code need_map(const struct reader *r, const struct sf_value *pare
                              const struct sf_value **out)
 {
     const struct sf_value *v = sf_map_getz(parent, key);
+    *out = v;
     if (!v || v->type != SF_V_MAP || v->map.n == 0)
         return fail(r, v ? v : parent, "'%s' must be a map", key);
-    *out = v;
     return known ? check_keys(r, v, key, known) : SF_OK;
 }
 

@@ -214,7 +214,8 @@ static struct sf_sorted *gather_records(const struct gathering *g, const struct 
 static struct gathering gathering_of(const struct sf_year_input *in, size_t worker)
 {
     struct gathering g = {.rows = in->rows[worker], .n_dimensions = in->rules->n_dimensions, .n_firsts = in->members[0].n};
-    for (size_t d = 0; d < g.n_dimensions; d++)
+    g.maps[0] = in->maps[0][worker]; /* rules have a dimension */
+    for (size_t d = 1; d < g.n_dimensions; d++)
         g.maps[d] = in->maps[d][worker];
     return g;
 }

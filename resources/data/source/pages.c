@@ -67,7 +67,7 @@ static struct sf_fetch_target page_target(const struct sf_visit *v, bool is_soda
     if (is_soda3) {
         struct sf_str query = sf_str_fmt(arena, "SELECT *%s%.*s ORDER BY :id", part->where.n ? " WHERE " : "", SF_ARG(part->where));
         target.url = sf_str_fmt(arena, "%.*s/api/v3/views/%.*s/query.csv", SF_ARG(v->host), SF_ARG(v->table->id));
-        target.body = soda3_body(arena, query, offset / limit + 1, limit);
+        target.body = soda3_body(arena, query, (limit ? offset / limit : 0) + 1, limit); /* live.c lets no limit of 0 through */
         return target;
     }
     struct sf_buf url = SF_BUF(MAX_URL_BYTES);
