@@ -1,267 +1,9 @@
 /* See render.h. */
 #include "engine/cli/render.h"
 
+#include "engine/cli/render_value.h"
+
 #include <stdio.h>
-
-static const char *const RED = "\033[31m", *const GREEN = "\033[32m", *const YELLOW = "\033[33m", *const BOLD = "\033[1m",
-                         *const RESET = "\033[0m";
-
-enum { COMPACT_LEAVES = 16, MAX_PAIRS = 1000000 };
-
-struct pen {
-    struct sf_buf *out;
-    bool color;
-};
-
-static void paint(struct pen *pen, const char *code)
-{
-    if (pen->color)
-        sf_buf_addz(pen->out, code);
-}
-
-static void symbol(struct pen *pen, int indent, char c)
-{
-    sf_buf_addf(pen->out, "%*s", indent, "");
-    paint(pen, c == '+' ? GREEN : c == '-' ? RED : c == '~' ? YELLOW : "");
-    sf_buf_addc(pen->out, c);
-    paint(pen, c == ' ' ? "" : RESET);
-    sf_buf_addc(pen->out, ' ');
-}
-
-static bool is_scalar(const struct sf_value *v)
-{
-    return v->type != SF_V_LIST && v->type != SF_V_MAP;
-}
-
-static void scalar(struct sf_buf *out, const struct sf_value *v)
-{
-    /* an unknown without a source is the resource's own: there is nothing more to say */
-    if (v->is_secret)
-        sf_buf_addz(out, "(secret)");
-    else if (v->type == SF_V_UNKNOWN)
-        sf_buf_addf(out, v->s.n ? "(known after apply: %.*s)" : "(known after apply)", SF_ARG(v->s));
-    else
-        sf_json_write(out, v, SF_JSON_PLAIN);
-}
-
-static bool is_flat(const struct sf_value *v)
-{
-    if (v->type != SF_V_LIST || v->list.n > 6)
-        return false;
-    for (size_t i = 0; i < v->list.n; i++)
-        if (!is_scalar(v->list.items[i]))
-            return false;
-    return true;
-}
-
-static void tree(struct sf_buf *out, const struct sf_value *v, int indent, const char *lead)
-{
-    if (is_scalar(v)) {
-        scalar(out, v);
-        return;
-    }
-    if (is_flat(v)) {
-        sf_buf_addc(out, '[');
-        for (size_t i = 0; i < v->list.n; i++) {
-            sf_buf_addz(out, i ? ", " : "");
-            scalar(out, v->list.items[i]);
-        }
-        sf_buf_addc(out, ']');
-        return;
-    }
-    size_t n = v->type == SF_V_LIST ? v->list.n : v->map.n;
-    if (n == 0) {
-        sf_buf_addz(out, v->type == SF_V_LIST ? "[]" : "{}");
-        return;
-    }
-    sf_buf_addc(out, v->type == SF_V_LIST ? '[' : '{');
-    sf_buf_addc(out, '\n');
-    for (size_t i = 0; i < n; i++) {
-        sf_buf_addf(out, "%*s%s", indent + 4, "", lead);
-        if (v->type == SF_V_MAP)
-            sf_buf_addf(out, "%.*s = ", SF_ARG(v->map.pairs[i].key));
-        tree(out, v->type == SF_V_LIST ? v->list.items[i] : v->map.pairs[i].value, indent + 4, lead);
-        sf_buf_addc(out, '\n');
-    }
-    sf_buf_addf(out, "%*s%s%c", indent, "", *lead ? "  " : "", v->type == SF_V_LIST ? ']' : '}');
-}
-
-void sf_render_value(struct sf_buf *out, const struct sf_value *v, int indent)
-{
-    tree(out, v, indent, "");
-}
-
-static size_t count_leaves(const struct sf_value *v)
-{
-    size_t n = is_scalar(v);
-    for (size_t i = 0; v->type == SF_V_LIST && i < v->list.n; i++)
-        n += count_leaves(v->list.items[i]);
-    for (size_t i = 0; v->type == SF_V_MAP && i < v->map.n; i++)
-        n += count_leaves(v->map.pairs[i].value);
-    return n;
-}
-
-/* Derived tables of many entries are counted, not listed, where they are all new: the Data section says what is in them. */
-static bool is_compacted(const struct sf_attr *attr, const struct sf_value *v)
-{
-    return attr && attr->derive && count_leaves(v) > COMPACT_LEAVES;
-}
-
-static void whole(struct pen *pen, const struct sf_attr *attr, const struct sf_value *v, int indent, const char *lead)
-{
-    if (is_compacted(attr, v))
-        sf_buf_addf(pen->out, "(%zu entries)", v->type == SF_V_LIST ? v->list.n : v->map.n);
-    else
-        tree(pen->out, v, indent, lead);
-}
-
-static void change(struct pen *pen, const struct sf_attr *attr, struct sf_str key, int width, const struct sf_value *before,
-                   const struct sf_value *after, int indent, const char *suffix);
-
-static void hidden(struct pen *pen, int indent, size_t n, const char *one, const char *many)
-{
-    if (n)
-        sf_buf_addf(pen->out, "%*s# (%zu unchanged %s hidden)\n", indent + 2, "", n, n == 1 ? one : many);
-}
-
-static bool identifies(struct sf_str key)
-{
-    return sf_str_is(key, "Sid") || sf_str_is(key, "name") || sf_str_is(key, "id") || sf_str_is(key, "port");
-}
-
-static void map_change(struct pen *pen, const struct sf_value *before, const struct sf_value *after, int indent)
-{
-    size_t same = 0;
-    int width = 0;
-    for (size_t i = 0; i < after->map.n; i++)
-        if ((int)after->map.pairs[i].key.n > width)
-            width = (int)after->map.pairs[i].key.n;
-    for (size_t i = 0; i < before->map.n; i++) {
-        struct sf_str key = before->map.pairs[i].key;
-        if (!sf_map_get(after, key))
-            change(pen, NULL, key, width, before->map.pairs[i].value, NULL, indent, "");
-    }
-    for (size_t i = 0; i < after->map.n; i++) {
-        const struct sf_pair *pair = &after->map.pairs[i];
-        const struct sf_value *was = sf_map_get(before, pair->key);
-        if (was && sf_value_equal(was, pair->value)) {
-            if (identifies(pair->key))
-                change(pen, NULL, pair->key, width, was, was, indent, "");
-            else
-                same++;
-            continue;
-        }
-        change(pen, NULL, pair->key, width, was, pair->value, indent, "");
-    }
-    hidden(pen, indent, same, "entry", "entries");
-}
-
-static struct sf_str key_of_item(const struct sf_value *item)
-{
-    struct sf_str key = sf_map_str(item, "Sid");
-    return key.n ? key : sf_map_str(item, "name");
-}
-
-/* How sure it is that two items are the same thing, before and after: 0 is not at all. Rules of another port are never. */
-static int likeness(const struct sf_value *a, const struct sf_value *b)
-{
-    if (sf_value_equal(a, b))
-        return 3;
-    if (a->type != SF_V_MAP || b->type != SF_V_MAP)
-        return 0;
-    struct sf_str key = key_of_item(a), other = key_of_item(b);
-    const struct sf_value *port = sf_map_getz(a, "port"), *other_port = sf_map_getz(b, "port");
-    if (key.n || other.n)
-        return sf_str_eq(key, other) ? 2 : 0;
-    if (port || other_port)
-        return port && other_port && sf_value_equal(port, other_port) ? 2 : 0;
-    return 1;
-}
-
-/* Pairs the items of two lists, the surest first; was_of[i] is the index + 1 of what after's item i was, 0 for none. */
-static void pair_items(const struct sf_value *before, const struct sf_value *after, size_t *was_of, bool *is_taken)
-{
-    if (after->list.n && before->list.n > MAX_PAIRS / after->list.n) { /* too many to try: by their places */
-        for (size_t i = 0; i < after->list.n && i < before->list.n; i++)
-            was_of[i] = likeness(before->list.items[i], after->list.items[i]) ? i + 1 : 0;
-        for (size_t i = 0; i < after->list.n; i++)
-            if (was_of[i])
-                is_taken[i] = true;
-        return;
-    }
-    for (int level = 3; level > 0; level--)
-        for (size_t i = 0; i < after->list.n; i++)
-            for (size_t k = 0; k < before->list.n && !was_of[i]; k++)
-                if (!is_taken[k] && likeness(before->list.items[k], after->list.items[i]) >= level) {
-                    is_taken[k] = true;
-                    was_of[i] = k + 1;
-                }
-}
-
-static void list_item(struct pen *pen, char c, const struct sf_value *item, int indent)
-{
-    symbol(pen, indent, c);
-    tree(pen->out, item, indent, "  ");
-    sf_buf_addc(pen->out, '\n');
-}
-
-static void list_change(struct pen *pen, const struct sf_value *before, const struct sf_value *after, int indent)
-{
-    struct sf_arena *arena = sf_arena_new();
-    size_t *was_of = SF_NEW_ARRAY(arena, after->list.n, size_t), same = 0;
-    bool *is_taken = SF_NEW_ARRAY(arena, before->list.n, bool);
-    pair_items(before, after, was_of, is_taken);
-    for (size_t i = 0; i < before->list.n; i++)
-        if (!is_taken[i])
-            list_item(pen, '-', before->list.items[i], indent);
-    for (size_t i = 0; i < after->list.n; i++) {
-        const struct sf_value *item = after->list.items[i], *was = was_of[i] ? before->list.items[was_of[i] - 1] : NULL;
-        if (!was) {
-            list_item(pen, '+', item, indent);
-        } else if (sf_value_equal(was, item)) {
-            same++;
-        } else {
-            symbol(pen, indent, '~');
-            sf_buf_addz(pen->out, "{\n");
-            map_change(pen, was, item, indent + 4);
-            sf_buf_addf(pen->out, "%*s}\n", indent + 2, "");
-        }
-    }
-    hidden(pen, indent, same, "element", "elements");
-    sf_arena_free(arena);
-}
-
-static void change(struct pen *pen, const struct sf_attr *attr, struct sf_str key, int width, const struct sf_value *before,
-                   const struct sf_value *after, int indent, const char *suffix)
-{
-    struct sf_buf *out = pen->out;
-    char c = !before ? '+' : !after ? '-' : before == after ? ' ' : '~';
-    symbol(pen, indent, c);
-    sf_buf_addf(out, "%-*.*s = ", width, SF_ARG(key));
-    if (c == '+' || c == ' ') {
-        whole(pen, attr, after, indent, c == '+' ? "+ " : "  ");
-    } else if (c == '-') {
-        whole(pen, attr, before, indent, "- ");
-        if (is_scalar(before))
-            sf_buf_addz(out, " -> null");
-    } else if (before->is_secret || after->is_secret) {
-        sf_buf_addz(out, "(secret, changed)");
-    } else if (before->type == after->type && !is_scalar(after)) {
-        bool is_list = after->type == SF_V_LIST;
-        sf_buf_addf(out, "%c%s\n", is_list ? '[' : '{', suffix);
-        if (is_list)
-            list_change(pen, before, after, indent + 4);
-        else
-            map_change(pen, before, after, indent + 4);
-        sf_buf_addf(out, "%*s%c\n", indent + 2, "", is_list ? ']' : '}');
-        return;
-    } else {
-        tree(out, before, indent, "");
-        sf_buf_addz(out, " -> ");
-        tree(out, after, indent, "");
-    }
-    sf_buf_addf(out, "%s\n", suffix);
-}
 
 static int widest(const struct sf_change *changes, size_t n, int least)
 {
@@ -272,7 +14,7 @@ static int widest(const struct sf_change *changes, size_t n, int least)
     return width;
 }
 
-static void headline(struct pen *pen, const struct sf_node *node)
+static void headline(struct sf_pen *pen, const struct sf_node *node)
 {
     static const char *const texts[] = {
         [SF_NOOP] = "is unchanged",
@@ -282,14 +24,14 @@ static void headline(struct pen *pen, const struct sf_node *node)
         [SF_DELETE] = "will be destroyed",
         [SF_FORGET] = "will be forgotten (the object itself stays)",
     };
-    paint(pen, BOLD);
+    sf_pen_paint(pen, SF_BOLD);
     const char *text = texts[node->action];
     if (node->action == SF_FORGET && node->reason == SF_REASON_GONE)
         text = "is gone and will be forgotten";
     if (node->reason == SF_REASON_ADOPTED)
         text = "will be adopted";
     sf_buf_addf(pen->out, "  # %.*s %s", SF_ARG(node->address), text);
-    paint(pen, RESET);
+    sf_pen_paint(pen, SF_RESET);
     if (node->resource && node->resource->mark.line)
         sf_buf_addf(pen->out, "   (%s:%u)", node->resource->mark.file, node->resource->mark.line);
     sf_buf_addc(pen->out, '\n');
@@ -311,13 +53,13 @@ static bool is_changed(const struct sf_node *node, struct sf_str attr)
 }
 
 /* What the object is known by is shown even when it stays as it is. Returns whether it was. */
-static bool identity_line(struct pen *pen, const struct sf_node *node, int width)
+static bool identity_line(struct sf_pen *pen, const struct sf_node *node, int width)
 {
     const char *identity = node->schema->identity;
     const struct sf_value *v = identity && node->recorded ? sf_map_getz(node->recorded->attrs, identity) : NULL;
-    if (!v || !is_scalar(v) || is_changed(node, sf_str_of(identity)))
+    if (!v || v->type == SF_V_LIST || v->type == SF_V_MAP || is_changed(node, sf_str_of(identity)))
         return false;
-    change(pen, NULL, sf_str_of(identity), width, v, v, 6, "");
+    sf_pen_change(pen, NULL, sf_str_of(identity), width, v, v, 6, "");
     return true;
 }
 
@@ -340,7 +82,7 @@ static const struct sf_value *shown(const struct sf_node *node, const struct sf_
     return sf_str_starts(after->s, node->name) && sf_str_ends(after->s, sf_str_of(c->attr->name)) ? &own : after;
 }
 
-static void guard_lines(struct pen *pen, const struct sf_node *node, int width)
+static void guard_lines(struct sf_pen *pen, const struct sf_node *node, int width)
 {
     static const struct sf_value off = {.type = SF_V_BOOL}, on = {.type = SF_V_BOOL, .b = true};
     static const struct sf_value destroy = {.type = SF_V_STRING, .s = {"destroy", 7}},
@@ -349,13 +91,13 @@ static void guard_lines(struct pen *pen, const struct sf_node *node, int width)
         return;
     bool was = node->recorded->is_protected, is = node->resource->is_protected;
     if (was != is)
-        change(pen, NULL, SF_STR("protect"), width, was ? &on : &off, is ? &on : &off, 6, "");
+        sf_pen_change(pen, NULL, SF_STR("protect"), width, was ? &on : &off, is ? &on : &off, 6, "");
     bool forgot = node->recorded->on_remove == SF_ON_REMOVE_FORGET, forgets = node->resource->on_remove == SF_ON_REMOVE_FORGET;
     if (forgot != forgets)
-        change(pen, NULL, SF_STR("on_remove"), width, forgot ? &forget : &destroy, forgets ? &forget : &destroy, 6, "");
+        sf_pen_change(pen, NULL, SF_STR("on_remove"), width, forgot ? &forget : &destroy, forgets ? &forget : &destroy, 6, "");
 }
 
-static void body(struct pen *pen, const struct sf_node *node)
+static void body(struct sf_pen *pen, const struct sf_node *node)
 {
     int identity = node->schema->identity && node->action != SF_CREATE ? (int)strlen(node->schema->identity) : 0;
     int width = widest(node->changes, node->n_changes, identity);
@@ -364,27 +106,27 @@ static void body(struct pen *pen, const struct sf_node *node)
     for (size_t i = 0; i < node->n_changes; i++) {
         const struct sf_change *c = &node->changes[i];
         const char *suffix = c->forces_replacement ? " # forces replacement" : "";
-        change(pen, c->attr, sf_str_of(c->attr->name), width, c->before, shown(node, c), 6, suffix);
+        sf_pen_change(pen, c->attr, sf_str_of(c->attr->name), width, c->before, shown(node, c), 6, suffix);
     }
     if (!is_new)
         guard_lines(pen, node, width);
     if (!is_new)
-        hidden(pen, 4, count_unchanged(node) - n_shown, "attribute", "attributes");
+        sf_pen_hidden(pen, 4, count_unchanged(node) - n_shown, "attribute", "attributes");
 }
 
 /* The object stays as it is; what state says of it changes. */
-static void render_record(struct pen *pen, const struct sf_node *node)
+static void render_record(struct sf_pen *pen, const struct sf_node *node)
 {
     bool has_moved = node->moved_from.n > 0;
-    paint(pen, BOLD);
+    sf_pen_paint(pen, SF_BOLD);
     sf_buf_addf(pen->out, "  # %.*s ", SF_ARG(has_moved ? node->moved_from : node->address));
     sf_buf_addf(pen->out, has_moved ? "has moved to %.*s" : "will be guarded otherwise", SF_ARG(node->address));
-    paint(pen, RESET);
+    sf_pen_paint(pen, SF_RESET);
     sf_buf_addf(pen->out, "   (%s:%u)\n    %.*s \"%.*s\" {\n", node->resource->mark.file, node->resource->mark.line,
                 SF_ARG(node->kind), SF_ARG(node->name));
     size_t n_shown = identity_line(pen, node, 0);
     guard_lines(pen, node, 0);
-    hidden(pen, 4, count_unchanged(node) - n_shown, "attribute", "attributes");
+    sf_pen_hidden(pen, 4, count_unchanged(node) - n_shown, "attribute", "attributes");
     sf_buf_addz(pen->out, "    }\n\n");
 }
 
@@ -392,7 +134,7 @@ void sf_render_node(struct sf_buf *out, const struct sf_run *run, const struct s
 {
     (void)run;
     static const char *const symbols[] = {"  ", "+ ", "~ ", "-/+ ", "- ", ". "};
-    struct pen pen = {out, color};
+    struct sf_pen pen = {out, color};
     if (node->action == SF_NOOP) {
         render_record(&pen, node);
         return;
@@ -401,9 +143,9 @@ void sf_render_node(struct sf_buf *out, const struct sf_run *run, const struct s
     bool is_create_first = node->action == SF_REPLACE && sf_node_is_create_first(node);
     const char *text = is_create_first ? "+/- " : symbols[node->action];
     sf_buf_addf(out, "%*s", node->action == SF_REPLACE ? 0 : 2, "");
-    paint(&pen, node->action == SF_CREATE ? GREEN : node->action == SF_UPDATE ? YELLOW : RED);
+    sf_pen_paint(&pen, node->action == SF_CREATE ? SF_GREEN : node->action == SF_UPDATE ? SF_YELLOW : SF_RED);
     sf_buf_addz(out, text);
-    paint(&pen, RESET);
+    sf_pen_paint(&pen, SF_RESET);
     sf_buf_addf(out, "%.*s \"%.*s\" {", SF_ARG(node->kind), SF_ARG(node->name));
     if (node->action == SF_DELETE || node->action == SF_FORGET) {
         sf_buf_addf(out, " id = %.*s }\n\n", SF_ARG(node->recorded->id));
@@ -414,7 +156,7 @@ void sf_render_node(struct sf_buf *out, const struct sf_run *run, const struct s
     sf_buf_addz(out, "    }\n\n");
 }
 
-static void render_drift(struct pen *pen, const struct sf_run *run)
+static void render_drift(struct sf_pen *pen, const struct sf_run *run)
 {
     bool any = false, any_put_back = false;
     for (size_t i = 0; i < run->graph.n_nodes; i++) {
@@ -426,9 +168,9 @@ static void render_drift(struct pen *pen, const struct sf_run *run)
             sf_buf_addz(pen->out, "Note: objects have changed outside of sfstack since the last apply:\n\n");
         any = true;
         any_put_back |= is_gone && node->action == SF_CREATE;
-        paint(pen, BOLD);
+        sf_pen_paint(pen, SF_BOLD);
         sf_buf_addf(pen->out, "  # %.*s %s\n", SF_ARG(node->address), is_gone ? "has been deleted" : "has changed");
-        paint(pen, RESET);
+        sf_pen_paint(pen, SF_RESET);
         int width = widest(node->drift, node->n_drift, 0);
         for (size_t k = 0; k < node->n_drift; k++) {
             const struct sf_change *c = &node->drift[k];
@@ -436,8 +178,8 @@ static void render_drift(struct pen *pen, const struct sf_run *run)
             for (size_t m = 0; m < node->n_changes; m++)
                 is_put_back |= node->changes[m].attr == c->attr;
             any_put_back |= is_put_back;
-            change(pen, NULL, sf_str_of(c->attr->name), width, c->before, c->after, 6,
-                   is_put_back || run->graph.options.is_refresh_only ? "" : " # recorded, not changed back");
+            sf_pen_change(pen, c->attr, sf_str_of(c->attr->name), width, c->before, c->after, 6,
+                          is_put_back || run->graph.options.is_refresh_only ? "" : " # recorded, not changed back");
         }
         sf_buf_addc(pen->out, '\n');
     }
@@ -447,7 +189,7 @@ static void render_drift(struct pen *pen, const struct sf_run *run)
         sf_buf_addz(pen->out, "What the stack file manages is put back by the actions below.\n\n");
 }
 
-static void render_unreadable(struct pen *pen, const struct sf_run *run)
+static void render_unreadable(struct sf_pen *pen, const struct sf_run *run)
 {
     for (size_t i = 0; i < run->graph.n_nodes; i++) {
         const struct sf_node *node = run->graph.nodes[i];
@@ -456,7 +198,7 @@ static void render_unreadable(struct pen *pen, const struct sf_run *run)
     }
 }
 
-static void render_output_changes(struct pen *pen, const struct sf_run *run)
+static void render_output_changes(struct sf_pen *pen, const struct sf_run *run)
 {
     const struct sf_value *is = run->graph.recorded_outputs, *want = run->graph.outputs;
     bool any = false;
@@ -466,25 +208,25 @@ static void render_output_changes(struct pen *pen, const struct sf_run *run)
             continue;
         sf_buf_addz(pen->out, any ? "" : "Changes to Outputs:\n");
         any = true;
-        change(pen, NULL, want->map.pairs[i].key, 0, was, want->map.pairs[i].value, 2, "");
+        sf_pen_change(pen, NULL, want->map.pairs[i].key, 0, was, want->map.pairs[i].value, 2, "");
     }
     for (size_t i = 0; is && i < is->map.n; i++) {
         if (sf_map_get(want, is->map.pairs[i].key) || run->graph.options.is_destroy)
             continue;
         sf_buf_addz(pen->out, any ? "" : "Changes to Outputs:\n");
         any = true;
-        change(pen, NULL, is->map.pairs[i].key, 0, is->map.pairs[i].value, NULL, 2, "");
+        sf_pen_change(pen, NULL, is->map.pairs[i].key, 0, is->map.pairs[i].value, NULL, 2, "");
     }
     if (any)
         sf_buf_addc(pen->out, '\n');
 }
 
-static void render_notes(struct pen *pen, const struct sf_run *run)
+static void render_notes(struct sf_pen *pen, const struct sf_run *run)
 {
     for (const struct sf_note *note = run->notes; note; note = note->next) {
-        paint(pen, YELLOW);
+        sf_pen_paint(pen, SF_YELLOW);
         sf_buf_addz(pen->out, "note: ");
-        paint(pen, RESET);
+        sf_pen_paint(pen, SF_RESET);
         sf_buf_addf(pen->out, "%.*s%s%.*s\n", SF_ARG(note->address), note->address.n ? ": " : "", SF_ARG(note->text));
     }
     if (run->notes)
@@ -505,7 +247,7 @@ static struct sf_review_item *review_items(struct sf_arena *arena, const struct 
     return items;
 }
 
-static void render_heads(struct pen *pen, const struct sf_run *run)
+static void render_heads(struct sf_pen *pen, const struct sf_run *run)
 {
     struct sf_arena *arena = sf_arena_new();
     const struct sf_review_item *items = review_items(arena, run);
@@ -532,14 +274,14 @@ const struct sf_value *sf_render_reviews(struct sf_arena *arena, const struct sf
     return sections;
 }
 
-static void render_reviews(struct pen *pen, const struct sf_run *run)
+static void render_reviews(struct sf_pen *pen, const struct sf_run *run)
 {
     struct sf_arena *arena = sf_arena_new();
     const struct sf_value *sections = sf_render_reviews(arena, run);
     for (size_t i = 0; i < sections->map.n; i++) {
-        paint(pen, BOLD);
+        sf_pen_paint(pen, SF_BOLD);
         sf_buf_addf(pen->out, "%.*s:\n", SF_ARG(sections->map.pairs[i].key));
-        paint(pen, RESET);
+        sf_pen_paint(pen, SF_RESET);
         sf_buf_addf(pen->out, "%.*s\n", SF_ARG(sections->map.pairs[i].value->s));
     }
     sf_arena_free(arena);
@@ -556,17 +298,17 @@ static void summary(struct sf_buf *out, const struct sf_run *run)
     sf_buf_addz(out, ".\n");
 }
 
-static void render_target_note(struct pen *pen, const struct sf_run *run)
+static void render_target_note(struct sf_pen *pen, const struct sf_run *run)
 {
     if (!run->graph.options.n_targets)
         return;
-    paint(pen, YELLOW);
+    sf_pen_paint(pen, SF_YELLOW);
     sf_buf_addz(pen->out, "note: ");
-    paint(pen, RESET);
+    sf_pen_paint(pen, SF_RESET);
     sf_buf_addz(pen->out, "-target leaves out the rest of the stack; sfplan without it shows what is left to do\n\n");
 }
 
-static void render_nothing_to_do(struct pen *pen, const struct sf_run *run)
+static void render_nothing_to_do(struct sf_pen *pen, const struct sf_run *run)
 {
     const struct sf_plan_options *options = &run->graph.options;
     size_t n = 0;
@@ -577,9 +319,9 @@ static void render_nothing_to_do(struct pen *pen, const struct sf_run *run)
                       : n == 1                                 ? "; it was read"
                                                                : "; each was read";
     render_target_note(pen, run);
-    paint(pen, GREEN);
+    sf_pen_paint(pen, SF_GREEN);
     sf_buf_addz(pen->out, "No changes.");
-    paint(pen, RESET);
+    sf_pen_paint(pen, SF_RESET);
     if (options->is_destroy)
         sf_buf_addz(pen->out, " There is nothing to destroy.\n");
     else if (options->is_refresh_only)
@@ -594,7 +336,7 @@ static void render_nothing_to_do(struct pen *pen, const struct sf_run *run)
 
 void sf_render_plan(struct sf_buf *out, const struct sf_run *run, bool color)
 {
-    struct pen pen = {out, color};
+    struct sf_pen pen = {out, color};
     struct sf_counts counts = sf_graph_count(&run->graph);
     render_heads(&pen, run);
     render_drift(&pen, run);
@@ -626,7 +368,7 @@ void sf_render_outputs(struct sf_buf *out, const struct sf_value *outputs)
 {
     for (size_t i = 0; outputs && i < outputs->map.n; i++) {
         sf_buf_addf(out, "%.*s = ", SF_ARG(outputs->map.pairs[i].key));
-        tree(out, outputs->map.pairs[i].value, 0, "");
+        sf_render_value(out, outputs->map.pairs[i].value, 0);
         sf_buf_addc(out, '\n');
     }
 }
