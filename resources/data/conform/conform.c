@@ -40,6 +40,7 @@ struct run {
     struct sf_year_input year_input;
     struct sf_year *years;
     size_t n_years;
+    size_t *order; /* of the years, the one with most rows first */
     struct sf_table_input table_input;
     struct sf_aliases aliases;
     struct sf_result *result;
@@ -104,11 +105,12 @@ static void write_years(struct worker *w)
         size_t task = atomic_fetch_add(&run->next_task, 1);
         if (task >= run->n_years)
             break;
+        size_t year = run->order[task];
         enum sf_code rc = is_cancelled(w, "fiscal years written", done++) ? cancel(&w->err) : SF_OK;
         if (!rc)
-            rc = sf_year_write(&run->year_input, task, &w->scratch, w->arena, &run->years[task], &w->err);
+            rc = sf_year_write(&run->year_input, year, &w->scratch, w->arena, &run->years[year], &w->err);
         for (size_t i = 0; i < run->n_workers; i++)
-            sf_rows_drop(&run->workers[i].parser.rows, task);
+            sf_rows_drop(&run->workers[i].parser.rows, year);
         if (rc)
             fail_worker(w, rc, task);
     }
@@ -287,6 +289,34 @@ static enum sf_code merge_members(struct run *run, struct sf_arena *arena, struc
     return SF_OK;
 }
 
+struct year_size {
+    uint64_t rows;
+    size_t index;
+};
+
+static int order_sizes(const void *a, const void *b)
+{
+    const struct year_size *x = a, *y = b;
+    if (x->rows != y->rows)
+        return x->rows > y->rows ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* The largest year first: no worker is left with much of one in the end, and none needs more memory than for its first one. */
+static void order_years(struct run *run, struct sf_arena *arena)
+{
+    struct year_size *sizes = SF_NEW_ARRAY(arena, run->n_years, struct year_size);
+    for (size_t y = 0; y < run->n_years; y++) {
+        sizes[y].index = y;
+        for (size_t i = 0; i < run->n_workers; i++)
+            sizes[y].rows += run->workers[i].parser.rows.years[y].n;
+    }
+    qsort(sizes, run->n_years, sizeof *sizes, order_sizes);
+    run->order = SF_NEW_ARRAY(arena, run->n_years, size_t);
+    for (size_t y = 0; y < run->n_years; y++)
+        run->order[y] = sizes[y].index;
+}
+
 static enum sf_code write_facts(struct run *run, struct sf_arena *arena, struct sf_err *err)
 {
     const struct sf_rows **rows = SF_NEW_ARRAY(arena, run->n_workers, const struct sf_rows *);
@@ -299,9 +329,12 @@ static enum sf_code write_facts(struct run *run, struct sf_arena *arena, struct 
                                              (uint32_t *const *const *)run->maps,
                                              run->objects_dir,
                                              run->options->slice_bytes};
+    order_years(run, arena);
     enum sf_code rc = run_phase(run, YEARS, err);
-    for (size_t i = 0; i < run->n_workers; i++)
+    for (size_t i = 0; i < run->n_workers; i++) {
         sf_year_scratch_free(&run->workers[i].scratch);
+        sf_rows_close(&run->workers[i].parser.rows); /* before the tables need memory */
+    }
     for (size_t m = 0; m < run->rules->n_measures && !rc; m++) {
         uint64_t gross = 0;
         for (size_t i = 0; i < run->n_years && !rc; i++) {

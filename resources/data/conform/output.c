@@ -17,9 +17,9 @@
 struct sf_output {
     int fd;
     char temporary[PATH_MAX];
-    char folder[PATH_MAX]; /* absolute */
-    size_t n_objects_dir;  /* of `folder`, with the slash */
-    struct sf_pack *pack;
+    char folder[PATH_MAX];           /* absolute */
+    size_t n_objects_dir;            /* of `folder`, with the slash */
+    struct sf_pack *pack, *own_pack; /* the latter NULL where it is the caller's */
     SHA256_CTX sha;
     uint64_t rows, bytes, sum;
 };
@@ -72,6 +72,12 @@ static enum sf_code add_bytes(struct sf_output *o, struct sf_str s, struct sf_er
 enum sf_code sf_output_open(const char *objects_dir, struct sf_str folder, struct sf_str header, struct sf_output **out,
                             struct sf_err *err)
 {
+    return sf_output_open_with(NULL, objects_dir, folder, header, out, err);
+}
+
+enum sf_code sf_output_open_with(struct sf_pack *pack, const char *objects_dir, struct sf_str folder, struct sf_str header,
+                                 struct sf_output **out, struct sf_err *err)
+{
     *out = NULL;
     struct sf_output *o = malloc(sizeof *o);
     if (!o)
@@ -96,7 +102,10 @@ enum sf_code sf_output_open(const char *objects_dir, struct sf_str folder, struc
         return rc;
     }
     fchmod(o->fd, 0644);
-    o->pack = sf_pack_new();
+    o->own_pack = pack ? NULL : sf_pack_new();
+    o->pack = pack ? pack : o->own_pack;
+    if (pack)
+        sf_pack_restart(pack);
     SHA256_Init(&o->sha);
     *out = o;
     rc = add_bytes(o, header, err);
@@ -152,7 +161,7 @@ void sf_output_abandon(struct sf_output *o)
 {
     if (!o)
         return;
-    sf_pack_free(o->pack);
+    sf_pack_free(o->own_pack);
     close(o->fd);
     unlink(o->temporary);
     free(o);
@@ -193,7 +202,7 @@ enum sf_code sf_output_close(struct sf_output *o, struct sf_arena *arena, struct
         sf_output_abandon(o);
         return rc;
     }
-    sf_pack_free(o->pack);
+    sf_pack_free(o->own_pack);
     close(o->fd);
     free(o);
     return SF_OK;

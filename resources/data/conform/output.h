@@ -21,6 +21,9 @@ struct sf_output; /* opaque */
 /* `folder` is the key's part before the hash, "transaction/fy=2025". */
 enum sf_code sf_output_open(const char *objects_dir, struct sf_str folder, struct sf_str header, struct sf_output **out,
                             struct sf_err *err) SF_MUST_CHECK;
+/* The same with a packer that stays the caller's, for one file after the other. */
+enum sf_code sf_output_open_with(struct sf_pack *pack, const char *objects_dir, struct sf_str folder, struct sf_str header,
+                                 struct sf_output **out, struct sf_err *err) SF_MUST_CHECK;
 /* Adds one row: its line without the line end. The digest is made of the number of rows and the sum (modulo 2^64) of the first 15
  * hex digits of each line's SHA-256: the same in any order, and sayable in SQL. */
 enum sf_code sf_output_row(struct sf_output *out, struct sf_str line, struct sf_err *err) SF_MUST_CHECK;

@@ -46,6 +46,7 @@ struct sf_pack {
     bool has_begun;
     unsigned n_blocks;                      /* with these codes */
     uint32_t slots[1 << SF_PACK_HASH_BITS]; /* where the bytes with this hash were last a field's beginning; it may wrap */
+    /* from here on nothing is read before it is written */
     struct sf_pack_bits lengths[SF_PACK_MAX_LENGTH + 1];
     uint32_t pairs[SF_PACK_PAIRS]; /* of two literals below 64, the first one lowest: their codes, and from bit 24 how many bits */
     struct sf_pack_run runs[SF_PACK_BLOCK / SF_PACK_MIN_TOLD + SF_PACK_MAX_ROW];
@@ -55,6 +56,8 @@ struct sf_pack {
 };
 
 struct sf_pack *sf_pack_new(void);
+/* As new, for the next file. */
+void sf_pack_restart(struct sf_pack *pack);
 void sf_pack_free(struct sf_pack *pack);
 /* Takes as much of `bytes` as the block has room for, and cuts that off the front of it. When the block is full, *out is a piece of
  * the gzip file, valid until the next call; else it is empty. Call until `bytes` is empty. */

@@ -307,7 +307,7 @@ static enum sf_code write_year(struct writer *w, size_t index, struct sf_year_sc
     size_t n_slices = 0, done = 0;
     enum sf_code rc = sf_year_slices(w->in, index, &scratch->sort, &n_slices, err);
     if (!rc)
-        rc = sf_output_open(w->in->objects_dir, folder, sf_year_columns(arena, rules), &output, err);
+        rc = sf_output_open_with(scratch->pack, w->in->objects_dir, folder, sf_year_columns(arena, rules), &output, err);
     if (rc)
         return rc;
     for (size_t i = 0; i < n_slices && !rc; i++) {
@@ -332,6 +332,8 @@ static enum sf_code write_year(struct writer *w, size_t index, struct sf_year_sc
 static void reserve(struct sf_year_scratch *scratch, const struct sf_year_input *in, size_t n)
 {
     enum { SLOTS = 4, MORE = 16 }; /* as sf_year_find_twice() wants them */
+    if (!scratch->pack)
+        scratch->pack = sf_pack_new();
     if (n > scratch->cap_ids) {
         free(scratch->ids);
         free(scratch->slots);
@@ -349,6 +351,7 @@ static void reserve(struct sf_year_scratch *scratch, const struct sf_year_input 
 void sf_year_scratch_free(struct sf_year_scratch *scratch)
 {
     sf_sort_scratch_free(&scratch->sort);
+    sf_pack_free(scratch->pack);
     free(scratch->ids);
     free(scratch->slots);
     for (size_t d = 0; d < SF_RULES_MAX_DIMENSIONS; d++)

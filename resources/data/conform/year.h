@@ -31,6 +31,7 @@ enum { SF_MEMBER_TEXT = 35 };
  * Zero it to begin with. */
 struct sf_year_scratch {
     struct sf_sort_scratch sort;
+    struct sf_pack *pack;
     int64_t *ids; /* of all rows */
     uint32_t *slots;
     size_t cap_ids;

@@ -228,6 +228,34 @@ static void parts_joined_are_one_member(void **state)
     sf_arena_free(arena);
 }
 
+/* Whatever a packer held before: in the middle of a block, with what could be referred to, or just finished. */
+static void a_restarted_packer_is_as_a_new_one(void **state)
+{
+    (void)state;
+    uint64_t seed = 23;
+    struct sf_arena *arena = sf_arena_new();
+    size_t n = 3 * SF_PACK_BLOCK + 100;
+    char *bytes = sf_arena_alloc(arena, n);
+    fill(bytes, n, 0, &seed);
+    struct sf_str text = {bytes, n}, want = pack(arena, text, n);
+    struct sf_pack *p = sf_pack_new();
+    for (size_t i = 0; i < 3; i++) {
+        struct sf_buf before = SF_BUF(2 * MAX_TEXT), out = SF_BUF(2 * MAX_TEXT);
+        add_all(p, &before, sf_str_slice(text, 0, i * SF_PACK_BLOCK + 77));
+        if (i == 2)
+            sf_buf_add(&before, sf_pack_finish(p));
+        sf_pack_restart(p);
+        add_all(p, &out, text);
+        sf_buf_add(&out, sf_pack_finish(p));
+        assert_true(sf_str_eq(sf_buf_str(&out), want));
+        sf_buf_free(&before);
+        sf_buf_free(&out);
+        sf_pack_restart(p);
+    }
+    sf_pack_free(p);
+    sf_arena_free(arena);
+}
+
 static void sums_are_those_of_zlib(void **state)
 {
     (void)state;
@@ -263,6 +291,7 @@ int main(void)
         cmocka_unit_test(the_bytes_do_not_depend_on_the_pieces),
         cmocka_unit_test(told_repeats_come_back),
         cmocka_unit_test(parts_joined_are_one_member),
+        cmocka_unit_test(a_restarted_packer_is_as_a_new_one),
         cmocka_unit_test(sums_are_those_of_zlib),
         cmocka_unit_test(rows_get_smaller),
     };
