@@ -236,24 +236,18 @@ void sf_op_warn(struct sf_op *op, const char *fmt, ...)
     sf_run_note(op->run->run, op->self->address, text);
 }
 
-/* The record of a check, made when it is first heard of; like a note it has memory of its own. Under the mutex. */
+/* The record of a check, made when it is first heard of. Under the mutex. */
 static struct sf_run_check *check_of(struct sf_run *run, struct sf_str address, struct sf_str name)
 {
-    struct sf_run_check *check = run->checks;
-    while (check && !(sf_str_eq(check->address, address) && sf_str_eq(check->name, name)))
-        check = check->next;
-    if (check)
-        return check;
-    check = calloc(1, sizeof(*check) + address.n + name.n);
-    if (!check)
-        sf_out_of_memory();
-    char *bytes = (char *)(check + 1);
-    memcpy(bytes, address.p, address.n);
-    memcpy(bytes + address.n, name.p, name.n);
-    check->address = (struct sf_str){bytes, address.n};
-    check->name = (struct sf_str){bytes + address.n, name.n};
-    *run->last_check = check;
-    run->last_check = &check->next;
+    struct sf_run_check **end = &run->checks;
+    while (*end && !(sf_str_eq((*end)->address, address) && sf_str_eq((*end)->name, name)))
+        end = &(*end)->next;
+    if (*end)
+        return *end;
+    struct sf_run_check *check = SF_NEW(run->check_arena, struct sf_run_check);
+    check->address = sf_str_dup(run->check_arena, address);
+    check->name = sf_str_dup(run->check_arena, name);
+    *end = check;
     return check;
 }
 
@@ -273,17 +267,11 @@ bool sf_op_has_check(struct sf_op *op, struct sf_str name)
 void sf_op_report_check(struct sf_op *op, const struct sf_check_report *report)
 {
     struct sf_run *run = op->run->run;
-    char *rows = report->rows.n ? malloc(report->rows.n) : NULL;
-    if (report->rows.n && !rows)
-        sf_out_of_memory();
-    if (rows)
-        memcpy(rows, report->rows.p, report->rows.n);
     pthread_mutex_lock(&run->mutex);
     struct sf_run_check *check = check_of(run, op->self->address, report->name);
-    free((char *)(uintptr_t)check->rows.p); /* of an attempt before this one */
     check->outcome = report->outcome;
     check->failing = report->failing;
-    check->rows = (struct sf_str){rows, report->rows.n};
+    check->rows = sf_str_dup(run->check_arena, report->rows);
     pthread_mutex_unlock(&run->mutex);
 }
 

@@ -289,10 +289,10 @@ static const char *environment(const char *name)
 
 enum sf_code sf_run_open(struct sf_run *run, const struct sf_run_params *params, struct sf_err *err)
 {
-    *run = (struct sf_run){.arena = sf_arena_new(), .may_write = params->may_write, .events = params->events};
+    *run = (struct sf_run){
+        .arena = sf_arena_new(), .check_arena = sf_arena_new(), .may_write = params->may_write, .events = params->events};
     run->thread = pthread_self();
     run->last_note = &run->notes;
-    run->last_check = &run->checks;
     run->parallelism = params->parallelism;
     run->started_ms = sf_clock_ms();
     run->retries.tokens = SF_RETRY_TOKENS;
@@ -347,14 +347,10 @@ void sf_run_close(struct sf_run *run)
         next = note->next;
         free(note);
     }
-    for (struct sf_run_check *check = run->checks, *next; check; check = next) {
-        next = check->next;
-        free((char *)(uintptr_t)check->rows.p);
-        free(check);
-    }
     for (size_t i = 0; i < run->n_kept; i++)
         sf_arena_free(run->kept[i]);
     pthread_mutex_destroy(&run->mutex);
+    sf_arena_free(run->check_arena);
     sf_arena_free(run->arena);
     *run = (struct sf_run){0};
 }

@@ -56,8 +56,9 @@ struct sf_run {
     pthread_t thread;      /* the scheduler's */
     pthread_mutex_t mutex; /* guards notes, checks and progress texts */
     struct sf_note *notes, **last_note;
-    struct sf_run_check *checks, **last_check; /* in the order of their declaration; guarded by mutex */
-    const struct sf_value *unstored_world;     /* world record to store once writing starts */
+    struct sf_run_check *checks; /* in the order of their declaration, in check_arena; both guarded by mutex */
+    struct sf_arena *check_arena;
+    const struct sf_value *unstored_world; /* world record to store once writing starts */
     int parallelism;
     struct sf_retry_budget retries; /* the scheduler's thread only */
     struct sf_run_ctx **calls;      /* of the walk under way, running or not; for the display */

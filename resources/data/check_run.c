@@ -132,7 +132,7 @@ void sf_check_run_report(struct sf_op *op, const struct sf_check_run *run, const
 bool sf_check_run_explain(struct sf_op *op, const struct sf_check_run *run, const struct sf_value *results, struct sf_err *err)
 {
     const struct sf_check *first = NULL;
-    struct sf_buf more = SF_BUF(SF_MAX_MESSAGE_BYTES);
+    struct sf_buf more = SF_BUF(SF_MAX_MESSAGE_BYTES), options = SF_BUF(SF_MAX_MESSAGE_BYTES);
     int64_t n = 0;
     /* in the order in which they are declared: what comes first explains what follows */
     for (size_t i = 0; i < run->checks->n; i++) {
@@ -140,6 +140,7 @@ bool sf_check_run_explain(struct sf_op *op, const struct sf_check_run *run, cons
         int64_t failing = failing_of(results, run, check);
         if (failing <= 0 || check->is_warning || check->is_accepted)
             continue;
+        sf_buf_addf(&options, " -accept-check %.*s", SF_ARG(check->name));
         if (first) {
             sf_buf_addf(&more, "%s%.*s (%s)", more.n ? ", " : "\nfailed too: ", SF_ARG(check->name),
                         sf_sql_grouped(op->arena, failing).p);
@@ -154,9 +155,10 @@ bool sf_check_run_explain(struct sf_op *op, const struct sf_check_run *run, cons
                 sf_sql_grouped(op->arena, n).p, n == 1 ? "" : "s", rows.n ? "\n" : "", SF_ARG(rows), more.n ? more.p : "");
         sf_hint(err,
                 "what was published before still stands; the rows are in \"%.*s\".\"%s\", load_id %.*s; if they are right, publish "
-                "once with sfapply -accept-check %.*s",
-                SF_ARG(run->plan->schema), SF_STAR_REJECTS_TABLE, SF_ARG(run->plan->load_id), SF_ARG(first->name));
+                "once with sfapply%.*s",
+                SF_ARG(run->plan->schema), SF_STAR_REJECTS_TABLE, SF_ARG(run->plan->load_id), SF_ARG(sf_buf_str(&options)));
     }
     sf_buf_free(&more);
+    sf_buf_free(&options);
     return first != NULL;
 }

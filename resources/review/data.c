@@ -120,7 +120,8 @@ static bool add_rows(struct look *look, struct sf_str year, const struct sf_valu
         sf_buf_addf(look->out, " %c", parts[i].sign);
         add_grouped(look->out, parts[i].n);
     }
-    sf_buf_addz(look->out, delta.added + delta.changed + delta.removed ? " rows" : " no row differs");
+    uint64_t n = delta.added + delta.changed + delta.removed;
+    sf_buf_addz(look->out, n > 1 ? " rows" : n ? " row" : " no row differs");
     return true;
 }
 

@@ -190,6 +190,7 @@ def test_what_is_not_as_delivered_is_found_by_counts_totals_and_references(books
         books.edit("stack.yaml", (DECLARED, "checks: [builtin:sf/checks, {more: {check: row_count, table: fund}}]}"))
         result = books.refuse(3, *refuse)
         assert re.search(rf"check 'row_count' failed for 1 row; .*\n  transaction {year}: declared=(\d+), staged=(\d+)\nfailed too: .*reconcile", result.err), result
+        assert re.search("publish once with sfapply -accept-check row_count.* -accept-check reconcile", result.err), result
         result = books.refuse(3, *refuse, "-accept-check", "row_count")
         assert re.search(rf"check 'reconcile' failed for 1 row; .*\n  part={year}, side=\d: declared rows=\d+ total=\S+ staged rows=", result.err), result
     books.sql("delete from report.fund where fund_id = (select max(fund_id) from report.fund)")

@@ -84,6 +84,16 @@ def city(shared):
     shared.give_back()
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_the_first_plan_says_what_would_be_loaded(ws1, name):
+    stack(ws1, name)
+    text = text_of(name)
+    ws1.write("rows.csv", text)
+    result = ws1.run("sfplan", "-var", "source={file: rows.csv}")
+    years = {row["fiscal_year"] for row in reference.read_rows(text, TABLES[name][1])}
+    assert f"load.weekly_load: {len(years)} of {len(years)} years to load\n    FY{max(years)} +" in result.out, result
+
+
 def test_each_row_of_each_table_is_the_recounts_and_a_second_apply_has_nothing_to_do(city):
     assert_is_the_recount(city, city.name, text_of(city.name))
     with city.unchanged():
