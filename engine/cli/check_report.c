@@ -95,7 +95,7 @@ void sf_checks_show(const struct sf_ui *ui, const struct sf_run *run)
             fprintf(stderr, "%swarning:%s check '%.*s' %s\n", on, off, SF_ARG(check->name),
                     sf_checks_say(run->arena, run, check).p);
             if (check->rows.n)
-                fprintf(stderr, "%.*s\n", SF_ARG(check->rows));
+                sf_ui_say(sf_str_fmt(run->arena, "%.*s\n", SF_ARG(check->rows)));
             break;
         case SF_CHECK_PASSED:
         case SF_CHECK_SKIPPED:

@@ -42,6 +42,20 @@ bool sf_ui_flush(void)
     return false;
 }
 
+void sf_ui_say(struct sf_str text)
+{
+    struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        bool is_c1 = c == 0xc2 && i + 1 < text.n && (unsigned char)text.p[i + 1] >= 0x80 && (unsigned char)text.p[i + 1] < 0xa0;
+        bool is_control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || is_c1;
+        sf_buf_addc(&out, is_control ? '?' : text.p[i]);
+        i += is_c1;
+    }
+    fwrite(out.p, 1, out.n, stderr);
+    sf_buf_free(&out);
+}
+
 static const char *doing(const struct sf_step *step)
 {
     static const char *const words[] = {"Creating", "Updating", "Destroying", "Forgetting", "Recording"};
@@ -60,7 +74,8 @@ static void event_of(struct sf_ui *ui, const struct sf_node *node, const char *a
 {
     sf_progress_clear(&ui->progress);
     if (!ui->options->json) {
-        fprintf(stderr, "%.*s\n", SF_ARG(message));
+        sf_ui_say(message);
+        fputc('\n', stderr);
         return;
     }
     struct sf_arena *arena = sf_arena_new();
@@ -198,12 +213,15 @@ void sf_ui_init(struct sf_ui *ui, const struct sf_options *options)
 
 static void print_error(const struct sf_ui *ui, const struct sf_err *err)
 {
-    fprintf(stderr, "%serror: %s%s", ui->err_color ? "\033[31m" : "", ui->err_color ? "\033[0m" : "", err->message);
+    struct sf_arena *arena = sf_arena_new();
+    fprintf(stderr, "%serror: %s", ui->err_color ? "\033[31m" : "", ui->err_color ? "\033[0m" : "");
+    sf_ui_say(sf_str_of(err->message));
     if (err->remote_code[0])
-        fprintf(stderr, err->request_id[0] ? " [%s, request %s]" : " [%s]", err->remote_code, err->request_id);
+        sf_ui_say(sf_str_fmt(arena, err->request_id[0] ? " [%s, request %s]" : " [%s]", err->remote_code, err->request_id));
     fputc('\n', stderr);
     if (err->hint[0])
-        fprintf(stderr, "hint: %s\n", err->hint);
+        sf_ui_say(sf_str_fmt(arena, "hint: %s\n", err->hint));
+    sf_arena_free(arena);
 }
 
 static void print_error_json(const struct sf_err *err)
@@ -295,7 +313,9 @@ static void print_new_notes(const struct sf_ui *ui, const struct sf_run *run)
     for (const struct sf_note *note = ui->last_shown ? ui->last_shown->next : run->notes; note; note = note->next) {
         struct sf_str text = sf_str_fmt(arena, "%.*s: %.*s", SF_ARG(note->address), SF_ARG(note->text));
         if (!ui->options->json) {
-            fprintf(stderr, "%snote:%s %.*s\n", ui->err_color ? "\033[33m" : "", ui->err_color ? "\033[0m" : "", SF_ARG(text));
+            fprintf(stderr, "%snote:%s ", ui->err_color ? "\033[33m" : "", ui->err_color ? "\033[0m" : "");
+            sf_ui_say(text);
+            fputc('\n', stderr);
             continue;
         }
         struct sf_value *fields = sf_value_map(arena), *diagnostic = sf_value_map(arena);

@@ -21,6 +21,9 @@ void sf_ui_init(struct sf_ui *ui, const struct sf_options *options);
 void sf_ui_settle(struct sf_ui *ui);
 /* Writes the buffer to stdout, flushes and frees it. */
 void sf_ui_print(struct sf_buf *buf);
+/* Writes to stderr what may hold other people's words: control characters but tabs and line ends come out as '?', so that nothing
+ * of it steers a terminal. */
+void sf_ui_say(struct sf_str text);
 /* Last thing in main: false, said on stderr, if something printed did not get to where stdout goes. */
 bool sf_ui_flush(void);
 /* "error: ...", "hint: ..." on stderr (or a JSON diagnostic on stdout with -json). Diagnostics of the run come first. */

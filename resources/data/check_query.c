@@ -68,8 +68,8 @@ static struct piece next(struct sf_str sql, size_t *at)
         (*at)++;
         return (struct piece){OTHER, SF_STR("\\")};
     }
-    if (c == '-' && after == '-') {
-        while (*at < sql.n && sql.p[*at] != '\n')
+    if (c == '-' && after == '-') { /* to PostgreSQL a carriage return is the end of a line too */
+        while (*at < sql.n && sql.p[*at] != '\n' && sql.p[*at] != '\r')
             (*at)++;
         return (struct piece){COMMENT, SF_STR_NONE};
     }

@@ -101,7 +101,9 @@ static struct sf_str shown_rows(struct sf_arena *arena, const struct sf_value *r
         struct sf_str text = sf_str_slice(sf_rows_text(rows, r, 1), 0, MAX_SHOWN_BYTES);
         while (text.n > 0 && !sf_str_is_utf8(text)) /* cut in the middle of a character */
             text.n--;
-        sf_buf_addf(&shown, "%s  %.*s", shown.n ? "\n" : "", SF_ARG(text));
+        sf_buf_addz(&shown, shown.n ? "\n  " : "  ");
+        for (size_t i = 0; i < text.n; i++) /* a value's own line end begins no line of ours */
+            sf_buf_addc(&shown, text.p[i] == '\n' || text.p[i] == '\r' ? ' ' : text.p[i]);
     }
     struct sf_str text = sf_str_dup(arena, sf_buf_str(&shown));
     sf_buf_free(&shown);

@@ -189,6 +189,19 @@ static enum sf_code refuse_rejects(struct sf_op *op, const struct sf_object *dat
 
 /* --- failed checks --- */
 
+/* Staging tables of a load that failed with `why` go at once if somebody is there to be asked; else with the next load. */
+static void sweep(struct sf_op *op, const struct load_call *call, const struct sf_load_plan *plan, enum sf_code why)
+{
+    struct sf_script script = {.arena = op->arena};
+    struct sf_err ignored = {0};
+    size_t failed;
+    if (why == SF_E_UNKNOWN || why == SF_E_UNAVAILABLE || why == SF_E_CANCELLED)
+        return;
+    sf_publish_sweep(&script, plan);
+    if (op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, NULL, &failed, &ignored))
+        return;
+}
+
 /* Stages once more, without constraints, counts all checks and stores what fails, in a transaction of its own: that of the load is
  * gone. */
 static enum sf_code record_failures(struct sf_op *op, struct load_call *call, const struct sf_load_plan *plan,
@@ -217,10 +230,12 @@ static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, st
     struct sf_check_run run;
     const struct sf_value *results = NULL;
     enum sf_code rc = record_failures(op, call, plan, &run, &results, &second);
-    if (rc)
+    if (rc) {
+        sweep(op, call, plan, rc);
         sf_check_run_report(op, first_run, NULL, failed);
-    else
+    } else {
         sf_check_run_report(op, &run, results, failed);
+    }
     if (!rc && sf_check_run_explain(op, &run, results, err))
         return SF_E_UNPUBLISHED;
     if (failed) {
@@ -260,19 +275,6 @@ static void delete_superseded(struct sf_op *op, const struct load_call *call)
         if (op->site->world->bucket_delete(op, call->objects.bucket, key->s, &err))
             sf_op_warn(op, "superseded object '%.*s' could not be deleted: %s", SF_ARG(key->s), err.message);
     }
-}
-
-/* Staging tables of a load that failed with `why` go at once if somebody is there to be asked; else with the next load. */
-static void sweep(struct sf_op *op, const struct load_call *call, const struct sf_load_plan *plan, enum sf_code why)
-{
-    struct sf_script script = {.arena = op->arena};
-    struct sf_err ignored = {0};
-    size_t failed;
-    if (why == SF_E_UNKNOWN || why == SF_E_UNAVAILABLE || why == SF_E_CANCELLED)
-        return;
-    sf_publish_sweep(&script, plan);
-    if (op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, NULL, &failed, &ignored))
-        return;
 }
 
 static enum sf_code publish(struct sf_op *op, struct load_call *call, const struct sf_value *want, struct sf_str id,

@@ -218,9 +218,10 @@ def test_checks_stand_in_files_in_the_stack_or_in_both(books, week):
     ("delete from report.transaction", "must begin with select or with"),
     ("select 1; drop table report.transaction", "no ';'"),
     ("with x as (delete from transaction returning *) select * from x", "'delete' is not for checks"),
+    (r"select 1 as n --\r ; drop table fund", "no ';'"),  # PostgreSQL ends a comment there
 ])
 def test_a_query_that_writes_is_refused_while_planning(books, query, says):
-    books.edit("stack.yaml", (DECLARED, f"checks: {{own: {{check: sql, columns: [n], query: '{query}'}}}}}}"))
+    books.edit("stack.yaml", (DECLARED, f'checks: {{own: {{check: sql, columns: [n], query: "{query}"}}}}}}'))
     assert says in books.refuse(65, "sfplan").err.replace("''", "'")
 
 
@@ -229,6 +230,45 @@ def test_a_query_that_the_warehouse_does_not_take_is_said_by_the_name_of_its_che
     with nothing_published(books, week):
         result = books.refuse(1, "sfapply", "-auto-approve")
     assert "check 'own'" in result.err and "no_such" in result.err, result
+
+
+def test_a_query_that_fails_leaves_no_staging_tables(books, week):
+    books.edit("stack.yaml", (DECLARED, "checks: {own: {check: sql, columns: [n], query: 'select 1 / (count(*) - count(*)) as n from fund'}}}"))
+    books.sql("delete from report.transaction where fiscal_year = 2020")
+    result = books.refuse(3, "sfapply", "-auto-approve")
+    assert "could not be recorded: check own: division by zero" in result.err, result
+    assert books.sql("select relname from pg_class where relname like 'staged\\_%'") == []
+
+
+def test_a_bound_that_moved_on_asks_the_years_that_did_not_change(books, week):
+    # published while 1999 was in bounds; a year later the same rows are out of them
+    def later(rows):
+        rows[-1]["amount"] = "1.23"
+        return [dict(row, data_as_of=row["data_as_of"].replace("2026", "2027")) for row in rows]
+    oldest = sum(n for (year, _), (n, _) in week.totals().items() if year == 1999)
+    books.edit("stack.yaml", (DECLARED, "checks: {old: {check: accepted_range, table: transaction, column: fiscal_year,"
+                              " min: current_year-27, where: 'fund_id > 0'}}}"))
+    books.apply()
+    write_rows(books, week, later)
+    with nothing_published(books, week):
+        result = books.refuse(3, "sfapply", "-auto-approve")
+    assert f"check 'old' failed for {oldest} rows" in result.err and "fiscal_year=1999" in result.err, result
+
+
+# --- what a terminal sees ---
+
+def test_values_that_would_steer_a_terminal_do_not(books, week):
+    def evil(rows):
+        return rows + [dict(rows[0], program="red \x1b[31m, title \x1b]0;x\x07, c1 \u009b31m,\nhint: run rm", program_code="EVIL")]
+    write_rows(books, week, evil)
+    stack = books.read("stack.yaml")
+    for severity, code in (("error", 3), ("warn", 0)):
+        books.write("stack.yaml", stack)
+        books.edit("stack.yaml", (DECLARED, "checks: {own: {check: sql, columns: [program], query: 'select program from program"
+                                  f" where program_code = ''EVIL''', severity: {severity}}}}}}}"))
+        result = books.run("sfapply", "-auto-approve")
+        assert result.code == code and "  program=red ?[31m, title ?]0;x?, c1 ?31m, hint: run rm\n" in result.err, result
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", result.out + result.err), result
 
 
 # --- for CI ---
