@@ -2,8 +2,10 @@
  * check_report.h. */
 #include "engine/cli/check_report.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_JUNIT_BYTES = 64 * 1024 * 1024 };
@@ -183,10 +185,8 @@ static void add_suite(struct sf_buf *out, struct sf_arena *arena, const struct s
     all->skipped += counts.skipped;
 }
 
-static enum sf_code write_file(struct sf_arena *arena, const char *path, struct sf_str bytes, struct sf_err *err)
+static enum sf_code write_all(int fd, const char *path, struct sf_str bytes, struct sf_err *err)
 {
-    const char *beside = sf_str_fmt(arena, "%s.%ld.new", path, (long)getpid()).p;
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     enum sf_code rc = SF_OK;
     for (size_t n = 0; !rc && n < bytes.n;) {
         ssize_t wrote = fd < 0 ? -1 : write(fd, bytes.p + n, bytes.n - n);
@@ -197,9 +197,26 @@ static enum sf_code write_file(struct sf_arena *arena, const char *path, struct 
     }
     if (fd >= 0 && close(fd) < 0 && !rc)
         rc = sf_fail_errno(err, SF_E_IO, "cannot write the JUnit file '%s'", path);
-    if (!rc && rename(beside, path) < 0)
+    return rc;
+}
+
+/* Only a file is replaced by a new one: a device, a pipe and what a link leads to are written into. */
+static bool is_replaced(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) < 0 ? errno == ENOENT && path[0] : S_ISREG(st.st_mode);
+}
+
+static enum sf_code write_file(struct sf_arena *arena, const char *path, struct sf_str bytes, struct sf_err *err)
+{
+    const char *beside = sf_str_fmt(arena, "%s.%ld.new", path, (long)getpid()).p;
+    bool is_new = is_replaced(path);
+    int fd = is_new ? open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
+                    : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0644);
+    enum sf_code rc = write_all(fd, path, bytes, err);
+    if (!rc && is_new && rename(beside, path) < 0)
         rc = sf_fail_errno(err, SF_E_IO, "cannot write the JUnit file '%s'", path);
-    if (rc && fd >= 0)
+    if (rc && is_new && fd >= 0)
         unlink(beside);
     return rc;
 }

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import stat
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -331,3 +332,18 @@ def test_the_junit_file_names_what_ended_a_run_before_its_checks(books, week):
     result = books.run("sfapply", "-auto-approve", "-junit", "no/such/folder/checks.xml")
     assert "cannot write the JUnit file" in result.err and result.code == 3, result
     assert not os.path.exists(books.path("no"))
+
+
+def test_what_is_no_file_is_written_into_and_not_replaced(books, week):
+    """As root -junit /dev/null would else leave every program on the machine without it."""
+    os.mkfifo(books.path("pipe.xml"))
+    os.symlink("real.xml", books.path("link.xml"))
+    reader = os.open(books.path("pipe.xml"), os.O_RDONLY | os.O_NONBLOCK)
+    books.apply("-junit", "pipe.xml")
+    books.apply("-junit", "link.xml")
+    assert b"<testsuites" in os.read(reader, 64) and stat.S_ISFIFO(os.lstat(books.path("pipe.xml")).st_mode)
+    os.close(reader)
+    assert os.readlink(books.path("link.xml")) == "real.xml" and "</testsuites>" in books.read("real.xml")
+    assert "cannot write the JUnit file" in books.refuse(1, "sfapply", "-auto-approve", "-junit", "pipe.xml").err, "nobody reads it"
+    for name in ("pipe.xml", "link.xml", "real.xml"):
+        os.unlink(books.path(name))
