@@ -1,5 +1,5 @@
-/* See conform.h. Three parallel phases, with the merging of members between the first two: chunks to rows, rows to years, uses
- * to tables. Worker 0 is the calling thread. */
+/* See conform.h. Parallel phases: chunks to rows, found to members, rows to years, years to uses, uses to tables. Worker 0 is the
+ * calling thread. */
 #include "resources/data/conform/conform.h"
 
 #include "engine/core/clock.h"
@@ -42,6 +42,8 @@ struct run {
     size_t n_years;
     size_t *order; /* of the years, the one with most rows first */
     struct sf_table_input table_input;
+    struct sf_use *uses[SF_RULES_MAX_DIMENSIONS];
+    struct sf_spellings *spellings[SF_RULES_MAX_DIMENSIONS];
     struct sf_aliases aliases;
     struct sf_result *result;
 };
@@ -94,6 +96,27 @@ static void parse_chunks(struct worker *w)
     }
 }
 
+/* --- found to members: a dimension each --- */
+
+static void merge_dimensions(struct worker *w)
+{
+    struct run *run = w->run;
+    while (!atomic_load(&run->stop)) {
+        size_t d = atomic_fetch_add(&run->next_task, 1);
+        if (d >= run->rules->n_dimensions)
+            return;
+        struct sf_raw_list lists[SF_CONFORM_MAX_THREADS];
+        for (size_t i = 0; i < run->n_workers; i++)
+            lists[i] = (struct sf_raw_list){run->workers[i].parser.found[d].raws, run->workers[i].parser.found[d].n};
+        enum sf_code rc = sf_members_merge(w->arena, run->rules, &run->rules->dimensions[d], lists, run->n_workers, run->maps[d],
+                                           &run->members[d], &w->err);
+        for (size_t i = 0; i < run->n_workers && !rc; i++)
+            sf_parser_forget(&run->workers[i].parser, d);
+        if (rc)
+            fail_worker(w, rc, d);
+    }
+}
+
 /* --- rows to years --- */
 
 static void write_years(struct worker *w)
@@ -115,6 +138,49 @@ static void write_years(struct worker *w)
             fail_worker(w, rc, task);
     }
     sf_year_scratch_free(&w->scratch); /* before the tables need memory */
+}
+
+/* --- years to uses: a dimension each --- */
+
+/* Turns what each year used into what each raw was used for. */
+static void gather_uses(struct run *run, size_t d)
+{
+    struct sf_members *m = &run->members[d];
+    size_t *at = calloc(m->n + 1, sizeof *at), n = 0;
+    if (!at)
+        sf_out_of_memory();
+    for (size_t i = 0; i < m->n; i++)
+        m->raws[i].last_year = 0;
+    for (size_t y = 0; y < run->n_years; y++)
+        for (size_t i = 0; i < run->years[y].n_usage[d]; i++, n++)
+            at[run->years[y].usage[d][i].raw + 1]++;
+    for (size_t i = 1; i <= m->n; i++)
+        at[i] += at[i - 1];
+    struct sf_use *uses = malloc((n ? n : 1) * sizeof *uses);
+    if (!uses)
+        sf_out_of_memory();
+    for (size_t y = 0; y < run->n_years; y++) {
+        for (size_t i = 0; i < run->years[y].n_usage[d]; i++) {
+            const struct sf_usage *u = &run->years[y].usage[d][i];
+            uses[at[u->raw]++] = (struct sf_use){u->raw, run->years[y].year, u->rows, u->cents};
+            m->raws[u->raw].last_year = run->years[y].year;
+        }
+    }
+    free(at);
+    run->table_input.uses[d] = run->uses[d] = uses;
+    run->table_input.n_uses[d] = n;
+}
+
+static void gather_dimensions(struct worker *w)
+{
+    struct run *run = w->run;
+    for (;;) {
+        size_t d = atomic_fetch_add(&run->next_task, 1);
+        if (d >= run->rules->n_dimensions)
+            return;
+        gather_uses(run, d);
+        run->spellings[d] = sf_spellings_make(w->arena, &run->members[d]);
+    }
 }
 
 /* --- uses to tables --- */
@@ -159,7 +225,7 @@ static void write_tables(struct worker *w)
 
 /* --- the frame --- */
 
-enum phase { PARSE, YEARS, TABLES };
+enum phase { PARSE, MERGE, YEARS, GATHER, TABLES };
 
 struct start {
     struct worker *worker;
@@ -173,8 +239,14 @@ static void *work(void *argument)
     case PARSE:
         parse_chunks(start->worker);
         break;
+    case MERGE:
+        merge_dimensions(start->worker);
+        break;
     case YEARS:
         write_years(start->worker);
+        break;
+    case GATHER:
+        gather_dimensions(start->worker);
         break;
     case TABLES:
         write_tables(start->worker);
@@ -274,19 +346,9 @@ static enum sf_code compare_stamps(const struct run *run, struct sf_str stamps[2
 
 static enum sf_code merge_members(struct run *run, struct sf_arena *arena, struct sf_err *err)
 {
-    struct sf_raw_list lists[SF_CONFORM_MAX_THREADS];
-    for (size_t d = 0; d < run->rules->n_dimensions; d++) {
-        for (size_t i = 0; i < run->n_workers; i++)
-            lists[i] = (struct sf_raw_list){run->workers[i].parser.found[d].raws, run->workers[i].parser.found[d].n};
+    for (size_t d = 0; d < run->rules->n_dimensions; d++)
         run->maps[d] = SF_NEW_ARRAY(arena, run->n_workers, uint32_t *);
-        enum sf_code rc = sf_members_merge(arena, run->rules, &run->rules->dimensions[d], lists, run->n_workers, run->maps[d],
-                                           &run->members[d], err);
-        if (rc)
-            return rc;
-        for (size_t i = 0; i < run->n_workers; i++)
-            sf_parser_forget(&run->workers[i].parser, d);
-    }
-    return SF_OK;
+    return run_phase(run, MERGE, err);
 }
 
 struct year_size {
@@ -346,52 +408,21 @@ static enum sf_code write_facts(struct run *run, struct sf_arena *arena, struct 
     return rc;
 }
 
-/* Turns what each year used into what each raw was used for. */
-static void gather_uses(struct run *run, struct sf_arena *arena, struct sf_use **uses)
-{
-    for (size_t d = 0; d < run->rules->n_dimensions; d++) {
-        struct sf_members *m = &run->members[d];
-        size_t *at = SF_NEW_ARRAY(arena, m->n + 1, size_t), n = 0;
-        for (size_t y = 0; y < run->n_years; y++)
-            for (size_t i = 0; i < run->years[y].n_usage[d]; i++, n++)
-                at[run->years[y].usage[d][i].raw + 1]++;
-        for (size_t i = 1; i <= m->n; i++)
-            at[i] += at[i - 1];
-        uses[d] = calloc(n ? n : 1, sizeof *uses[d]);
-        if (!uses[d])
-            sf_out_of_memory();
-        for (size_t y = 0; y < run->n_years; y++) {
-            for (size_t i = 0; i < run->years[y].n_usage[d]; i++) {
-                const struct sf_usage *u = &run->years[y].usage[d][i];
-                uses[d][at[u->raw]++] = (struct sf_use){u->raw, run->years[y].year, u->rows, u->cents};
-                m->raws[u->raw].last_year = run->years[y].year;
-            }
-        }
-        run->table_input.uses[d] = uses[d];
-        run->table_input.n_uses[d] = n;
-    }
-}
-
 static enum sf_code write_others(struct run *run, struct sf_arena *arena, struct sf_err *err)
 {
-    struct sf_use *uses[SF_RULES_MAX_DIMENSIONS] = {NULL};
-    for (size_t d = 0; d < run->rules->n_dimensions; d++)
-        for (size_t i = 0; i < run->members[d].n; i++)
-            run->members[d].raws[i].last_year = 0;
-    gather_uses(run, arena, uses);
-    struct sf_spellings **spellings = SF_NEW_ARRAY(arena, run->rules->n_dimensions, struct sf_spellings *);
-    for (size_t d = 0; d < run->rules->n_dimensions; d++)
-        spellings[d] = sf_spellings_make(arena, &run->members[d]);
-    run->table_input.rules = run->rules;
-    run->table_input.members = run->members;
-    run->table_input.spellings = spellings;
-    run->table_input.objects_dir = run->objects_dir;
-    if (run->rules->alias_table.n)
-        sf_aliases_plan(&run->table_input, arena, &run->aliases);
-    enum sf_code rc = run_phase(run, TABLES, err);
+    struct sf_table_input *in = &run->table_input;
+    in->rules = run->rules;
+    in->members = run->members;
+    in->spellings = run->spellings;
+    in->objects_dir = run->objects_dir;
+    enum sf_code rc = run_phase(run, GATHER, err);
+    if (!rc && run->rules->alias_table.n)
+        sf_aliases_plan(in, arena, &run->aliases);
+    if (!rc)
+        rc = run_phase(run, TABLES, err);
     sf_aliases_free(&run->aliases);
     for (size_t d = 0; d < run->rules->n_dimensions; d++)
-        free(uses[d]);
+        free(run->uses[d]);
     return rc;
 }
 

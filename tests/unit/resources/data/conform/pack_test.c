@@ -235,13 +235,14 @@ static void a_restarted_packer_is_as_a_new_one(void **state)
     uint64_t seed = 23;
     struct sf_arena *arena = sf_arena_new();
     size_t n = 3 * SF_PACK_BLOCK + 100;
-    char *bytes = sf_arena_alloc(arena, n);
-    fill(bytes, n, 0, &seed);
-    struct sf_str text = {bytes, n}, want = pack(arena, text, n);
+    char *bytes = sf_arena_alloc(arena, n), *others = sf_arena_alloc(arena, n);
+    fill(bytes, n, 3, &seed);
+    fill(others, n, 3, &seed);
+    struct sf_str text = {bytes, n}, other = {others, n}, want = pack(arena, text, n);
     struct sf_pack *p = sf_pack_new();
     for (size_t i = 0; i < 3; i++) {
         struct sf_buf before = SF_BUF(2 * MAX_TEXT), out = SF_BUF(2 * MAX_TEXT);
-        add_all(p, &before, sf_str_slice(text, 0, i * SF_PACK_BLOCK + 77));
+        add_all(p, &before, sf_str_slice(other, 0, i * SF_PACK_BLOCK + 77));
         if (i == 2)
             sf_buf_add(&before, sf_pack_finish(p));
         sf_pack_restart(p);
