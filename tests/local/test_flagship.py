@@ -105,9 +105,10 @@ def test_totals_by_original_code_are_provable_to_the_cent(finance, small):
 
 
 def test_the_flat_view_has_the_columns_and_rows_of_the_source(finance, small):
+    """And one more, which says whether the year was over."""
     header = small.text().partition("\n")[0].strip().split(",")
     result = finance.shell(f"{finance.output('psql_command')} -X -A -F , -c 'select * from report.spending_revenue limit 1'")
-    assert result.out.splitlines()[0].split(",") == header
+    assert result.out.splitlines()[0].split(",") == [*header, "is_partial"]
     assert finance.query("select count(*) from spending_revenue") == [[str(small.rows)]]
     # a code that begins with a zero is still text
     assert finance.query("select distinct length(organization_group_code) from spending_revenue") == [["2"]]

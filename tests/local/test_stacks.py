@@ -9,7 +9,7 @@ from conftest import ROOT
 
 # tested there: too large to do twice, or variables of another stack
 ELSEWHERE = {"sf-finance.yaml": "tests/local/test_flagship.py", "live.yaml": "tests/data/test_live.py",
-             **dict.fromkeys(["budget.yaml", "vendor-payments.yaml", "books.yaml"], "tests/local/test_tables.py")}
+             **dict.fromkeys(["budget.yaml", "vendor-payments.yaml", "books.yaml"], "tests/local/test_city_tables.py")}
 STACKS = sorted(os.path.basename(path) for path in glob.glob(f"{ROOT}/stacks/*.yaml"))
 
 
