@@ -103,6 +103,8 @@ static size_t count_changed(const struct sf_value *before, const struct sf_value
 {
     if (sf_value_equal(before, after))
         return 0;
+    if (is_scalar(before) && is_scalar(after))
+        return 1;
     if (before->type != SF_V_MAP || after->type != SF_V_MAP)
         return count_leaves(before) + count_leaves(after);
     size_t n = 0;
@@ -298,7 +300,12 @@ void sf_pen_change(struct sf_pen *pen, const struct sf_attr *attr, struct sf_str
         sf_buf_addf(out, "%*s%c\n", indent + 2, "", is_list ? ']' : '}');
         return;
     } else {
-        tree(out, before, indent, "");
+        if (attr && attr->is_computed && !is_scalar(before)) { /* what it was is of no more use */
+            count_line(out, before);
+            sf_buf_addc(out, ')');
+        } else {
+            tree(out, before, indent, "");
+        }
         sf_buf_addz(out, " -> ");
         tree(out, after, indent, "");
     }

@@ -287,11 +287,23 @@ enum sf_code sf_ui_confirm(struct sf_ui *ui, const char *question, struct sf_err
     return SF_OK;
 }
 
+/* A replacement is two steps of one resource: it is named once, and done only if both are. */
+static bool is_named_elsewhere(const struct sf_run *run, size_t i)
+{
+    const struct sf_step *step = run->steps[i];
+    for (size_t k = 0; k < run->n_steps; k++) {
+        const struct sf_step *other = run->steps[k];
+        if (other->node == step->node && (other->status == step->status ? k < i : step->status == SF_STATUS_DONE))
+            return true;
+    }
+    return false;
+}
+
 static void list_steps(const struct sf_run *run, enum sf_step_status status, const char *title)
 {
     bool any = false;
     for (size_t i = 0; i < run->n_steps; i++) {
-        if (run->steps[i]->status != status)
+        if (run->steps[i]->status != status || is_named_elsewhere(run, i))
             continue;
         fprintf(stderr, "%s%.*s", any ? ", " : title, SF_ARG(run->steps[i]->node->address));
         any = true;

@@ -242,9 +242,10 @@ static struct sf_run_check *check_of(struct sf_run *run, struct sf_str address, 
     struct sf_run_check **end = &run->checks;
     while (*end && !(sf_str_eq((*end)->address, address) && sf_str_eq((*end)->name, name)))
         end = &(*end)->next;
-    if (*end)
-        return *end;
-    struct sf_run_check *check = SF_NEW(run->check_arena, struct sf_run_check);
+    struct sf_run_check *check = *end;
+    if (check)
+        return check;
+    check = SF_NEW(run->check_arena, struct sf_run_check);
     check->address = sf_str_dup(run->check_arena, address);
     check->name = sf_str_dup(run->check_arena, name);
     *end = check;
