@@ -213,6 +213,8 @@ static enum sf_code write_file(struct sf_arena *arena, const char *path, struct 
     bool is_new = is_replaced(path);
     int fd = is_new ? open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
                     : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0644);
+    if (fd >= 0) /* a pipe that nobody reads is refused at once; one that is read slowly is waited for */
+        (void)fcntl(fd, F_SETFL, 0);
     enum sf_code rc = write_all(fd, path, bytes, err);
     if (!rc && is_new && rename(beside, path) < 0)
         rc = sf_fail_errno(err, SF_E_IO, "cannot write the JUnit file '%s'", path);

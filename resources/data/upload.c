@@ -19,6 +19,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { MAX_FINGERPRINTS = 16 };
 
@@ -341,7 +342,8 @@ static enum sf_code check_cache(struct sf_op *op, const char *path, const struct
         bytes == sf_map_int(file->value, FILE_BYTES, -1))
         return SF_OK;
     sf_fail(err, SF_E_STALE, "the cached file '%s' is not the one that was planned", path);
-    sf_hint(err, "plan again; delete '%s' if it says so once more", path);
+    (void)unlink(path); /* it is named after its contents, so it is damaged: kept, it would stop every run that is to come */
+    sf_hint(err, "plan again: it was deleted and is made anew from the source");
     return SF_E_STALE;
 }
 

@@ -239,6 +239,25 @@ def test_a_saved_plan_whose_bytes_are_gone_is_refused_with_their_names(books, we
     assert books.totals() == week.totals()
 
 
+def test_a_cached_file_that_is_damaged_is_not_delivered_and_stops_one_run_only(books, week, next_week):
+    """A bit of it is another one; its size is right."""
+    books.write("books.csv", next_week.text())
+    books.ok("sfplan")
+    delivered = books.show("upload.delivery")["files"]
+    folder = books.path(".sf/cache/objects")
+    new = [f"{folder}/transaction/{year}/{name}" for year in sorted(os.listdir(f"{folder}/transaction")) if year.startswith("fy=")
+           for name in os.listdir(f"{folder}/transaction/{year}") if f"transaction/{year}/{name}" not in delivered]
+    with open(new[0], "r+b") as file:
+        file.seek(100)
+        byte = file.read(1)[0]
+        file.seek(100)
+        file.write(bytes([byte ^ 1]))
+    result = books.refuse(5, "sfapply", "-auto-approve")
+    assert "is not the one that was planned" in result.err and books.totals() == week.totals(), result
+    books.apply()
+    assert books.totals() == next_week.totals() and books.changes() == {}
+
+
 def test_a_saved_plan_does_not_outlive_a_change_of_what_it_touches(books, week, next_week):
     books.write("books.csv", next_week.text())
     books.ok("sfplan", "-out", "week.plan")
