@@ -98,8 +98,20 @@ static bool differs(const struct sf_value *want, const struct sf_value *have)
     return !want || !have || !sf_value_equal(want, have);
 }
 
+/* The column by whose values a table's rows can be told apart as the fact's can. Only of a table that was filled by a load of the
+ * same kind of data: what is generated and what is the city's are replaced whole, and in an empty one there is nothing to keep. */
+static const struct sf_star_column *part_column(const struct sf_star *star, const struct sf_star_table *table,
+                                                const struct sf_ledger *ledger, bool is_other_kind)
+{
+    const struct sf_star_column *column = sf_star_column(table, star->fact->partition_by);
+    const struct sf_ledger_entry *entry = sf_ledger_find(ledger, table->name, NULL);
+    bool can = column && column->type == SF_STAR_INTEGER && !column->is_nullable && !is_other_kind;
+    return can && entry && entry->is_found && entry->found_rows > 0 ? column : NULL;
+}
+
 static enum sf_code prepare_tables(struct sf_op *op, const struct sf_value *from, struct sf_str prefix, const struct sf_value *want,
-                                   const struct sf_value *have, struct sf_load_plan *plan, struct sf_err *err)
+                                   const struct sf_value *have, const struct sf_ledger *ledger, bool is_other_kind,
+                                   struct sf_load_plan *plan, struct sf_err *err)
 {
     plan->tables = SF_NEW_ARRAY(op->arena, plan->star->n_tables, struct sf_load_table);
     for (size_t i = 0; i < plan->star->n_tables; i++) {
@@ -116,6 +128,7 @@ static enum sf_code prepare_tables(struct sf_op *op, const struct sf_value *from
         t->source = sf_json_text(op->arena, sf_map_get(sf_map_getz(want, "tables"), table->name), SF_JSON_PLAIN);
         t->changes =
             differs(sf_map_get(sf_map_getz(want, "tables"), table->name), sf_map_get(sf_map_getz(have, "tables"), table->name));
+        t->part_column = part_column(plan->star, table, ledger, is_other_kind);
         enum sf_code rc = file_columns(op, table, sf_map_getz(file, FILE_COLUMNS), &t->columns, err);
         if (rc)
             return rc;
@@ -188,7 +201,7 @@ enum sf_code sf_load_prepare(struct sf_op *op, const struct sf_load_objects *obj
     plan->is_rest_proven = !has_accepted && ledger->has_load && !is_other_kind && sf_str_eq(ledger->rules, plan->rules) &&
                            sf_str_eq(ledger->star, star->digest) && sf_str_eq(ledger->checks, checks->digest) &&
                            ledger->checks_passed == plan->n_checks;
-    enum sf_code rc = prepare_tables(op, tables, prefix, want, have, plan, err);
+    enum sf_code rc = prepare_tables(op, tables, prefix, want, have, ledger, is_other_kind, plan, err);
     if (!rc)
         rc = prepare_parts(op, years, prefix, want, have, ledger, plan, err);
     for (size_t i = 0; !rc && is_other_kind && i < plan->n_tables; i++)

@@ -5,7 +5,8 @@
  * them, so what a crash leaves lasts until the next one; destroy drops the schema. Then one transaction checks what is staged,
  * publishes it and writes the ledger. A part that is new becomes a partition: its staged table gets the partition's name and is
  * attached (nobody waits for it); one that exists is deleted and inserted, so that readers never wait either. What people read is
- * never renamed or truncated. What the ledger says of a table or part is measured in that same transaction: of a part that is
+ * never renamed or truncated. Of another table with that column only those years are deleted and inserted whose count or digest is
+ * not that of the staged rows. What the ledger says of a table or part is measured in that same transaction: of a part that is
  * attached before, since it is the very table, of all else after publishing. PostgreSQL's own ways (partitions, hash functions) are
  * in publish.c and star_sql.c alone. */
 #ifndef SF_DATA_PUBLISH_H
@@ -27,6 +28,9 @@ struct sf_load_table {
     struct sf_str columns;
     int64_t rows;
     bool changes;
+    /* Its integer column of the name that the fact is partitioned by; NULL: it has none, or holds nothing yet. Then only the rows
+     * of those values are replaced whose rows differ. */
+    const struct sf_star_column *part_column;
 };
 
 /* A part of the fact: the rows with one value of its partition column. */

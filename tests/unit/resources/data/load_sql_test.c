@@ -424,7 +424,7 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     sf_map_set_int(arena, facts, "in_cents", -1050);
     sf_map_set_int(arena, facts, "amount_cents", -1050);
     struct sf_load_table tables[] = {
-        {sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""), SF_STR("\"d_id\", \"label\""), 3, true}};
+        {sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""), SF_STR("\"d_id\", \"label\""), 3, true, NULL}};
     struct sf_load_part parts[] = {
         {2024, SF_STR("f/year=2024/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, false},
         {2025, SF_STR("f/year=2025/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, true},
@@ -484,6 +484,39 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     compare("withdraw_and_drop", &script);
 }
 
+/* A table with the fact's partition column keeps the years whose rows are those that are staged. */
+static void a_table_with_years_is_replaced_year_by_year(void **state)
+{
+    static const char bridge[] = "  b:\n"
+                                 "    role: bridge\n"
+                                 "    comment: A bridge\n"
+                                 "    columns:\n"
+                                 "      d_id: {type: bigint, references: d, comment: Key of d}\n"
+                                 "      year: {type: integer, comment: Year}\n"
+                                 "      amount: {type: numeric, digits: 20, scale: 2, comment: Money}\n"
+                                 "views:\n";
+    (void)state;
+    struct sf_star *star;
+    assert_int_equal(sf_star_parse(&op, "star.yaml", replaced(small_star, "views:\n", bridge), &star, &err), SF_OK);
+    star->digest = SF_STR("<star>");
+    const struct sf_star_table *b = sf_star_table(star, SF_STR("b"));
+    struct sf_load_table tables[] = {
+        {sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""), SF_STR("\"d_id\", \"label\""), 3, true, NULL},
+        {b, SF_STR("b/1.csv.gz"), SF_STR("\"<b>\""), SF_STR("\"d_id\", \"year\", \"amount\""), 3, true,
+         sf_star_column(b, SF_STR("year"))}};
+    struct sf_load_plan plan = {.star = star,
+                                .schema = SF_STR("s"),
+                                .partitions = SF_STR("s_partitions"),
+                                .tables = tables,
+                                .n_tables = 2,
+                                .load_id = SF_STR("<load>"),
+                                .loaded_by = SF_STR("<by>"),
+                                .rules = SF_STR("<rules>")};
+    struct sf_script script = {.arena = arena};
+    sf_publish_commit(&script, &plan);
+    compare("load_years_of_a_bridge", &script);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,6 +530,7 @@ int main(void)
         cmocka_unit_test(scram_verifiers_are_as_postgresql_makes_them),
         cmocka_unit_test(money_is_written_exactly),
         cmocka_unit_test(the_sql_is_that_of_the_golden_files),
+        cmocka_unit_test(a_table_with_years_is_replaced_year_by_year),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
