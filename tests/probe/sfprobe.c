@@ -101,6 +101,8 @@ static int usage(void)
         fprintf(stderr, "  %-5s %s\n", commands[i].name, commands[i].what);
     fputs("       sfprobe sigv4 DIR [query]\n  a case of a signing test suite: its three stages\n", stderr);
     fputs("       sfprobe copy FILE [BLOCK [THREADS]]\n  CSV as PostgreSQL's COPY TO prints it\n", stderr);
+    fputs("       sfprobe conform FILE RULES OUTDIR\n  the conform engine alone, without a cache\n", stderr);
+    fputs("       sfprobe conform-sql RULES postgresql|redshift TABLE\n  the same rules as SQL\n", stderr);
     return 64;
 }
 
