@@ -393,10 +393,8 @@ static enum sf_code write_facts(struct run *run, struct sf_arena *arena, struct 
                                              run->options->slice_bytes};
     order_years(run, arena);
     enum sf_code rc = run_phase(run, YEARS, err);
-    for (size_t i = 0; i < run->n_workers; i++) {
+    for (size_t i = 0; i < run->n_workers; i++)
         sf_year_scratch_free(&run->workers[i].scratch);
-        sf_rows_close(&run->workers[i].parser.rows); /* before the tables need memory */
-    }
     for (size_t m = 0; m < run->rules->n_measures && !rc; m++) {
         uint64_t gross = 0;
         for (size_t i = 0; i < run->n_years && !rc; i++) {

@@ -5,8 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum sf_code sf_rows_pool_open(struct sf_rows_pool *pool, const char *dir, size_t max_bytes, struct sf_err *err)
@@ -44,8 +42,7 @@ void sf_rows_open(struct sf_rows *rows, struct sf_rows_pool *pool, size_t n_year
 
 static void free_block(struct sf_rows_block *block)
 {
-    if (block->is_own)
-        free(block->rows);
+    free(block->rows);
     free(block->tails);
 }
 
@@ -65,11 +62,6 @@ void sf_rows_close(struct sf_rows *rows)
         sf_rows_drop(rows, i);
     free(rows->years);
     rows->years = NULL;
-    for (size_t i = 0; i < rows->n_slabs; i++)
-        free(rows->slabs[i]);
-    free(rows->slabs);
-    rows->slabs = NULL;
-    rows->n_slabs = rows->cap_slabs = 0;
 }
 
 static void *resize(void *p, size_t n)
@@ -78,27 +70,6 @@ static void *resize(void *p, size_t n)
     if (!p)
         sf_out_of_memory();
     return p;
-}
-
-/* Room for a block's rows, of the slab at hand or a new one. */
-static char *take_block(struct sf_rows *rows)
-{
-    size_t bytes = SF_ROWS_BLOCK * rows->row_bytes;
-    if (rows->n_slabs == 0 || rows->slab_used + bytes > SF_ROWS_SLAB) {
-        if (rows->n_slabs == rows->cap_slabs) {
-            rows->cap_slabs = rows->cap_slabs ? 2 * rows->cap_slabs : 16;
-            rows->slabs = resize(rows->slabs, rows->cap_slabs * sizeof *rows->slabs);
-        }
-        char *slab = aligned_alloc(SF_ROWS_SLAB, SF_ROWS_SLAB);
-        if (!slab)
-            sf_out_of_memory();
-        madvise(slab, SF_ROWS_SLAB, MADV_HUGEPAGE); /* a wish: as well without */
-        rows->slabs[rows->n_slabs++] = slab;
-        rows->slab_used = 0;
-    }
-    char *block = rows->slabs[rows->n_slabs - 1] + rows->slab_used;
-    rows->slab_used += bytes;
-    return block;
 }
 
 static enum sf_code write_at(struct sf_rows_pool *pool, const char *p, size_t size, uint64_t offset, struct sf_err *err)
@@ -138,16 +109,9 @@ static enum sf_code shelve(struct sf_rows *rows, struct sf_rows_year *y, struct 
     struct sf_rows_block *open = &y->open, block = {.n = open->n, .tail_bytes = open->tail_bytes};
     size_t row_bytes = open->n * rows->row_bytes, bytes = row_bytes + open->tail_bytes;
     if (atomic_fetch_add(&pool->used_bytes, bytes) + bytes <= pool->max_bytes) {
-        if (open->n < SF_ROWS_BLOCK) { /* long tails: what it takes, and the room for the next one */
-            block.rows = resize(NULL, row_bytes);
-            block.is_own = true;
-            memcpy(block.rows, open->rows, row_bytes);
-        } else {
-            block.rows = open->rows;
-            open->rows = NULL;
-        }
+        block.rows = open->n < SF_ROWS_BLOCK ? resize(open->rows, row_bytes) : open->rows;
         block.tails = open->tail_bytes ? resize(open->tails, open->tail_bytes) : open->tails;
-        open->tails = NULL;
+        open->rows = open->tails = NULL;
         y->cap_tails = 0;
     } else {
         atomic_fetch_sub(&pool->used_bytes, bytes);
@@ -166,7 +130,7 @@ static enum sf_code shelve(struct sf_rows *rows, struct sf_rows_year *y, struct 
 static void add_tail(struct sf_rows_year *y, struct sf_str tail)
 {
     size_t need = y->open.tail_bytes + tail.n;
-    if (need > y->cap_tails || !y->open.tails) {
+    if (need > y->cap_tails) {
         y->cap_tails = need < SF_ROWS_TAIL_BYTES / 4 ? SF_ROWS_TAIL_BYTES / 4 : 2 * need;
         y->open.tails = resize(y->open.tails, y->cap_tails);
     }
@@ -181,7 +145,7 @@ struct sf_row *sf_rows_add(struct sf_rows *rows, size_t year, struct sf_str tail
     if ((y->open.n == SF_ROWS_BLOCK || y->open.tail_bytes >= SF_ROWS_TAIL_BYTES) && shelve(rows, y, err))
         return NULL;
     if (!y->open.rows)
-        y->open.rows = take_block(rows);
+        y->open.rows = resize(NULL, SF_ROWS_BLOCK * rows->row_bytes);
     if (tail.n)
         add_tail(y, tail);
     y->n++;

@@ -10,11 +10,7 @@
 
 #include <stdatomic.h>
 
-enum {
-    SF_ROWS_BLOCK = 1024,
-    SF_ROWS_TAIL_BYTES = 64 * 1024, /* of tails, behind which a block is full */
-    SF_ROWS_SLAB = 2 * 1024 * 1024,
-};
+enum { SF_ROWS_BLOCK = 1024, SF_ROWS_TAIL_BYTES = 64 * 1024 /* of tails, behind which a block is full */ };
 
 struct sf_row {
     int64_t cents;    /* of the first measure */
@@ -25,7 +21,6 @@ struct sf_rows_block {
     char *rows, *tails; /* NULL: in the spill file, one behind the other */
     uint64_t offset;
     uint32_t n, tail_bytes;
-    bool is_own; /* `rows` is malloc'd, not of a slab */
 };
 
 struct sf_rows_year {
@@ -49,10 +44,6 @@ struct sf_rows {
     struct sf_rows_year *years;
     size_t n_years;
     size_t row_bytes; /* from one row of a block to the next */
-    /* Whole blocks are cut from slabs, which are freed together: a page of 2 MB each, where there are such, in place of one fault
-     * every 4 KB. */
-    char **slabs;
-    size_t n_slabs, cap_slabs, slab_used; /* bytes of the last one */
 };
 
 /* Makes the spill file at once: it costs nothing while it is empty. `dir` must exist. */
@@ -81,7 +72,7 @@ static inline const struct sf_row *sf_rows_at(const struct sf_rows *rows, const 
 {
     return (const void *)(view->rows + i * rows->row_bytes);
 }
-/* Frees what the year holds in memory, but for slabs: these go with sf_rows_close(). Any thread, one at a time a year. */
+/* Frees what the year holds in memory. */
 void sf_rows_drop(struct sf_rows *rows, size_t year);
 
 #endif
