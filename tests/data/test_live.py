@@ -188,6 +188,7 @@ def test_a_table_that_does_not_exist_is_a_mistake_in_the_stack(live):
     ("{datasf: bpnb-jwfb, page_rows: 0}", "'page_rows' is a number"),
     ("{datasf: bpnb-jwfb, file: x.csv}", "'file' does not go with 'datasf'"),
     ("{url: nonsense}", "'url' must be an address"),
+    ("{url: 'https://me:word@127.0.0.1/rows.csv'}", "'url' may hold no user name or password"),
 ])
 def test_a_source_written_wrong_is_refused_with_its_place(live, source, why):
     live.source(source)

@@ -104,6 +104,11 @@ static enum sf_code read_url(struct sf_arena *arena, const struct sf_value *sour
     const struct sf_value *url = sf_map_getz(source, "url");
     if (url->type != SF_V_STRING || url->s.n == 0 || url->s.n > MAX_URL_BYTES || sf_str_find(url->s, SF_STR("://")) == SIZE_MAX)
         return fail(source, err, "'url' must be an address", "write {url: https://host/rows.csv}");
+    size_t host = sf_str_find(url->s, SF_STR("://")) + 3, at = sf_str_find(url->s, SF_STR("@"));
+    size_t path = sf_str_find(sf_str_slice(url->s, host, url->s.n), SF_STR("/"));
+    if (at != SIZE_MAX && (path == SIZE_MAX || at < host + path))
+        return fail(source, err, "'url' may hold no user name or password: it is shown in plans and kept in state",
+                    "use an address that needs none; if that password is in use, it is known to this stack file now");
     live->url = url->s;
     live->name = sf_str_fmt(arena, "url-%.*s", SF_ARG(sf_data_digest16(arena, url->s)));
     const struct sf_value *newline = sf_map_getz(source, "ends_with_newline");
