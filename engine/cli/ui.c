@@ -52,7 +52,8 @@ void sf_ui_say(struct sf_str text)
         sf_buf_addc(&out, is_control ? '?' : text.p[i]);
         i += is_c1;
     }
-    fwrite(out.p, 1, out.n, stderr);
+    if (out.n)
+        fwrite(out.p, 1, out.n, stderr);
     sf_buf_free(&out);
 }
 
