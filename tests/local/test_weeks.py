@@ -145,7 +145,7 @@ def assert_foretold(plan, before, after):
         old, new = keyed(before.get(year, [])), keyed(after.get(year, []))
         counts = [("+", len(new.keys() - old.keys())), ("~", sum(old[key] != new[key] for key in old.keys() & new.keys())),
                   ("-", len(old.keys() - new.keys()))]
-        rows = " ".join(f"{sign}{n:,}" for sign, n in counts if n) + " rows"
+        rows = " ".join(f"{sign}{n:,}" for sign, n in counts if n) + (" row" if sum(n for _, n in counts) == 1 else " rows")
         assert text.startswith(f"{rows}, "), (year, rows, text)
         assert text.endswith("; the year is taken out") == (not new), (year, text)
 
