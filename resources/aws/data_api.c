@@ -1,0 +1,355 @@
+/* See data_api.h. */
+#include "resources/aws/data_api.h"
+
+#include "attr/cluster.h"
+#include "engine/core/clock.h"
+#include "resources/aws/client/client.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    WAIT_SECONDS = 20,   /* of one long poll; 30 at most */
+    MAX_PAUSE_MS = 2000, /* between polls that came back at once */
+    FIRST_PAUSE_MS = 20,
+    SUBMIT_TRIES = 4,
+    LOST_POLLS = 20, /* in a row, before the outcome is called unknown */
+    MAX_TEXT = 1500,
+};
+
+/* --- where --- */
+
+enum sf_code sf_data_api_of(struct sf_op *op, const struct sf_object *cluster, struct sf_data_api *api, struct sf_err *err)
+{
+    const struct sf_value *attrs = cluster->attrs;
+    struct sf_str id = cluster->id.n ? cluster->id : sf_map_str(attrs, CLUSTER_IDENTIFIER);
+    bool is_serverless = sf_str_is(sf_map_str(attrs, CLUSTER_DEPLOYMENT), "serverless");
+    if (!cluster->id.n)
+        return sf_fail(err, SF_E_UNAVAILABLE, "cluster '%.*s' does not exist yet", SF_ARG(id));
+    *api =
+        (struct sf_data_api){.database = sf_map_str(attrs, CLUSTER_DATABASE), .secret = sf_map_str(attrs, CLUSTER_MASTER_SECRET)};
+    if (is_serverless) {
+        api->workgroup = id;
+        api->arn = sf_aws_arn(op, "redshift-serverless", true, "workgroup/*");
+    } else {
+        api->cluster = id;
+        api->arn = sf_aws_arn(op, "redshift", true, "cluster:%.*s", SF_ARG(id));
+        if (!api->secret.n)
+            api->user = sf_map_str(attrs, CLUSTER_USERNAME);
+    }
+    return SF_OK;
+}
+
+static void set_if_given(struct sf_op *op, struct sf_value *params, const char *name, struct sf_str value)
+{
+    if (value.n)
+        sf_map_set_str(op->arena, params, name, value);
+}
+
+static struct sf_value *target(struct sf_op *op, const struct sf_data_api *api)
+{
+    struct sf_value *params = sf_value_map(op->arena);
+    set_if_given(op, params, "ClusterIdentifier", api->cluster);
+    set_if_given(op, params, "WorkgroupName", api->workgroup);
+    set_if_given(op, params, "Database", api->database);
+    set_if_given(op, params, "DbUser", api->user);
+    set_if_given(op, params, "SecretArn", api->secret);
+    sf_map_set_int(op->arena, params, "WaitTimeSeconds", WAIT_SECONDS);
+    return params;
+}
+
+/* --- what a failure means --- */
+
+/* Redshift's texts are those of PostgreSQL 8, and some of its own. The first that fits counts. */
+static const struct {
+    const char *text;
+    const char *sqlstate;
+    enum sf_code code;
+    const char *hint;
+} failures[] = {
+    {"is not authorized to assume IAM Role", "42501", SF_E_DENIED,
+     "the role must trust the warehouse (`trust: redshift`) and be attached to it (`roles: [..]` of the cluster)"},
+    {"is not associated to cluster", "42501", SF_E_DENIED, "attach the role to the warehouse: `roles: [..]` of the cluster"},
+    {"not associated with", "42501", SF_E_DENIED, "attach the role to the warehouse: `roles: [..]` of the cluster"},
+    {"S3ServiceException:Access Denied", "42501", SF_E_DENIED,
+     "a policy of the load's role must allow s3:GetObject on the bucket's objects and s3:ListBucket on the bucket; and on a bucket "
+     "encrypted by a KMS key, kms:Decrypt on that key"},
+    {"AccessDenied", "42501", SF_E_DENIED,
+     "a policy of the load's role must allow s3:GetObject on the bucket's objects and s3:ListBucket"},
+    {"PermanentRedirect", "55000", SF_E_REFUSED, "the bucket is in another region than the warehouse: make both in one region"},
+    {"must be addressed using the specified endpoint", "55000", SF_E_REFUSED,
+     "the bucket is in another region than the warehouse: make both in one region"},
+    {"KMS.", "42501", SF_E_DENIED, "the load's role needs kms:Decrypt on the key that encrypts the bucket"},
+    {"permission denied", "42501", SF_E_DENIED,
+     "the database user that runs the load lacks the right: `aws: {manage_password: true}` on the cluster lets the load run as its "
+     "master user; or grant it to that user"},
+    {"1023", "40001", SF_E_THROTTLED, NULL}, /* serializable isolation violation: somebody else wrote in the meantime */
+    {"Serializable isolation violation", "40001", SF_E_THROTTLED, NULL},
+    {"deadlock detected", "40P01", SF_E_THROTTLED, NULL},
+    {"could not open relation", "42P01", SF_E_REFUSED, NULL},
+    {"relation \"", "42P01", SF_E_REFUSED, NULL},
+    {"Schema \"", "3F000", SF_E_REFUSED, NULL},
+    {"schema \"", "3F000", SF_E_REFUSED, NULL},
+    {"database \"", "3D000", SF_E_REFUSED, NULL},
+    {"column \"", "42703", SF_E_REFUSED, NULL},
+    {"function ", "42883", SF_E_REFUSED, NULL},
+    {"operator does not exist", "42883", SF_E_REFUSED, NULL},
+    {"Load into table", "22000", SF_E_REFUSED, NULL},
+    {"invalid input syntax", "22P02", SF_E_REFUSED, NULL},
+    {"Invalid digit", "22P02", SF_E_REFUSED, NULL},
+    {"value too long", "22001", SF_E_REFUSED, NULL},
+    {"ull value ", "23502", SF_E_REFUSED, NULL},
+    {"NULL value", "23502", SF_E_REFUSED, NULL},
+    {"Disk Full", "53100", SF_E_REFUSED, "the warehouse is full: give it more nodes, or delete what is not needed"},
+    {"The specified S3 prefix", "22000", SF_E_REFUSED, "run sfapply again: the upload delivers what is missing"},
+    {"Mandatory url is not present", "22000", SF_E_REFUSED, "run sfapply again: the upload delivers what is missing"},
+    {"usage limit", "53400", SF_E_REFUSED, "a usage limit of the warehouse is reached: raise it, or wait until its period is over"},
+};
+
+enum sf_code sf_data_api_failure(struct sf_arena *arena, struct sf_str text, struct sf_err *err)
+{
+    text = sf_str_trim(text);
+    if (sf_str_starts(text, SF_STR("ERROR: ")))
+        text = sf_str_trim(sf_str_slice(text, sizeof "ERROR: " - 1, text.n));
+    struct sf_buf clean = SF_BUF(MAX_TEXT + 1); /* texts of others: nothing of them may steer a terminal */
+    for (size_t i = 0; i < text.n && clean.n < MAX_TEXT; i++)
+        sf_buf_addc(&clean, (unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f ? ' ' : text.p[i]);
+    text = clean.n ? sf_str_dup(arena, sf_buf_str(&clean)) : SF_STR("the warehouse gave no reason");
+    sf_buf_free(&clean);
+    for (size_t i = 0; i < SF_COUNT(failures); i++) {
+        if (sf_str_find(text, sf_str_of(failures[i].text)) == SIZE_MAX)
+            continue;
+        sf_fail(err, failures[i].code, "%.*s", SF_ARG(text));
+        if (err)
+            snprintf(err->remote_code, sizeof err->remote_code, "%s", failures[i].sqlstate);
+        if (failures[i].hint)
+            sf_hint(err, "%s", failures[i].hint);
+        return failures[i].code;
+    }
+    return sf_fail(err, SF_E_REFUSED, "%.*s", SF_ARG(text));
+}
+
+/* --- submitting --- */
+
+static void pause_for(int64_t ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+/* The call names a warehouse that is there but does not answer. */
+static enum sf_code explain_refusal(const struct sf_data_api *api, enum sf_code rc, struct sf_err *err)
+{
+    struct sf_str name = api->cluster.n ? api->cluster : api->workgroup;
+    if (rc == SF_E_REFUSED && sf_aws_is_error(err, "ValidationException", "paused")) {
+        rc = err->code = SF_E_UNAVAILABLE;
+        sf_hint(err, "cluster '%.*s' is paused: `running: true` in the stack file, or resume it in the console", SF_ARG(name));
+    } else if (rc == SF_E_REFUSED || rc == SF_E_ABSENT) {
+        sf_context(err, "asking warehouse '%.*s'", SF_ARG(name));
+    }
+    return rc;
+}
+
+/* Sends it, again under the same token when nobody knows whether it arrived. */
+static enum sf_code submit(struct sf_op *op, const struct sf_data_api *api, const char *action, const struct sf_value *params,
+                           bool is_once, const struct sf_value **reply, struct sf_err *err)
+{
+    const struct sf_aws_call call = {.service = SF_AWS_REDSHIFT_DATA,
+                                     .action = action,
+                                     .effect = is_once ? SF_AWS_MAKE : SF_AWS_READ,
+                                     .params = params,
+                                     .resource = api->arn};
+    enum sf_code rc = SF_OK;
+    for (int attempt = 0; attempt < SUBMIT_TRIES; attempt++) {
+        rc = sf_aws_call(op, &call, reply, err);
+        bool is_lost = rc == SF_E_UNKNOWN || rc == SF_E_UNAVAILABLE;
+        if (!is_lost || attempt + 1 == SUBMIT_TRIES || sf_op_is_cancelled(op) || sf_clock_ms() >= op->deadline_ms)
+            break;
+        pause_for((int64_t)FIRST_PAUSE_MS << attempt);
+    }
+    return explain_refusal(api, rc, err);
+}
+
+/* --- waiting --- */
+
+static bool is_over(struct sf_str status)
+{
+    return sf_str_is(status, "FINISHED") || sf_str_is(status, "FAILED") || sf_str_is(status, "ABORTED");
+}
+
+static void cancel(struct sf_op *op, struct sf_str id)
+{
+    struct sf_err local = {0};
+    struct sf_value *params = sf_value_map(op->arena);
+    sf_map_set_str(op->arena, params, "Id", id);
+    const struct sf_aws_call call = {
+        .service = SF_AWS_REDSHIFT_DATA, .action = "CancelStatement", .effect = SF_AWS_PUT, .params = params};
+    if (sf_aws_call(op, &call, NULL, &local))
+        return; /* it runs on, and find() will see what came of it */
+}
+
+/* The description of a statement that is over. */
+static enum sf_code await(struct sf_op *op, struct sf_str id, const struct sf_value **found, struct sf_err *err)
+{
+    struct sf_value *params = sf_value_map(op->arena);
+    sf_map_set_str(op->arena, params, "Id", id);
+    sf_map_set_int(op->arena, params, "WaitTimeSeconds", WAIT_SECONDS);
+    const struct sf_aws_call call = {.service = SF_AWS_REDSHIFT_DATA, .action = "DescribeStatement", .params = params};
+    int64_t pause_ms = FIRST_PAUSE_MS;
+    int lost = 0;
+    for (bool is_cancelled = false;;) {
+        int64_t asked_ms = sf_clock_ms();
+        enum sf_code rc = sf_aws_call(op, &call, found, err);
+        if (!rc && is_over(sf_aws_text(*found, "Status")))
+            return SF_OK;
+        bool is_lost = rc == SF_E_UNAVAILABLE || rc == SF_E_THROTTLED;
+        lost = is_lost ? lost + 1 : 0;
+        if ((rc && !is_lost) || lost > LOST_POLLS || sf_clock_ms() >= op->deadline_ms)
+            break;
+        if (sf_op_is_cancelled(op) && !is_cancelled) {
+            cancel(op, id);
+            is_cancelled = true;
+        }
+        if (sf_clock_ms() - asked_ms < 1000 * WAIT_SECONDS / 2) { /* it was no long poll */
+            pause_for(pause_ms);
+            pause_ms = pause_ms * 2 < MAX_PAUSE_MS ? pause_ms * 2 : MAX_PAUSE_MS;
+        }
+    }
+    sf_fail(err, SF_E_UNKNOWN, "statement '%.*s' was submitted to the warehouse and its end was not seen", SF_ARG(id));
+    sf_hint(err, "run the same command again: it looks first whether it came true");
+    return SF_E_UNKNOWN;
+}
+
+/* --- results --- */
+
+static const struct sf_value *field_text(struct sf_op *op, const struct sf_value *field)
+{
+    const struct sf_value *v = sf_map_getz(field, "stringValue");
+    if (!v)
+        v = sf_map_getz(field, "longValue");
+    if (!v)
+        v = sf_map_getz(field, "doubleValue");
+    if (!v)
+        v = sf_map_getz(field, "booleanValue");
+    if (!v || sf_map_bool(field, "isNull", false))
+        return &sf_null_value;
+    switch (v->type) {
+    case SF_V_INT:
+        return sf_value_str(op->arena, sf_str_fmt(op->arena, "%lld", (long long)v->i));
+    case SF_V_BOOL:
+        return sf_value_str(op->arena, v->b ? SF_STR("t") : SF_STR("f")); /* as PostgreSQL writes them */
+    case SF_V_NUMBER:
+    case SF_V_STRING:
+        return sf_value_str(op->arena, v->s);
+    case SF_V_NULL:
+    case SF_V_LIST:
+    case SF_V_MAP:
+    case SF_V_UNKNOWN:
+    case SF_V_FINGERPRINT:
+        break;
+    }
+    return &sf_null_value;
+}
+
+static enum sf_code fetch_rows(struct sf_op *op, struct sf_str id, const struct sf_value **rows, struct sf_err *err)
+{
+    static const struct sf_aws_pages pages = {.items = "Records", .token_in = "NextToken", .token_out = "NextToken"};
+    struct sf_value *params = sf_value_map(op->arena);
+    sf_map_set_str(op->arena, params, "Id", id);
+    const struct sf_aws_call call = {.service = SF_AWS_REDSHIFT_DATA, .action = "GetStatementResult", .params = params};
+    const struct sf_value *records = NULL;
+    enum sf_code rc = sf_aws_list(op, &call, &pages, &records, err);
+    if (rc)
+        return rc;
+    const struct sf_value **list = SF_NEW_ARRAY(op->arena, records->list.n + 1, const struct sf_value *);
+    for (size_t r = 0; r < records->list.n; r++) {
+        const struct sf_value *record = records->list.items[r];
+        size_t n = record->type == SF_V_LIST ? record->list.n : 0;
+        const struct sf_value **fields = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *);
+        for (size_t f = 0; f < n; f++)
+            fields[f] = field_text(op, record->list.items[f]);
+        list[r] = sf_value_list(op->arena, fields, n);
+    }
+    *rows = sf_value_list(op->arena, list, records->list.n);
+    return SF_OK;
+}
+
+/* Which statement of the batch failed, and why. */
+static enum sf_code fail_statement(struct sf_op *op, const struct sf_value *found, size_t *failed, struct sf_err *err)
+{
+    const struct sf_value *parts = sf_aws_items(op->arena, found, "SubStatements");
+    struct sf_str text = sf_aws_text(found, "Error");
+    for (size_t i = 0; i < parts->list.n; i++) {
+        if (!sf_str_is(sf_aws_text(parts->list.items[i], "Status"), "FAILED"))
+            continue;
+        *failed = i;
+        struct sf_str of_part = sf_aws_text(parts->list.items[i], "Error");
+        text = of_part.n ? of_part : text;
+        break;
+    }
+    if (sf_str_is(sf_aws_text(found, "Status"), "ABORTED"))
+        return sf_fail(err, sf_op_is_cancelled(op) ? SF_E_CANCELLED : SF_E_UNAVAILABLE,
+                       "the statement was stopped in the warehouse before its end; nothing of it was kept");
+    return sf_data_api_failure(op->arena, text, err);
+}
+
+/* --- entry points --- */
+
+enum sf_code sf_data_api_run(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
+                             struct sf_str token, const bool *wants_rows, const struct sf_value **rows, size_t *failed,
+                             struct sf_err *err)
+{
+    const struct sf_value **sqls = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *), *reply = NULL, *found = NULL;
+    const struct sf_value **results = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *);
+    *failed = n;
+    for (size_t i = 0; i < n; i++) {
+        if (statements[i].n > SF_DATA_API_MAX_BYTES)
+            return sf_fail(err, SF_E_INTERNAL, "a statement of %zu bytes is over the Data API's limit", statements[i].n);
+        sqls[i] = sf_value_str(op->arena, statements[i]);
+        results[i] = &sf_null_value;
+    }
+    if (n == 0 || n > SF_DATA_API_MAX_STATEMENTS)
+        return sf_fail(err, SF_E_INTERNAL, "a transaction of %zu statements: the Data API takes 1 to 40", n);
+    struct sf_value *params = target(op, api);
+    sf_map_set(op->arena, params, SF_STR("Sqls"), sf_value_list(op->arena, sqls, n));
+    set_if_given(op, params, "ClientToken", token);
+    enum sf_code rc = submit(op, api, "BatchExecuteStatement", params, true, &reply, err);
+    struct sf_str id = sf_aws_text(reply, "Id");
+    if (!rc)
+        rc = await(op, id, &found, err);
+    if (rc)
+        return rc;
+    if (!sf_str_is(sf_aws_text(found, "Status"), "FINISHED"))
+        return fail_statement(op, found, failed, err);
+    for (size_t i = 0; !rc && rows && i < n; i++)
+        if (wants_rows && wants_rows[i])
+            rc = fetch_rows(op, sf_str_fmt(op->arena, "%.*s:%zu", SF_ARG(id), i + 1), &results[i], err);
+    if (rc == SF_E_UNAVAILABLE || rc == SF_E_THROTTLED) {
+        rc = SF_E_UNKNOWN; /* committed, but what it said is not known */
+        err->code = rc;
+    }
+    if (!rc && rows)
+        *rows = sf_value_list(op->arena, results, n);
+    return rc;
+}
+
+enum sf_code sf_data_api_query(struct sf_op *op, const struct sf_data_api *api, struct sf_str sql, const struct sf_value **rows,
+                               struct sf_err *err)
+{
+    const struct sf_value *reply = NULL, *found = NULL;
+    struct sf_value *params = target(op, api);
+    sf_map_set_str(op->arena, params, "Sql", sql);
+    if (sql.n > SF_DATA_API_MAX_BYTES)
+        return sf_fail(err, SF_E_INTERNAL, "a query of %zu bytes is over the Data API's limit", sql.n);
+    enum sf_code rc = submit(op, api, "ExecuteStatement", params, false, &reply, err);
+    struct sf_str id = sf_aws_text(reply, "Id");
+    if (!rc)
+        rc = await(op, id, &found, err);
+    if (rc == SF_E_UNKNOWN) {
+        rc = SF_E_UNAVAILABLE; /* a lost reader changed nothing */
+        err->code = rc;
+    }
+    size_t failed = 0;
+    if (!rc && !sf_str_is(sf_aws_text(found, "Status"), "FINISHED"))
+        rc = fail_statement(op, found, &failed, err);
+    return rc ? rc : fetch_rows(op, id, rows, err);
+}

@@ -1,0 +1,181 @@
+/* See warehouse.h. */
+#include "resources/aws/warehouse.h"
+
+#include "attr/role.h"
+#include "engine/core/clock.h"
+#include "resources/aws/client/client.h"
+#include "resources/aws/data_api.h"
+#include "resources/data/manifest.h"
+#include "resources/data/sql.h"
+
+/* Nothing is tried, guessed or mended: MAXERROR is 0 by default. EMPTYASNULL: a file says null as nothing at all, and holds no
+ * empty text. Encodings are declared, so COPY need not look for some; statistics come from ANALYZE after the load. Source: Redshift
+ * Database Developer Guide, "COPY". */
+struct sf_str sf_aws_copy_sql(struct sf_arena *arena, const struct sf_statement *copy, struct sf_str manifest,
+                              struct sf_str role_arn)
+{
+    return sf_str_fmt(arena,
+                      "copy %.*s (%.*s) from %s iam_role %s manifest format as csv gzip ignoreheader 1 emptyasnull compupdate off "
+                      "statupdate off",
+                      SF_ARG(copy->table), SF_ARG(copy->columns), sf_sql_text(arena, manifest).p, sf_sql_text(arena, role_arn).p);
+}
+
+static struct sf_str role_arn_of(const struct sf_object *role)
+{
+    return role ? sf_map_str(role->attrs, ROLE_ARN) : SF_STR_NONE;
+}
+
+/* Manifests that an earlier run could not delete. Not ours to worry about when they cannot be seen. */
+static void delete_manifests(struct sf_op *op, const struct sf_object *bucket)
+{
+    struct sf_err err = {0};
+    struct sf_bucket_entry *entries = NULL;
+    size_t n = 0;
+    if (op->site->world->bucket_list(op, bucket, SF_STR(SF_AWS_COPY_PREFIX), &entries, &n, &err))
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (op->site->world->bucket_delete(op, bucket, entries[i].key, &err))
+            sf_op_warn(op, "'%.*s' could not be deleted from bucket '%.*s': %s", SF_ARG(entries[i].key), SF_ARG(bucket->id),
+                       err.message);
+}
+
+/* The sizes are what COPY compares: an object that was cut short is refused, not half loaded. */
+static enum sf_code list_object(struct sf_op *op, const struct sf_statement *copy, struct sf_str key,
+                                struct sf_delivered_file *file, struct sf_err *err)
+{
+    struct sf_bucket_entry *entries = NULL;
+    size_t n = 0;
+    enum sf_code rc = op->site->world->bucket_list(op, copy->bucket, key, &entries, &n, err);
+    if (rc)
+        return rc;
+    if (n == 0 || !sf_str_eq(entries[0].key, key)) {
+        sf_fail(err, SF_E_DATA, "object '%.*s' is not in bucket '%.*s' any more", SF_ARG(key), SF_ARG(copy->bucket->id));
+        sf_hint(err, "the upload puts it back: run sfapply again");
+        return SF_E_DATA;
+    }
+    *file = (struct sf_delivered_file){.key = key, .bytes = entries[0].bytes};
+    return SF_OK;
+}
+
+static enum sf_code make_copy(struct sf_op *op, const struct sf_statement *copy, struct sf_str *sql, struct sf_err *err)
+{
+    struct sf_str arn = role_arn_of(copy->role);
+    if (!arn.n) {
+        sf_fail(err, SF_E_DENIED, "a load names no role that exists");
+        sf_hint(err, "give the load a `role` that is attached to the cluster");
+        return SF_E_DENIED;
+    }
+    struct sf_delivered_file *files = SF_NEW_ARRAY(op->arena, copy->n_keys + 1, struct sf_delivered_file);
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; !rc && i < copy->n_keys; i++)
+        rc = list_object(op, copy, copy->keys[i], &files[i], err);
+    if (rc)
+        return rc;
+    struct sf_str bytes = sf_manifest_bytes(op->arena, copy->bucket->id, files, copy->n_keys);
+    struct sf_str key = sf_manifest_key(op->arena, SF_STR(SF_AWS_COPY_PREFIX), op->intent, bytes, "manifest");
+    *sql = sf_aws_copy_sql(op->arena, copy, sf_manifest_url(op->arena, copy->bucket->id, key), arn);
+    return op->site->world->bucket_put(op, copy->bucket, key, bytes, err);
+}
+
+/* Rows of the load that were refused, as the system view has them: "file, line 12, column amount: Invalid digit". */
+static void explain_copy(struct sf_op *op, const struct sf_data_api *api, struct sf_err *err)
+{
+    static const char newest[] = "select trim(file_name), cast(line_number as varchar), trim(column_name), trim(error_message) "
+                                 "from sys_load_error_detail where query_id = (select max(query_id) from sys_load_error_detail) "
+                                 "order by line_number limit 5";
+    const struct sf_value *rows = NULL;
+    struct sf_err local = {0};
+    if (sf_data_api_query(op, api, SF_STR(newest), &rows, &local))
+        return; /* what COPY itself said stands */
+    struct sf_buf list = SF_BUF(SF_MAX_MESSAGE_BYTES);
+    for (size_t i = 0; i < sf_rows_count(rows); i++) {
+        struct sf_str file = sf_rows_text(rows, i, 0), line = sf_rows_text(rows, i, 1), column = sf_rows_text(rows, i, 2),
+                      reason = sf_rows_text(rows, i, 3);
+        sf_buf_addf(&list, "%s%.*s, line %.*s, column %.*s: %.*s", i ? "\n  " : "", SF_ARG(file), SF_ARG(line), SF_ARG(column),
+                    SF_ARG(reason));
+    }
+    if (list.n)
+        sf_hint(err, "the rows that did not fit:\n  %s", list.p);
+    sf_buf_free(&list);
+}
+
+/* One for each different batch of a running intent. */
+static struct sf_str token_of(struct sf_op *op, const struct sf_str *sqls, size_t n)
+{
+    struct sf_str text = op->intent;
+    for (size_t i = 0; i < n; i++) {
+        struct sf_str one = sf_sha256_hex(op->arena, sqls[i]);
+        text = sf_sha256_hex(op->arena, sf_str_fmt(op->arena, "%.*s\n%.*s", SF_ARG(text), SF_ARG(one)));
+    }
+    return text;
+}
+
+enum sf_code sf_aws_warehouse_query(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
+                                    const struct sf_value **rows, struct sf_err *err)
+{
+    struct sf_data_api api;
+    enum sf_code rc = sf_data_api_of(op, cluster, &api, err);
+    return rc ? rc : sf_data_api_query(op, &api, sql, rows, err);
+}
+
+/* One copy in a transaction of its own. */
+static enum sf_code stage_one(struct sf_op *op, const struct sf_data_api *api, const struct sf_statement *copy, struct sf_err *err)
+{
+    size_t n = copy->n_prepare + 1, failed = 0;
+    struct sf_str *sqls = SF_NEW_ARRAY(op->arena, n, struct sf_str);
+    for (size_t i = 0; i < copy->n_prepare; i++)
+        sqls[i] = copy->prepare[i];
+    enum sf_code rc = make_copy(op, copy, &sqls[n - 1], err);
+    if (!rc)
+        rc = sf_data_api_run(op, api, sqls, n, token_of(op, sqls, n), NULL, NULL, &failed, err);
+    if (rc == SF_E_REFUSED && failed + 1 == n)
+        explain_copy(op, api, err);
+    if (rc == SF_E_UNKNOWN) {
+        rc = SF_E_UNAVAILABLE; /* nobody reads what is staged */
+        err->code = rc;
+    }
+    if (rc && copy->what)
+        sf_context(err, "%s", copy->what);
+    return rc;
+}
+
+enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
+                                    size_t *failed, struct sf_err *err)
+{
+    struct sf_data_api api;
+    *failed = 0;
+    enum sf_code rc = sf_data_api_of(op, cluster, &api, err);
+    if (n > 0 && !rc)
+        delete_manifests(op, copies[0].bucket);
+    for (size_t i = 0; !rc && i < n; i++) {
+        *failed = i;
+        if (copies[i].what)
+            sf_op_progress(op, "%s", copies[i].what);
+        rc = stage_one(op, &api, &copies[i], err);
+    }
+    if (n > 0)
+        delete_manifests(op, copies[0].bucket);
+    return rc;
+}
+
+/* Batches of what one call takes would not be one transaction any more. */
+enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
+                                  size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err)
+{
+    struct sf_data_api api;
+    struct sf_str *sqls = SF_NEW_ARRAY(op->arena, n + 1, struct sf_str);
+    bool *wants_rows = SF_NEW_ARRAY(op->arena, n + 1, bool);
+    *failed = 0;
+    enum sf_code rc = sf_data_api_of(op, cluster, &api, err);
+    for (size_t i = 0; !rc && i < n; i++) {
+        wants_rows[i] = statements[i].wants_rows;
+        sqls[i] = statements[i].sql;
+        if (!sqls[i].n)
+            rc = sf_fail(err, SF_E_INTERNAL, "a transaction of Redshift was asked to copy: copies are staged");
+    }
+    if (!rc)
+        rc = sf_data_api_run(op, &api, sqls, n, token_of(op, sqls, n), wants_rows, rows, failed, err);
+    if (rc && *failed < n && statements[*failed].what)
+        sf_context(err, "%s", statements[*failed].what);
+    return rc;
+}

@@ -1,0 +1,25 @@
+/* The warehouse half of the AWS world: Redshift, through its Data API. world.h has the contracts.
+ *
+ * A copy names its objects in a manifest of its own, put into the bucket under SF_AWS_COPY_PREFIX before it and deleted after it;
+ * what a killed run left there is deleted by the next copy, and belongs to the bucket when it is destroyed. */
+#ifndef SF_AWS_WAREHOUSE_H
+#define SF_AWS_WAREHOUSE_H
+
+#include "resources/data/world.h"
+
+#define SF_AWS_COPY_PREFIX "sfstack-copy/"
+
+enum sf_code sf_aws_warehouse_query(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
+                                    const struct sf_value **rows, struct sf_err *err);
+/* One copy after the other, each with what prepares its table in one transaction: a COPY uses every slice by itself. */
+enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
+                                    size_t *failed, struct sf_err *err);
+/* The statements of one call are one transaction: at most 40, 100 KB each. The running intent is the client token. */
+enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
+                                  size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err);
+
+/* COPY for Redshift, from the manifest at `manifest` (an s3:// URL). */
+struct sf_str sf_aws_copy_sql(struct sf_arena *arena, const struct sf_statement *copy, struct sf_str manifest,
+                              struct sf_str role_arn);
+
+#endif
