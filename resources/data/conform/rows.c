@@ -130,7 +130,7 @@ static enum sf_code shelve(struct sf_rows *rows, struct sf_rows_year *y, struct 
 static void add_tail(struct sf_rows_year *y, struct sf_str tail)
 {
     size_t need = y->open.tail_bytes + tail.n;
-    if (need > y->cap_tails) {
+    if (!y->open.tails || need > y->cap_tails) {
         y->cap_tails = need < SF_ROWS_TAIL_BYTES / 4 ? SF_ROWS_TAIL_BYTES / 4 : 2 * need;
         y->open.tails = resize(y->open.tails, y->cap_tails);
     }
