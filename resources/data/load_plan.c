@@ -21,6 +21,8 @@ enum sf_code sf_load_objects(struct sf_op *op, bool needs_source, struct sf_load
     o->role = sf_op_ref(op, NULL, LOAD_ROLE, 0);
     o->bucket = o->upload ? sf_op_ref(op, o->upload, UPLOAD_TO, 0) : NULL;
     o->dataset = o->upload ? sf_op_ref(op, o->upload, UPLOAD_OF, 0) : NULL;
+    if (!o->cluster && !needs_source) /* left state before the load did: a destroy was killed in between */
+        return sf_fail(err, SF_E_ABSENT, "the star of this load is gone");
     if (!o->cluster)
         return sf_fail(err, SF_E_CONFIG, "'into' of a load must name a star_schema of this stack");
     if (needs_source && (!o->bucket || !o->dataset || !o->role))

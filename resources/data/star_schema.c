@@ -25,6 +25,8 @@ static struct sf_str owner_mark(const struct sf_op *op)
 static enum sf_code open_call(struct sf_op *op, const struct sf_value *attrs, struct star_call *call, struct sf_err *err)
 {
     call->cluster = sf_op_ref(op, NULL, STAR_SCHEMA_CLUSTER, 0);
+    if (!call->cluster && attrs == op->self->attrs) /* recorded, and its cluster left state before it: a destroy was killed */
+        return sf_fail(err, SF_E_ABSENT, "the cluster of this star is gone");
     if (!call->cluster)
         return sf_fail(err, SF_E_CONFIG, "'cluster' of a star_schema must name a cluster of this stack");
     enum sf_code rc = sf_star_load(op, sf_map_str(attrs, STAR_SCHEMA_TABLES), &call->star, err);
@@ -320,6 +322,8 @@ static enum sf_code destroy_star(struct sf_op *op, struct sf_str id, struct sf_o
     struct star_call call = {0};
     struct sf_star_catalog catalog;
     enum sf_code rc = open_call(op, op->self->attrs, &call, err);
+    if (rc == SF_E_ABSENT)
+        return SF_OK;
     if (rc)
         return rc;
     call.site.schema = id;
