@@ -4,6 +4,7 @@
 #include "resources/aws/client/client.h"
 #include "resources/aws/rights.h"
 #include "resources/aws/s3_objects.h"
+#include "resources/data/dialect.h"
 
 #include "engine/core/clock.h"
 
@@ -139,6 +140,7 @@ static enum sf_code stage(struct sf_op *op, const struct sf_object *cluster, con
 
 const struct sf_world sf_world_aws = {
     .name = "aws",
+    .dialect = &sf_dialect_redshift,
     .check = check,
     .greet = greet,
     .close = close_world,

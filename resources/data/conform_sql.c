@@ -3,46 +3,13 @@
 
 #include <inttypes.h>
 
-/* Where the dialects differ. "$" stands for the argument. */
-struct words {
-    const char *temporary; /* a table of this transaction (PostgreSQL) or session (Redshift) */
-    const char *sha256;    /* lower-case hexadecimal */
-    const char *hash60;    /* the first 15 digits of one, as a number */
-    const char *collapse;  /* runs of blanks to one */
-    const char *bytewise;  /* text that min() and order by take by its bytes */
-    const char *analyze;   /* NULL: a table made of a query has statistics at once */
-};
-
-static const struct words dialects[] = {
-    [SF_SQL_POSTGRESQL] = {"create temporary table % on commit drop as", "encode(sha256(convert_to($, 'UTF8')), 'hex')",
-                           "cast(cast('x0' || substring($, 1, 15) as bit(64)) as bigint)", "regexp_replace($, ' +', ' ', 'g')",
-                           "$ collate \"C\"", "analyze %"},
-    [SF_SQL_REDSHIFT] = {"create temporary table % as", "sha2($, 256)", "strtol(substring($, 1, 15), 16)",
-                         "regexp_replace($, ' +', ' ')", "$", NULL},
-};
-
 struct writer {
     struct sf_script *script;
     struct sf_arena *arena;
     const struct sf_rules *rules;
-    const struct words *words;
+    const struct sf_dialect *words;
     struct sf_str raw;
 };
-
-/* `pattern` with `what` in place of each `mark`. */
-static struct sf_str fill(struct sf_arena *arena, const char *pattern, char mark, struct sf_str what)
-{
-    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    for (; *pattern; pattern++) {
-        if (*pattern == mark)
-            sf_buf_add(&buf, what);
-        else
-            sf_buf_addc(&buf, *pattern);
-    }
-    struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
-    sf_buf_free(&buf);
-    return text;
-}
 
 struct sf_str sf_conform_sql_table(struct sf_arena *arena, struct sf_str table)
 {
@@ -54,9 +21,9 @@ static void make_table(struct writer *w, const char *name, struct sf_str query)
 {
     struct sf_str table = sf_conform_sql_table(w->arena, sf_str_of(name));
     const char *what = sf_str_fmt(w->arena, "conform %s", name).p;
-    sf_script_add(w->script, what, "%s\n%.*s", fill(w->arena, w->words->temporary, '%', table).p, SF_ARG(query));
+    sf_script_add(w->script, what, "%s\n%.*s", sf_dialect_fill(w->arena, w->words->temporary, '%', table).p, SF_ARG(query));
     if (w->words->analyze)
-        sf_script_put(w->script, what, fill(w->arena, w->words->analyze, '%', table));
+        sf_script_put(w->script, what, sf_dialect_fill(w->arena, w->words->analyze, '%', table));
 }
 
 static struct sf_str taken(struct writer *w, struct sf_buf *buf)
@@ -84,7 +51,7 @@ static struct sf_str folded(struct writer *w, const char *text)
 {
     struct sf_str one =
         sf_str_fmt(w->arena, "translate(%s, chr(9) || 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', ' abcdefghijklmnopqrstuvwxyz')", text);
-    return sf_str_fmt(w->arena, "btrim(%s, ' ')", fill(w->arena, w->words->collapse, '$', one).p);
+    return sf_str_fmt(w->arena, "btrim(%s, ' ')", sf_dialect_fill(w->arena, w->words->collapse, '$', one).p);
 }
 
 /* A part of what is hashed: its length in bytes, a colon, its bytes. */
@@ -95,12 +62,12 @@ static struct sf_str part(struct writer *w, const char *text)
 
 static struct sf_str sha256(struct writer *w, const char *text)
 {
-    return fill(w->arena, w->words->sha256, '$', sf_str_of(text));
+    return sf_dialect_fill(w->arena, w->words->sha256, '$', sf_str_of(text));
 }
 
 static struct sf_str hash60(struct writer *w, const char *text)
 {
-    return fill(w->arena, w->words->hash60, '$', sha256(w, text));
+    return sf_dialect_fill(w->arena, w->words->hash60, '$', sha256(w, text));
 }
 
 static const char *level_name(struct writer *w, const struct sf_rule_level *level, const char *of)
@@ -313,7 +280,7 @@ static void make_dimension(struct writer *w, const struct sf_rule_dimension *d)
         const size_t columns[] = {d->levels[i].name, d->levels[i].code};
         sf_buf_addf(&joins, "\njoin (select a.path%zu as path", i);
         for (size_t k = 0; k < SF_COUNT(latest) && latest[k]; k++) {
-            const char *value = fill(w->arena, w->words->bytewise, '$', sf_str_fmt(w->arena, "a.%s%zu", latest[k], i)).p;
+            const char *value = sf_dialect_fill(w->arena, w->words->bytewise, '$', sf_str_fmt(w->arena, "a.%s%zu", latest[k], i)).p;
             sf_buf_addf(&joins, ", min(%s) as %s", value, latest[k]);
             sf_buf_addf(&buf, ", l%zu.%s as %s", i, latest[k], column(w, columns[k]));
         }
@@ -445,9 +412,9 @@ static void make_facts(struct writer *w)
                           taken(w, &inner).p));
 }
 
-void sf_conform_sql(struct sf_script *script, const struct sf_rules *rules, struct sf_str raw, enum sf_sql_dialect dialect)
+void sf_conform_sql(struct sf_script *script, const struct sf_rules *rules, struct sf_str raw, const struct sf_dialect *dialect)
 {
-    struct writer w = {.script = script, .arena = script->arena, .rules = rules, .words = &dialects[dialect], .raw = raw};
+    struct writer w = {.script = script, .arena = script->arena, .rules = rules, .words = dialect, .raw = raw};
     make_rows(&w);
     for (size_t i = 0; i < rules->n_dimensions; i++) {
         make_uses(&w, &rules->dimensions[i]);

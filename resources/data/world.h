@@ -36,8 +36,11 @@ struct sf_statement {
     size_t n_prepare;
 };
 
+struct sf_dialect;
+
 struct sf_world {
     const char *name;
+    const struct sf_dialect *dialect; /* of its warehouses; see dialect.h */
     struct sf_str account, region;
 
     /* Called first, before even state is opened. Whether this account should work in this stack's directory at all (root in

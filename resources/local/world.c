@@ -4,8 +4,9 @@
  * Default territory: <state_dir>/world. Started by root, the servers run as another account; if that account cannot get to the
  * default (a 0700 directory above it), the territory is /var/lib/sfstack/<stack>-<hash of the stack's real path>, which is recorded
  * in state. Never root's servers, and never root's files in somebody's home. */
-#include "resources/local/sweep.h"
+#include "resources/data/dialect.h"
 #include "resources/local/objects.h"
+#include "resources/local/sweep.h"
 #include "resources/local/territory.h"
 #include "resources/local/warehouse.h"
 #include "resources/net/pg.h"
@@ -270,6 +271,7 @@ static enum sf_code open_world(struct sf_arena *arena, struct sf_site *site, boo
 extern const struct sf_world sf_world_local;
 const struct sf_world sf_world_local = {
     .name = "local",
+    .dialect = &sf_dialect_postgresql,
     .account = {"000000000000", 12},
     .region = {"local", 5},
     .check = check_directory,

@@ -75,7 +75,7 @@ int sf_probe_conform_sql(int argc, char **argv)
     struct sf_script script = {.arena = arena};
     int status = read_rules(arena, argv[0], &rules, &err) ? sf_probe_refuse(&err) : 0;
     if (rules)
-        sf_conform_sql(&script, rules, sf_str_of(argv[2]), is_redshift ? SF_SQL_REDSHIFT : SF_SQL_POSTGRESQL);
+        sf_conform_sql(&script, rules, sf_str_of(argv[2]), is_redshift ? &sf_dialect_redshift : &sf_dialect_postgresql);
     for (size_t i = 0; i < script.n; i++)
         printf("%.*s;\n", SF_ARG(script.list[i].sql));
     sf_arena_free(arena);

@@ -6,7 +6,7 @@
 #define SF_TESTS_HARNESS_H
 
 #include "engine/core/clock.h"
-#include "resources/data/world.h"
+#include "resources/data/dialect.h"
 #include "resources/local/territory.h"
 #include "tests/unit/support/fake_run.h"
 
@@ -77,6 +77,7 @@ static inline struct harness *harness_new(const char *address)
         .world = &h->world,
         .world_ctx = &h->territory,
     };
+    h->world.dialect = &sf_dialect_postgresql;
     h->self = (struct sf_object){.address = sf_str_dup(h->arena, sf_str_of(address)), .attrs = sf_value_map(h->arena)};
     h->op = (struct sf_op){
         .arena = h->arena, .site = &h->site, .self = &h->self, .intent = SF_STR("99999999-2222-4333-8444-555555555555")};

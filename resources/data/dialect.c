@@ -1,0 +1,35 @@
+/* See dialect.h. */
+#include "resources/data/dialect.h"
+
+const struct sf_dialect sf_dialect_postgresql = {
+    .name = "postgresql",
+    .temporary = "create temporary table % on commit drop as",
+    .sha256 = "encode(sha256(convert_to($, 'UTF8')), 'hex')",
+    .hash60 = "cast(cast('x0' || substring($, 1, 15) as bit(64)) as bigint)",
+    .collapse = "regexp_replace($, ' +', ' ', 'g')",
+    .bytewise = "$ collate \"C\"",
+    .analyze = "analyze %",
+};
+
+const struct sf_dialect sf_dialect_redshift = {
+    .name = "redshift",
+    .temporary = "create temporary table % as",
+    .sha256 = "sha2($, 256)",
+    .hash60 = "strtol(substring($, 1, 15), 16)",
+    .collapse = "regexp_replace($, ' +', ' ')",
+    .bytewise = "$",
+};
+
+struct sf_str sf_dialect_fill(struct sf_arena *arena, const char *word, char mark, struct sf_str what)
+{
+    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
+    for (; *word; word++) {
+        if (*word == mark)
+            sf_buf_add(&buf, what);
+        else
+            sf_buf_addc(&buf, *word);
+    }
+    struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
+    sf_buf_free(&buf);
+    return text;
+}

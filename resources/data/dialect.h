@@ -1,0 +1,29 @@
+/* Where the SQL of PostgreSQL and that of Redshift differ: words with a place for an argument, and what a dialect can do.
+ *
+ * One const a dialect, reached by the world: op->site->world->dialect. Text that both take alike stands where it is written; what
+ * only one of them takes is here, or in a file that this names, and nowhere is it asked which dialect it is. Pure text, no calls.
+ *
+ * Sources: PostgreSQL's manual; Amazon Redshift Database Developer Guide, "Amazon Redshift and PostgreSQL", "SQL reference". */
+#ifndef SF_DATA_DIALECT_H
+#define SF_DATA_DIALECT_H
+
+#include "resources/data/sql.h"
+
+struct sf_dialect {
+    const char *name; /* "postgresql", "redshift" */
+
+    /* Words. "$" stands for an expression, "%" for the name of a table. */
+    const char *temporary; /* makes a table of a query: of this transaction (PostgreSQL) or session (Redshift) */
+    const char *sha256;    /* of text, lower-case hexadecimal */
+    const char *hash60;    /* the first 15 digits of one, as a number */
+    const char *collapse;  /* runs of blanks to one */
+    const char *bytewise;  /* text that min() and order by take by its bytes */
+    const char *analyze;   /* NULL: a table made of a query has statistics at once */
+};
+
+extern const struct sf_dialect sf_dialect_postgresql, sf_dialect_redshift;
+
+/* `word` with `what` in each place that `mark` ('$' or '%') holds. */
+struct sf_str sf_dialect_fill(struct sf_arena *arena, const char *word, char mark, struct sf_str what);
+
+#endif
