@@ -10,7 +10,19 @@ import sys
 import boto3
 import botocore.config
 import botocore.exceptions
+import botocore.loaders
+from server_newer import extended
 
+
+load_as_shipped = botocore.loaders.Loader.load_service_model
+
+
+def load(loader, service, kind, api_version=None):
+    model = load_as_shipped(loader, service, kind, api_version)
+    return extended(service, model) if kind == "service-2" else model
+
+
+botocore.loaders.Loader.load_service_model = load
 CONFIG = botocore.config.Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, parameter_validation=True)
 clients = {}
 for line in sys.stdin:

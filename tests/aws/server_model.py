@@ -11,11 +11,13 @@ from xml.sax.saxutils import escape
 
 import botocore.parsers
 import botocore.serialize
+from moto.core.loaders import create_loader
+from moto.core.model import ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.serialize import get_serializer_class
-from moto.core.utils import get_service_model
 from werkzeug.datastructures import Headers, MultiDict
 
+from server_newer import extended
 from server_wire import AwsError, Reply
 
 REQUEST_ID = "7a62c49f-347e-4fc4-9331-6e8e00000000"
@@ -45,8 +47,9 @@ INVALID = {
 }
 
 
+@functools.cache
 def service_model(service):
-    return get_service_model(service)
+    return ServiceModel(extended(service, create_loader().load_service_model(service, "service-2")), service)
 
 
 def protocol_of(service):

@@ -60,6 +60,18 @@ class Statement:
         self.thread = threading.Thread(target=self.work, daemon=True)
         self.thread.start()
 
+    def let_pass(self, seconds):
+        """Lets as much time pass as somebody waits who has asked for it; the caller holds the world's lock."""
+        if self.status == "SUBMITTED":
+            seconds = self.queue.let_pass(seconds)
+            if self.queue.is_over():
+                self.begin()
+        if self.status == "STARTED":
+            self.run_wait.let_pass(seconds)
+
+    def is_kept(self):
+        return self.status not in ENDED or time.time() - self.updated <= self.world.clock.delays["statement_kept"]
+
     def look(self):
         """Lets one look's time pass; the caller holds the world's lock."""
         if self.status == "SUBMITTED" and self.queue.look():
@@ -150,6 +162,9 @@ class Statement:
     def shown_status(self):
         return "STARTED" if self.late_looks and self.status == "FINISHED" else self.status
 
+    def has_result_set(self):
+        return self.shown_status() == "FINISHED" and any(part.result and part.result.columns for part in self.parts)
+
     def describe(self):
         status = self.shown_status()
         last = self.parts[-1]
@@ -165,7 +180,7 @@ class Statement:
         if self.is_batch:
             del shown["QueryString"]
             shown["SubStatements"] = [part.describe(status) for part in self.parts]
-            shown["HasResultSet"] = any(part.result and part.result.columns for part in self.parts)
+            shown["HasResultSet"] = self.has_result_set()
         elif status == "FINISHED":
             shown |= {"HasResultSet": bool(last.result.columns), "ResultRows": last.rows(), "ResultSize": last.size()}
         return shown
@@ -249,6 +264,8 @@ def check_call(call):
     params = call.params
     if params.get("SessionId") or params.get("SessionKeepAliveSeconds"):
         raise invalid("sessions are not part of this test server")
+    if params.get("ExecutionMode") == "AUTO_COMMIT":
+        raise invalid("a batch that is not one transaction is not part of this test server")
     if ("ClusterIdentifier" in params) == ("WorkgroupName" in params):
         raise invalid("Either ClusterIdentifier or WorkgroupName must be given")
     if not params.get("Database"):
@@ -274,14 +291,15 @@ def check_call(call):
 
 def submit(call):
     state, token = call.state(Statements), call.params.get("ClientToken")
-    wanted = hashlib.sha256(json.dumps({**call.params, "ClientToken": call.action}, sort_keys=True).encode()).hexdigest()
+    asked = {**call.params, "ClientToken": call.action, "WaitTimeSeconds": 0}
+    wanted = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     if token in state.tokens and state.tokens[token][2] > time.monotonic():
         have, statement, _ = state.tokens[token]
         if have != wanted:
             raise invalid("The ClientToken was used before, with other parameters")
         return statement
     thing = check_call(call)
-    active = sum(statement.shown_status() not in ENDED for statement in state.statements.values())
+    active = sum(statement.shown_status() not in ENDED for statement in state.statements.values() if statement.thing is thing)
     if active >= call.world.quotas["active_statements"]:
         quota = call.world.quotas["active_statements"]
         raise AwsError("ActiveStatementsExceededException", f"Active statements exceeded the allowed quota ({quota}).")
@@ -293,10 +311,20 @@ def submit(call):
     return statement
 
 
+def submit_and_wait(call):
+    """Before the world is locked for the reply."""
+    with call.world.lock:
+        call.statement = submit(call)
+    wait(call, call.statement)
+
+
 @handles("redshift-data", "ExecuteStatement", "BatchExecuteStatement")
 def execute_statement(call):
-    statement = submit(call)
-    return statement.where | {"Id": statement.id, "CreatedAt": statement.created, "Database": statement.database}
+    statement = call.statement
+    answer = statement.where | {"Id": statement.id, "CreatedAt": statement.created, "Database": statement.database}
+    if "WaitTimeSeconds" in call.params:
+        answer |= {"Status": statement.shown_status(), "RedshiftPid": statement.pid, "HasResultSet": statement.has_result_set()}
+    return answer
 
 
 # --- looking ---
@@ -305,7 +333,7 @@ def execute_statement(call):
 def find(call):
     statement_id = call.params["Id"]
     statement = call.state(Statements).statements.get(statement_id.partition(":")[0])
-    if statement is None:
+    if statement is None or not statement.is_kept():
         raise not_found(statement_id)
     return statement
 
@@ -314,16 +342,27 @@ def look(call):
     """Before the world is locked: lets time pass, and waits for what has none left, for a while."""
     with call.world.lock:
         statement = call.state(Statements).statements.get(call.params["Id"].partition(":")[0])
-        if statement is None:
-            return
-        if call.action == "DescribeStatement":
+        if statement and call.action == "DescribeStatement":
             statement.look()
-        thread = statement.thread if statement.run_wait and statement.run_wait.is_over() else None
-    if thread:
-        thread.join(10)
+    if statement:
+        wait(call, statement)
+
+
+def wait(call, statement):
+    """Long polling: so many seconds may pass, or fewer when the statement is over; with nothing asked for only what is over is waited for."""
+    seconds = call.params.get("WaitTimeSeconds", 0)
+    with call.world.lock:
+        if seconds:
+            statement.let_pass(seconds)
+        is_over = statement.run_wait and statement.run_wait.is_over()
+        does_pass = seconds and call.clock.seconds_per_wall_ms
+        thread = statement.thread
+    if thread and (is_over or does_pass) and (seconds or not call.action.endswith("ExecuteStatement")):
+        thread.join(seconds or 10)
 
 
 BEFORE["redshift-data", "DescribeStatement"] = BEFORE["redshift-data", "GetStatementResult"] = look
+BEFORE["redshift-data", "ExecuteStatement"] = BEFORE["redshift-data", "BatchExecuteStatement"] = submit_and_wait
 
 
 @handles("redshift-data", "DescribeStatement")

@@ -25,6 +25,7 @@ DELAYS = {  # virtual seconds
     "interface_delete": 30,  # a network interface outlives its cluster or workgroup
     "statement_queue": 0,  # of the Data API: how long a statement is SUBMITTED, then STARTED before it commits
     "statement_run": 40,
+    "statement_kept": 86400,  # wall seconds that what came of a statement is kept
     "credentials": 0,  # wall seconds that temporary database users live; 0: as long as was asked for
     "role_visible": 0,  # how long other services do not know a new role
 }
@@ -50,6 +51,12 @@ class Wait:
         """Lets one look's time pass; says whether all of it is over."""
         self.seconds -= self.clock.seconds_per_look
         return self.is_over()
+
+    def let_pass(self, seconds):
+        """Lets more time pass than a look does, as a client does that waits so long; how much of it is left when this is over."""
+        left = max(seconds - max(self.seconds, 0), 0)
+        self.seconds -= seconds
+        return left
 
     def is_over(self):
         wall_ms = (time.monotonic() - self.began) * 1000

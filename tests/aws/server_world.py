@@ -23,7 +23,7 @@ ACCOUNT, OTHER_ACCOUNT = "123456789012", "210987654321"
 QUOTAS = {"servers": 50, "host_keys": 10, "ssh_keys": 50, "users": 10000, "clusters": 200, "namespaces": 25, "workgroups": 25,
           "buckets": 10000, "roles": 1000, "policies": 1500, "attachments": 10, "security_groups": 2500,
           # of the Redshift Data API, in bytes where it says so
-          "active_statements": 200, "statement_bytes": 100 * 1024, "result_bytes": 100 * 1024 * 1024, "result_page_rows": 1000}
+          "active_statements": 500, "statement_bytes": 100 * 1024, "result_bytes": 500 * 1024 * 1024, "result_page_rows": 1000}
 BEFORE = {}  # (service, action) -> what is to be done for a call before the world is locked for it
 
 

@@ -38,6 +38,35 @@ def test_a_statement_goes_through_its_states_and_gives_typed_fields(dw):
     assert (result["ColumnMetadata"][2]["precision"], result["ColumnMetadata"][2]["scale"]) == (20, 2)
 
 
+def test_who_asks_to_wait_is_answered_when_it_is_over(dw):
+    set_up(dw, delays={"statement_queue": 10, "statement_run": 15}, seconds_per_look=0)
+    asked = {"ClusterIdentifier": "dw", "Database": "dev", "DbUser": "steward"}
+    given = done(dw, "redshift-data", "execute_statement", Sql="select 1", WaitTimeSeconds=30, **asked)
+    assert given["Status"] == "FINISHED" and given["HasResultSet"] and given["RedshiftPid"] > 0
+    short = done(dw, "redshift-data", "batch_execute_statement", Sqls=["select 1"], WaitTimeSeconds=5, **asked)
+    assert short["Status"] == "SUBMITTED"
+    waited = [done(dw, "redshift-data", "describe_statement", Id=short["Id"], WaitTimeSeconds=10)["Status"] for _ in range(2)]
+    assert waited == ["STARTED", "FINISHED"]
+    plain = done(dw, "redshift-data", "execute_statement", Sql="select 1", **asked)
+    assert "Status" not in plain and [describe(dw, plain["Id"])["Status"] for _ in range(3)] == ["SUBMITTED"] * 3
+    for seconds in (0, 31):
+        assert code_of(dw, "redshift-data", "describe_statement", Id=plain["Id"], WaitTimeSeconds=seconds) is not None
+
+
+def test_a_token_may_wait_longer_the_second_time(dw):
+    ended(dw, "create table t (a int)")
+    set_up(dw, delays={"statement_run": 20})
+    first, again = (statement(dw, "insert into t values (1)", ClientToken="token-3", WaitTimeSeconds=seconds) for seconds in (1, 30))
+    assert first == again and rows(dw, "select count(*) from t") == [[1]]
+
+
+def test_what_came_of_a_statement_is_kept_for_a_day(dw):
+    shown = ended(dw, "select 1")
+    set_up(dw, delays={"statement_kept": -1})
+    for operation in ("describe_statement", "get_statement_result"):
+        assert code_of(dw, "redshift-data", operation, Id=shown["Id"]) == "ResourceNotFoundException"
+
+
 def test_results_come_in_pages(dw):
     ended(dw, "create table t (a int)")
     ended(dw, "insert into t values (1), (2), (3), (4), (5)")
@@ -142,6 +171,9 @@ def test_batches_have_at_most_40_statements(dw):
 def test_limits(dw):
     set_up(dw, quotas={"active_statements": 1, "result_bytes": 100}, delays={"statement_run": 600})
     busy = statement(dw, "select 1")
+    make_cluster(dw, ClusterIdentifier="dx")
+    settle(dw, "dx")
+    statement(dw, "select 1", ClusterIdentifier="dx")  # the limit is that of a cluster
     assert code_of(dw, "redshift-data", "execute_statement", Sql="select 1", ClusterIdentifier="dw", Database="dev",
                    DbUser="steward") == "ActiveStatementsExceededException"
     done(dw, "redshift-data", "cancel_statement", Id=busy)
