@@ -125,7 +125,7 @@ static void step_ended(void *ctx, const struct sf_step *step)
     double seconds = (double)(step->ended_ms - step->started_ms) / 1000.0;
     if (step->status == SF_STATUS_DONE && step->was_unchanged)
         event(ui, step, "apply_complete", sf_str_fmt(arena, "%.*s: Unchanged after all", SF_ARG(step->node->address)));
-    else if (step->status == SF_STATUS_DONE && step->node->is_destroyed_with_container && step->verb == SF_VERB_FORGET)
+    else if (step->status == SF_STATUS_DONE && step->node->goes_with && step->verb == SF_VERB_FORGET)
         event(ui, step, "apply_complete",
               sf_str_fmt(arena, "%.*s: Destroyed with %.*s", SF_ARG(step->node->address), SF_ARG(step->node->reason_detail)));
     else if (step->status == SF_STATUS_DONE)

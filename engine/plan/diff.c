@@ -580,14 +580,13 @@ enum sf_code sf_graph_settle(struct sf_graph *graph)
     enum sf_code rc = SF_OK;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         struct sf_node *node = graph->nodes[i];
-        const struct sf_node *container = node->container;
-        if (!container && node->recorded && node->recorded->container.n)
-            container = sf_map_find(graph->by_address, node->recorded->container);
+        /* where it is, which need not be where it is to be */
+        struct sf_node *container = node->recorded ? sf_map_find(graph->by_address, node->recorded->container) : NULL;
         bool container_goes = container && (container->action == SF_DELETE || container->action == SF_REPLACE);
         bool goes = node->action == SF_DELETE || node->action == SF_REPLACE;
         bool forgets = node->schema->with_container == SF_FORGET_WITH_CONTAINER;
         if (goes && container_goes && forgets) {
-            node->is_destroyed_with_container = true;
+            node->goes_with = container;
             node->reason_detail = container->address;
             if (node->action == SF_DELETE)
                 node->reason = SF_REASON_WITH_CONTAINER;
@@ -678,5 +677,5 @@ static bool is_renamed(const struct sf_node *node)
 
 bool sf_node_is_create_first(const struct sf_node *node)
 {
-    return node->schema->replace_order == SF_CREATE_FIRST && !node->is_destroyed_with_container && is_renamed(node);
+    return node->schema->replace_order == SF_CREATE_FIRST && !node->goes_with && is_renamed(node);
 }

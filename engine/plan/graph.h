@@ -119,7 +119,7 @@ struct sf_node {
     const struct sf_variable *absent_secret; /* NULL, or the secret that this run lacks and the action needs */
     bool carries_intent;                     /* `intent` stays open until a step of this run has settled it */
     bool needs_record;                       /* nothing to call, but state should be brought up to date */
-    bool is_destroyed_with_container;
+    struct sf_node *goes_with;               /* the container whose destruction takes it away, without a call; NULL: none */
     struct sf_object now;
     struct sf_object planned;
 };

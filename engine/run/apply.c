@@ -20,6 +20,7 @@ struct applying {
     struct sf_run *run;
     struct sf_step **steps;
     size_t n_steps;
+    enum sf_code store_rc; /* what the store failed with: nothing more can be written down, so nothing more is done */
     struct sf_err *err;
 };
 
@@ -64,9 +65,11 @@ static void end_step(struct applying *applying, struct sf_step *step, enum sf_st
     step->arena = NULL;
 }
 
+/* The outcome could not be written down. Nor is a part of it, or what else happened in this round: their intents stay open. */
 static enum sf_step_result store_failed(struct applying *applying, struct sf_step *step, enum sf_code rc)
 {
-    step->rc = rc;
+    sf_run_rollback(applying->run);
+    step->rc = applying->store_rc = rc;
     *step->err = *applying->err;
     end_step(applying, step, SF_STATUS_FAILED);
     return SF_STEP_FAILED;
@@ -103,7 +106,8 @@ static enum sf_step_result made(struct applying *applying, struct sf_step *step)
     return SF_STEP_DONE;
 }
 
-static enum sf_step_result taken_away(struct applying *applying, struct sf_step *step)
+/* Its row and those of what went with it, in one transaction. */
+static enum sf_code leave_state(struct applying *applying, struct sf_step *step)
 {
     struct sf_run *run = applying->run;
     const struct sf_recorded *row = step->row;
@@ -113,6 +117,15 @@ static enum sf_step_result taken_away(struct applying *applying, struct sf_step 
         rc = sf_store_delete_row(run->store, row->address, row->generation, applying->err);
     if (!rc && row->generation == 0)
         rc = sf_store_drop_secrets(run->store, row->address, applying->err);
+    for (struct sf_step *content = step->contents; !rc && content; content = content->next_content)
+        rc = leave_state(applying, content);
+    step->has_left_state = !rc;
+    return rc;
+}
+
+static enum sf_step_result taken_away(struct applying *applying, struct sf_step *step)
+{
+    enum sf_code rc = step->has_left_state ? SF_OK : leave_state(applying, step);
     if (rc)
         return store_failed(applying, step, rc);
     end_step(applying, step, SF_STATUS_DONE);
@@ -307,8 +320,8 @@ static enum sf_step_result start(void *ctx, struct sf_task *task)
     step->started_ms = sf_clock_ms();
     step->arena = sf_arena_new();
     step->err = SF_NEW(step->arena, struct sf_err);
-    step->has_intent = step->carries_intent;
-    step->intent = step->carries_intent ? node->intent->id : sf_random_uuid(step->arena);
+    if (!step->has_intent)
+        step->intent = sf_random_uuid(step->arena);
     if (run->events && run->events->step_started)
         run->events->step_started(run->events->ctx, step);
     switch (step->verb) {
@@ -477,6 +490,11 @@ static void skip(void *ctx, struct sf_task *task)
 {
     struct applying *applying = ctx;
     struct sf_step *step = task->owner;
+    if (step->has_left_state) { /* with its container, before the signal or failure that would have it skipped */
+        step->started_ms = sf_clock_ms();
+        end_step(applying, step, SF_STATUS_DONE);
+        return;
+    }
     step->status = SF_STATUS_SKIPPED;
     if (applying->run->events && applying->run->events->step_ended)
         applying->run->events->step_ended(applying->run->events->ctx, step);
@@ -487,7 +505,9 @@ static void skip(void *ctx, struct sf_task *task)
 static enum sf_code commit(void *ctx)
 {
     struct applying *applying = ctx;
-    return sf_run_commit(applying->run, applying->err);
+    if (!applying->store_rc)
+        applying->store_rc = sf_run_commit(applying->run, applying->err);
+    return applying->store_rc;
 }
 
 static void tick(void *ctx)
@@ -504,9 +524,8 @@ static void count(const struct sf_step *step, struct sf_apply_result *result)
     case SF_STATUS_DONE:
         result->added += step->verb == SF_VERB_CREATE;
         result->changed += step->verb == SF_VERB_UPDATE && !step->was_unchanged;
-        result->destroyed +=
-            step->verb == SF_VERB_DESTROY || (step->verb == SF_VERB_FORGET && step->node->is_destroyed_with_container);
-        result->forgotten += step->verb == SF_VERB_FORGET && !step->node->is_destroyed_with_container;
+        result->destroyed += step->verb == SF_VERB_DESTROY || (step->verb == SF_VERB_FORGET && step->node->goes_with);
+        result->forgotten += step->verb == SF_VERB_FORGET && !step->node->goes_with;
         return;
     case SF_STATUS_FAILED:
         result->failed++;
@@ -569,7 +588,7 @@ enum sf_code sf_run_apply(struct sf_run *run, struct sf_apply_result *result, st
         result->code = rc;
         rc = SF_OK;
     }
-    if (rc == SF_E_INTERNAL)
+    if (rc == SF_E_INTERNAL && !applying.store_rc)
         return sf_fail(err, rc, "the steps have a cycle; please report this stack");
     if (rc)
         return rc;

@@ -21,8 +21,10 @@ struct sf_step {
     enum sf_verb verb;
     const struct sf_recorded *row; /* what a destroy or forget takes away: the current object or a deposed one */
     enum sf_step_status status;
-    bool was_unchanged; /* an update that turned out to have nothing to do: no call was made */
-    struct sf_err *err; /* of the call under way; kept in the run's arena when failed or unknown, else NULL */
+    struct sf_step *contents, *next_content; /* those that leave state when this one does */
+    bool has_left_state;                     /* its row was deleted */
+    bool was_unchanged;                      /* an update that turned out to have nothing to do: no call was made */
+    struct sf_err *err;                      /* of the call under way; kept in the run's arena when failed or unknown, else NULL */
     enum sf_code rc;
     int64_t started_ms, ended_ms;
     struct sf_str id; /* identity, when known */

@@ -29,6 +29,13 @@ enum sf_code sf_run_commit(struct sf_run *run, struct sf_err *err)
     return sf_store_commit(run->store, err);
 }
 
+void sf_run_rollback(struct sf_run *run)
+{
+    if (run->in_transaction)
+        sf_store_rollback(run->store);
+    run->in_transaction = false;
+}
+
 struct sf_op sf_run_op(struct sf_run *run, struct sf_run_ctx *ctx, struct sf_arena *arena, const struct sf_object *self,
                        int seconds)
 {

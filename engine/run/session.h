@@ -121,6 +121,8 @@ enum sf_code sf_run_ask_rights(struct sf_run *run, struct sf_err *err) SF_MUST_C
 /* Begins a store transaction unless one is open; the scheduler's commit ends it. */
 enum sf_code sf_run_begin(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;
 enum sf_code sf_run_commit(struct sf_run *run, struct sf_err *err) SF_MUST_CHECK;
+/* Takes back what is in the open transaction, if there is one. */
+void sf_run_rollback(struct sf_run *run);
 
 /* A row for the store from a node and what is known of it. */
 struct sf_row sf_run_row(struct sf_run *run, struct sf_arena *arena, const struct sf_node *node, struct sf_str id,

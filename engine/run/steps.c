@@ -41,7 +41,7 @@ static void add_steps_of(struct building *building, struct sf_node *node)
     struct sf_step **make = &building->make[node->index], **take_away = &building->take_away[node->index];
     if (node->deposed)
         add_step(building, node, SF_VERB_DESTROY, node->deposed);
-    enum sf_verb away = node->is_destroyed_with_container ? SF_VERB_FORGET : SF_VERB_DESTROY;
+    enum sf_verb away = node->goes_with ? SF_VERB_FORGET : SF_VERB_DESTROY;
     switch (node->action) {
     case SF_CREATE:
         *make = add_step(building, node, SF_VERB_CREATE, NULL);
@@ -74,10 +74,22 @@ static void hand_over_intent(struct building *building, const struct sf_node *no
     struct sf_step *away = building->take_away[node->index], *make = building->make[node->index];
     if (!node->carries_intent)
         return;
-    if (away)
-        away->carries_intent = true;
-    else if (make && make->verb == SF_VERB_UPDATE)
-        make->carries_intent = true;
+    struct sf_step *heir = away ? away : make && make->verb == SF_VERB_UPDATE ? make : NULL;
+    if (!heir)
+        return;
+    heir->carries_intent = heir->has_intent = true;
+    heir->intent = node->intent->id;
+}
+
+/* A row whose container has left state could not be read by a later run: they leave together. */
+static void join_container(struct building *building, const struct sf_node *node)
+{
+    struct sf_step *away = building->take_away[node->index];
+    struct sf_step *container = node->goes_with ? building->take_away[node->goes_with->index] : NULL;
+    if (!away || !container)
+        return;
+    away->next_content = container->contents;
+    container->contents = away;
 }
 
 struct edges {
@@ -129,16 +141,15 @@ static void order_node(struct building *building, struct edges *edges, struct sf
 {
     struct sf_step *make = building->make[node->index], *away = building->take_away[node->index];
     order_after_deps(building, edges, node);
-    const struct sf_node *container = node->container;
-    bool goes_along = node->is_destroyed_with_container;
-    if (goes_along && container)
+    const struct sf_node *container = node->goes_with;
+    if (container)
         edge(edges, building->take_away[container->index], away);
     for (size_t i = 0; i < node->n_recorded_deps; i++) {
         struct sf_node *dep = node->recorded_deps[i];
         struct sf_step *dep_away = building->take_away[dep->index], *dep_make = building->make[dep->index];
-        if (away && dep_away && !(goes_along && dep == container) && !(dep->action == SF_REPLACE && sf_node_is_create_first(dep)))
+        if (away && dep_away && dep != container && !(dep->action == SF_REPLACE && sf_node_is_create_first(dep)))
             edge(edges, away, dep_away);
-        if (away && dep_make && dep->action == SF_UPDATE && node->action == SF_DELETE && !goes_along)
+        if (away && dep_make && dep->action == SF_UPDATE && node->action == SF_DELETE && !container)
             edge(edges, away, dep_make);
         if (make && node->action != SF_REPLACE && dep_away && dep->action == SF_DELETE)
             edge(edges, make, dep_away);
@@ -163,8 +174,10 @@ static void build_steps(struct building *building)
     building->stack = SF_NEW_ARRAY(run->arena, graph->n_nodes + 1, struct sf_node *);
     for (size_t i = 0; i < graph->n_nodes; i++)
         add_steps_of(building, graph->nodes[i]);
-    for (size_t i = 0; i < graph->n_nodes; i++)
+    for (size_t i = 0; i < graph->n_nodes; i++) {
         hand_over_intent(building, graph->nodes[i]);
+        join_container(building, graph->nodes[i]);
+    }
     struct edges edges = {0};
     for (size_t i = 0; i < graph->n_nodes; i++)
         order_node(building, &edges, graph->nodes[i]);

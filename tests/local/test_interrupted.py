@@ -90,6 +90,41 @@ def test_a_half_destroyed_cluster_is_destroyed_by_the_next_sfdestroy(halfway):
     halfway.assert_clean()
 
 
+@pytest.fixture
+def loaded(ws1):
+    """The flagship with a few rows, in place."""
+    ws1.flagship(source="{sample: {rows: 500, seed: 1}}")
+    ws1.apply()
+    return ws1
+
+
+@pytest.mark.parametrize("container, left", [("star", ["load.weekly_load"]), ("dw", ["star_schema.star", "load.weekly_load"])])
+def test_what_outlived_its_container_in_state_is_gone_for_the_next_sfdestroy(loaded, container, left):
+    with state(loaded) as db:
+        rows = [db.execute("select * from resource where address = ?", [address]).fetchone() for address in left]
+    loaded.ok("sfdestroy", "-auto-approve", f"-target={container}")
+    with state(loaded) as db:
+        for row in rows:
+            db.execute(f"insert into resource values ({','.join('?' * len(row))})", row)
+    loaded.ok("sfdestroy", "-auto-approve")
+    assert loaded.recorded() == []
+    loaded.assert_clean()
+
+
+def test_a_container_and_what_is_in_it_leave_state_together(loaded):
+    with state(loaded) as db:  # the row of what is deepest inside cannot be deleted
+        db.execute("create table hold (address, generation, foreign key (address, generation) references resource)")
+        db.execute("insert into hold values ('load.weekly_load', 0)")
+    assert "FOREIGN KEY" in loaded.run("sfdestroy", "-auto-approve").err
+    assert {"cluster.dw", "star_schema.star", "load.weekly_load"} <= set(loaded.recorded())
+    assert ("cluster.dw", "destroy") in open_intents(loaded)
+    with state(loaded) as db:
+        db.execute("drop table hold")
+    loaded.ok("sfdestroy", "-auto-approve")
+    assert open_intents(loaded) == [] and loaded.recorded() == []
+    loaded.assert_clean()
+
+
 def test_a_password_in_doubt_is_set_again(halfway):
     recorded = attributes(halfway, "cluster.dw")
     halfway.env["SF_VAR_password"] = "After0new"

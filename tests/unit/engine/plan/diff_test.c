@@ -393,8 +393,8 @@ static void what_lives_in_a_replaced_container_is_replaced_with_it(void **state)
     plan(inside, rows, 3);
     assert_action("user.u", SF_REPLACE, SF_REASON_CONTAINER_NEW);
     assert_true(sf_str_is(node_of("user.u")->reason_detail, "server.s"));
-    assert_true(node_of("user.u")->is_destroyed_with_container);
-    assert_false(node_of("share.d")->is_destroyed_with_container); /* it destroys its own first */
+    assert_non_null(node_of("user.u")->goes_with);
+    assert_null(node_of("share.d")->goes_with); /* it destroys its own first */
 }
 
 static void what_lived_in_a_container_that_is_gone_is_created(void **state)
@@ -415,9 +415,25 @@ static void what_lives_in_a_destroyed_container_goes_along_unless_it_destroys_it
                          {.address = "share.d", .attrs = "{\"server\":\"id-1\"}", .container = "server.s"}};
     plan("resources: {}\n", rows, 3);
     assert_action("user.u", SF_DELETE, SF_REASON_WITH_CONTAINER);
-    assert_true(node_of("user.u")->is_destroyed_with_container);
+    assert_non_null(node_of("user.u")->goes_with);
     assert_action("share.d", SF_DELETE, SF_REASON_NOT_IN_CONFIG);
-    assert_false(node_of("share.d")->is_destroyed_with_container);
+    assert_null(node_of("share.d")->goes_with);
+}
+
+static void what_moves_goes_with_where_it_was_not_with_where_it_will_be(void **state)
+{
+    (void)state;
+    struct row rows[] = {{.address = "server.s", .attrs = "{\"name\":\"a\"}"},
+                         {.address = "server.t", .attrs = "{\"name\":\"t\"}"},
+                         {.address = "user.u", .attrs = "{\"server\":\"id-1\"}", .container = "server.t"}};
+    plan("resources:\n  s: {kind: server, name: b}\n  t: {kind: server, name: t}\n  u: {kind: user, server: s}\n", rows, 3);
+    assert_int_equal(node_of("server.s")->action, SF_REPLACE);
+    assert_int_equal(node_of("user.u")->action, SF_REPLACE);
+    assert_null(node_of("user.u")->goes_with); /* 't' stays, and what it holds is deleted there */
+    rows[2].attrs = "{\"server\":\"id-2\"}";
+    plan("resources:\n  s: {kind: server, name: a}\n  u: {kind: user, server: s}\n", rows, 3);
+    assert_int_equal(node_of("user.u")->action, SF_REPLACE);
+    assert_ptr_equal(node_of("user.u")->goes_with, node_of("server.t"));
 }
 
 static void what_cannot_be_read_is_assumed_as_recorded(void **state)
@@ -495,6 +511,7 @@ int main(void)
         TEST(what_lives_in_a_replaced_container_is_replaced_with_it),
         TEST(what_lived_in_a_container_that_is_gone_is_created),
         TEST(what_lives_in_a_destroyed_container_goes_along_unless_it_destroys_its_own),
+        TEST(what_moves_goes_with_where_it_was_not_with_where_it_will_be),
         TEST(what_cannot_be_read_is_assumed_as_recorded),
         TEST(what_is_protected_in_state_cannot_be_destroyed_with_or_without_its_block),
         TEST(a_target_takes_along_what_it_needs_and_in_a_destroy_what_needs_it),
