@@ -26,7 +26,7 @@ void sf_check_run_add(struct sf_script *script, struct sf_checks *checks, const 
     *run = (struct sf_check_run){.checks = checks, .plan = plan, .first = SF_NEW_ARRAY(arena, checks->n + 1, size_t)};
     sf_script_add(script, "clear earlier rejects", "delete from %s where loaded_by = %s", rejects,
                   sf_sql_text(arena, plan->loaded_by).p);
-    sf_publish_scratch(script, "make room for the checks", SF_CHECK_RESULTS,
+    sf_publish_scratch(script, plan, "make room for the checks", SF_CHECK_RESULTS,
                        SF_STR("select cast('' as varchar(100)) as check_name, cast(0 as bigint) as failing where 1 = 0"));
     for (size_t i = 0; i < checks->n; i++) {
         const struct sf_check *check = &checks->list[i];

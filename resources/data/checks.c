@@ -631,12 +631,12 @@ struct sf_str sf_check_record_sql(struct sf_arena *arena, const struct sf_checks
     return sf_str_fmt(arena,
                       "insert into %s (load_id, check_name, severity, row_number, row_text, recorded_at, loaded_by) "
                       "select %s, %s, '%s', row_number() over (order by row_text), substring(row_text, 1, 4000), "
-                      "current_timestamp, %s from (%s) f where (select max(failing) from " SF_CHECK_RESULTS
+                      "%s, %s from (%s) f where (select max(failing) from " SF_CHECK_RESULTS
                       " where check_name = %s) > 0 order by row_text limit %d",
                       sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p, sf_sql_text(arena, plan->load_id).p, name,
                       check->is_warning    ? "warn"
                       : check->is_accepted ? "accepted"
                                            : "error",
-                      sf_sql_text(arena, plan->loaded_by).p, sf_check_failing_sql(arena, checks, check, &scope).p, name,
-                      SF_MAX_REJECTS);
+                      plan->dialect->now, sf_sql_text(arena, plan->loaded_by).p,
+                      sf_check_failing_sql(arena, checks, check, &scope).p, name, SF_MAX_REJECTS);
 }

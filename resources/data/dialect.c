@@ -1,6 +1,8 @@
 /* See dialect.h. */
 #include "resources/data/dialect.h"
 
+#include "resources/data/publish_sql.h"
+
 const struct sf_dialect sf_dialect_postgresql = {
     .name = "postgresql",
     .temporary = "create temporary table % on commit drop as",
@@ -9,6 +11,9 @@ const struct sf_dialect sf_dialect_postgresql = {
     .collapse = "regexp_replace($, ' +', ' ', 'g')",
     .bytewise = "$ collate \"C\"",
     .analyze = "analyze %",
+    .now = "current_timestamp",
+    .row_digest = sf_star_row_digest_postgresql,
+    .publisher = &sf_publish_by_partition,
 };
 
 const struct sf_dialect sf_dialect_redshift = {
@@ -18,6 +23,9 @@ const struct sf_dialect sf_dialect_redshift = {
     .hash60 = "strtol(substring($, 1, 15), 16)",
     .collapse = "regexp_replace($, ' +', ' ')",
     .bytewise = "$",
+    .now = "getdate()", /* current_timestamp runs on the leader node only */
+    .row_digest = sf_star_row_digest_postgresql,
+    .publisher = &sf_publish_by_partition,
 };
 
 struct sf_str sf_dialect_fill(struct sf_arena *arena, const char *word, char mark, struct sf_str what)

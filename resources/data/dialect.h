@@ -9,6 +9,9 @@
 
 #include "resources/data/sql.h"
 
+struct sf_star_table;
+struct sf_publisher;
+
 struct sf_dialect {
     const char *name; /* "postgresql", "redshift" */
 
@@ -19,6 +22,12 @@ struct sf_dialect {
     const char *collapse;  /* runs of blanks to one */
     const char *bytewise;  /* text that min() and order by take by its bytes */
     const char *analyze;   /* NULL: a table made of a query has statistics at once */
+    const char *now;       /* when the transaction began, to go into a table */
+
+    /* Order-free digest of one row, a whole number to be summed: every column, in order. A fact's partition column is left to the
+     * GROUP BY. */
+    struct sf_str (*row_digest)(struct sf_arena *arena, const struct sf_star_table *table);
+    const struct sf_publisher *publisher; /* publish_sql.h */
 };
 
 extern const struct sf_dialect sf_dialect_postgresql, sf_dialect_redshift;

@@ -14,12 +14,13 @@ static const char *total_sql(struct sf_arena *arena, const struct sf_star_table 
     return column ? sf_str_fmt(arena, "cast(sum(%s) as varchar)", sf_sql_name(arena, column->name).p).p : "null";
 }
 
-static const char *digest_total(struct sf_arena *arena, const struct sf_star_table *table)
+static const char *digest_total(struct sf_arena *arena, const struct sf_dialect *dialect, const struct sf_star_table *table)
 {
-    return sf_str_fmt(arena, "cast(sum(%.*s) as varchar)", SF_ARG(sf_star_row_digest_sql(arena, table))).p;
+    return sf_str_fmt(arena, "cast(sum(%.*s) as varchar)", SF_ARG(dialect->row_digest(arena, table))).p;
 }
 
-struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema, bool is_measuring)
+struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_dialect *dialect, const struct sf_star *star,
+                            struct sf_str schema, bool is_measuring)
 {
     static const char nulls[] = "null, null, null, null, null, null, null, null";
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
@@ -49,7 +50,7 @@ struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, 
             continue;
         const char *part = is_fact ? sf_str_fmt(arena, "cast(%s as varchar)", sf_sql_name(arena, table->partition_by).p).p : "null";
         sf_buf_addf(&buf, "union all\nselect 'found', %s, %s, cast(count(*) as varchar), %s, %s, %s\nfrom %s%s%s\n", text, part,
-                    total_sql(arena, table), digest_total(arena, table), nulls, name, is_fact ? " group by " : "",
+                    total_sql(arena, table), digest_total(arena, dialect, table), nulls, name, is_fact ? " group by " : "",
                     is_fact ? sf_sql_name(arena, table->partition_by).p : "");
     }
     const char *fact = sf_sql_name2(arena, schema, star->fact->name).p;

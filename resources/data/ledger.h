@@ -34,7 +34,8 @@ struct sf_ledger {
 
 /* Without `is_measuring` the query does not read the tables: it only looks whether each is filled and which partitions there are.
  */
-struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema, bool is_measuring);
+struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_dialect *dialect, const struct sf_star *star,
+                            struct sf_str schema, bool is_measuring);
 /* Reads the query's rows. SF_E_INTERNAL when they make no sense. */
 enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_value *rows, struct sf_str loaded_by, struct sf_ledger *ledger,
                             struct sf_err *err) SF_MUST_CHECK;

@@ -63,7 +63,8 @@ static enum sf_code ask_ledger(struct sf_op *op, struct load_call *call, const s
     const struct sf_value *rows;
     struct sf_err local = {0};
     enum sf_code rc = op->site->world->warehouse_query(
-        op, call->objects.cluster, sf_ledger_sql(op->arena, call->star, call->schema, is_measuring), &rows, &local);
+        op, call->objects.cluster, sf_ledger_sql(op->arena, op->site->world->dialect, call->star, call->schema, is_measuring),
+        &rows, &local);
     if (!rc) {
         rc = sf_ledger_read(op->arena, rows, call->loaded_by, &call->ledger, err);
         if (!rc && !is_measuring)
@@ -384,7 +385,8 @@ static enum sf_code destroy_load(struct sf_op *op, struct sf_str id, struct sf_o
         return SF_OK;
     if (rc)
         return rc;
-    struct sf_load_plan plan = {.star = call.star, .schema = call.schema, .loaded_by = call.loaded_by};
+    struct sf_load_plan plan = {
+        .dialect = op->site->world->dialect, .star = call.star, .schema = call.schema, .loaded_by = call.loaded_by};
     plan.partitions = sf_star_partitions_schema(op->arena, plan.schema);
     plan.parts = SF_NEW_ARRAY(op->arena, call.ledger.n_partitions + 1, struct sf_load_part);
     for (size_t i = 0; i < call.ledger.n_partitions; i++)

@@ -182,6 +182,7 @@ enum sf_code sf_load_prepare(struct sf_op *op, const struct sf_load_objects *obj
     if (!tables || tables->type != SF_V_MAP || !years || years->type != SF_V_MAP)
         return sf_fail(err, SF_E_CONFIG, "the data set '%.*s' has no tables", SF_ARG(objects->dataset->name));
     struct sf_str prefix = sf_map_str(objects->upload->attrs, UPLOAD_PREFIX);
+    plan->dialect = op->site->world->dialect;
     plan->star = star;
     plan->schema = sf_map_str(objects->star_schema->attrs, STAR_SCHEMA_SCHEMA);
     plan->partitions = sf_star_partitions_schema(op->arena, plan->schema);

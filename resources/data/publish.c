@@ -1,9 +1,9 @@
 /* See publish.h. */
-#include "resources/data/publish.h"
+#include "resources/data/publish_sql.h"
 
 #include <inttypes.h>
 
-static struct sf_str staged_table(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
+struct sf_str sf_publish_staged_table(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
 {
     return sf_sql_name2(arena, plan->partitions, sf_str_fmt(arena, SF_PUBLISH_STAGED "table_%.*s", SF_ARG(table->name)));
 }
@@ -71,20 +71,22 @@ static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, 
     copy->freeze = true;
 }
 
-void sf_publish_scratch(struct sf_script *script, const char *what, const char *name, struct sf_str select)
+void sf_publish_scratch(struct sf_script *script, const struct sf_load_plan *plan, const char *what, const char *name,
+                        struct sf_str select)
 {
-    sf_script_add(script, what, "create temporary table %s on commit drop as %.*s", name, SF_ARG(select));
+    sf_script_add(script, what, "%.*s %.*s", SF_ARG(sf_dialect_fill(script->arena, plan->dialect->temporary, '%', sf_str_of(name))),
+                  SF_ARG(select));
 }
 
-void sf_publish_stage(struct sf_script *script, const struct sf_load_plan *plan)
+static void stage(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
     const struct sf_star_table *fact = plan->star->fact;
     for (size_t i = 0; i < plan->n_tables; i++) {
         const struct sf_load_table *t = &plan->tables[i];
         if (t->changes)
-            add_copy(script, plan, sf_str_fmt(arena, "copy %.*s", SF_ARG(t->table->name)).p, staged_table(arena, plan, t->table),
-                     t->table, NULL, t->columns, &t->key);
+            add_copy(script, plan, sf_str_fmt(arena, "copy %.*s", SF_ARG(t->table->name)).p,
+                     sf_publish_staged_table(arena, plan, t->table), t->table, NULL, t->columns, &t->key);
     }
     for (size_t i = 0; i < plan->n_parts; i++) {
         const struct sf_load_part *part = &plan->parts[i];
@@ -138,7 +140,7 @@ static bool has_unchanged_part(const struct sf_load_plan *plan)
     return false;
 }
 
-struct sf_str sf_publish_part(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part)
+static struct sf_str part_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part)
 {
     const struct sf_star_table *fact = plan->star->fact;
     if (part->changes)
@@ -176,21 +178,22 @@ static struct sf_str fact_relation(struct sf_arena *arena, const struct sf_load_
 struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
 {
     if (table == plan->star->fact)
-        return fact_relation(arena, plan, has_unchanged_part(plan) && !(plan->is_rest_left_out && plan->is_rest_proven));
+        return plan->dialect->publisher->fact(arena, plan,
+                                              has_unchanged_part(plan) && !(plan->is_rest_left_out && plan->is_rest_proven));
     for (size_t i = 0; i < plan->n_tables; i++)
         if (plan->tables[i].table == table && plan->tables[i].changes)
-            return staged_table(arena, plan, table);
+            return sf_publish_staged_table(arena, plan, table);
     return sf_sql_name2(arena, plan->schema, table->name);
 }
 
-static struct sf_str total_sql(struct sf_arena *arena, const struct sf_star_table *table)
+struct sf_str sf_publish_total_sql(struct sf_arena *arena, const struct sf_star_table *table)
 {
     const struct sf_star_column *column = sf_star_total_column(table);
     return column ? sf_str_fmt(arena, "sum(%s)", sf_sql_name(arena, column->name).p) : SF_STR("cast(null as numeric)");
 }
 
 /* Rows of the fact counted, totalled and digested by part and side. */
-static struct sf_str measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_str from)
+struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_str from)
 {
     const struct sf_star_table *fact = plan->star->fact;
     struct sf_str part = sf_sql_name(arena, fact->partition_by);
@@ -198,12 +201,12 @@ static struct sf_str measure_sql(struct sf_arena *arena, const struct sf_load_pl
     return sf_str_fmt(arena,
                       "select %.*s as part, %s as side, count(*) as row_count, %.*s as total, sum(%.*s) as digest%.*s from %.*s "
                       "group by %.*s%s%.*s",
-                      SF_ARG(part), side.n ? side.p : "cast(null as bigint)", SF_ARG(total_sql(arena, fact)),
-                      SF_ARG(sf_star_row_digest_sql(arena, fact)), SF_ARG(plan->also_measured), SF_ARG(from), SF_ARG(part),
+                      SF_ARG(part), side.n ? side.p : "cast(null as bigint)", SF_ARG(sf_publish_total_sql(arena, fact)),
+                      SF_ARG(plan->dialect->row_digest(arena, fact)), SF_ARG(plan->also_measured), SF_ARG(from), SF_ARG(part),
                       side.n ? ", " : "", SF_ARG(side));
 }
 
-void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan)
+static void begin(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
     /* sorting and grouping a part's keys in the default 4 MB would go through files */
@@ -214,9 +217,9 @@ void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan)
     struct sf_load_plan scope = *plan;
     scope.is_rest_left_out = true;
     /* not straight into the ledger: an insert would be measured by one process, this by several */
-    sf_script_add(script, "measure what is staged", "create temporary table " SF_PUBLISH_MEASURED " on commit drop as %.*s",
-                  SF_ARG(measure_sql(arena, plan,
-                                     sf_str_fmt(arena, "%.*s t", SF_ARG(sf_publish_relation(arena, &scope, plan->star->fact))))));
+    sf_publish_scratch(script, plan, "measure what is staged", SF_PUBLISH_MEASURED,
+                       sf_publish_measure_sql(
+                           arena, plan, sf_str_fmt(arena, "%.*s t", SF_ARG(sf_publish_relation(arena, &scope, plan->star->fact)))));
 }
 
 /* Temporary tables of a table that is replaced value by value: what is published is measured by them, and which differ. */
@@ -239,11 +242,13 @@ static const char *where_it_differs(struct sf_arena *arena, const struct sf_load
 }
 
 /* Rows of `from` counted, totalled and digested by part. `where` may be empty. */
-static struct sf_str table_measure_sql(struct sf_arena *arena, const struct sf_load_table *t, const char *from, const char *where)
+static struct sf_str table_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_table *t,
+                                       const char *from, const char *where)
 {
     const char *part = sf_sql_name(arena, t->part_column->name).p;
     return sf_str_fmt(arena, "select %s as part, count(*) as row_count, %.*s as total, sum(%.*s) as digest from %s%s group by %s",
-                      part, SF_ARG(total_sql(arena, t->table)), SF_ARG(sf_star_row_digest_sql(arena, t->table)), from, where, part);
+                      part, SF_ARG(sf_publish_total_sql(arena, t->table)), SF_ARG(plan->dialect->row_digest(arena, t->table)), from,
+                      where, part);
 }
 
 /* Finds the parts whose rows are not those that are staged: a part is the same when count and digest are, as for the ledger. */
@@ -252,13 +257,14 @@ static void find_differing(struct sf_script *script, const struct sf_load_plan *
     struct sf_arena *arena = script->arena;
     const struct sf_load_table *t = &plan->tables[i];
     const char *what = sf_str_fmt(arena, "compare %.*s", SF_ARG(t->table->name)).p, *measured = measured_by_part(arena, i);
-    sf_publish_scratch(script, what, measured,
-                       table_measure_sql(arena, t, sf_sql_name2(arena, plan->schema, t->table->name).p, ""));
-    sf_publish_scratch(script, what, differing_parts(arena, i),
+    sf_publish_scratch(script, plan, what, measured,
+                       table_measure_sql(arena, plan, t, sf_sql_name2(arena, plan->schema, t->table->name).p, ""));
+    sf_publish_scratch(script, plan, what, differing_parts(arena, i),
                        sf_str_fmt(arena,
                                   "select coalesce(s.part, p.part) as part from (%.*s) s full join %s p on p.part = s.part "
                                   "where not coalesce(s.row_count = p.row_count and s.digest = p.digest, false)",
-                                  SF_ARG(table_measure_sql(arena, t, staged_table(arena, plan, t->table).p, "")), measured));
+                                  SF_ARG(table_measure_sql(arena, plan, t, sf_publish_staged_table(arena, plan, t->table).p, "")),
+                                  measured));
 }
 
 static void publish_tables(struct sf_script *script, const struct sf_load_plan *plan)
@@ -277,7 +283,7 @@ static void publish_tables(struct sf_script *script, const struct sf_load_plan *
         }
         sf_script_add(script, what, "delete from %s%s", name, where);
         sf_script_add(script, what, "insert into %s (%s) select %s from %s%s", name, columns, columns,
-                      staged_table(arena, plan, table).p, where);
+                      sf_publish_staged_table(arena, plan, table).p, where);
         /* Until a server comes round to it by itself it takes every condition on a dimension to leave a handful of rows, and joins
          * the fact in loops: a view then answers in a minute, not in a tenth of a second. The fact is not worth it: its plans come
          * out the same. */
@@ -316,22 +322,18 @@ static void publish_parts(struct sf_script *script, const struct sf_load_plan *p
 }
 
 /* Columns of a ledger row that are the same for all rows of a load, from `rules` on. */
-static struct sf_str ledger_tail(struct sf_arena *arena, const struct sf_load_plan *plan)
+struct sf_str sf_publish_ledger_tail(struct sf_arena *arena, const struct sf_load_plan *plan)
 {
     struct sf_str note = plan->is_sample ? plan->star->sample_note : SF_STR_NONE;
     static const char none[] = "cast(null as varchar)";
-    return sf_str_fmt(
-        arena, "%s, %s, %s, %d, %s, %s, %s, %s, %s, %s, %s, %s, current_timestamp, %s", sf_sql_text_or_null(arena, plan->rules).p,
-        sf_sql_text(arena, plan->star->digest).p, sf_sql_text_or_null(arena, plan->checks).p, plan->n_checks,
-        plan->accepted_sql.n ? plan->accepted_sql.p : none, plan->warned_sql.n ? plan->warned_sql.p : none,
-        sf_sql_text_or_null(arena, plan->snapshot).p, sf_sql_text_or_null(arena, plan->delivery).p,
-        plan->is_sample ? "true" : "false", sf_sql_text_or_null(arena, note).p, sf_sql_text_or_null(arena, plan->data_as_of).p,
-        sf_sql_text_or_null(arena, plan->data_loaded_at).p, sf_sql_text(arena, plan->loaded_by).p);
+    return sf_str_fmt(arena, "%s, %s, %s, %d, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s", sf_sql_text_or_null(arena, plan->rules).p,
+                      sf_sql_text(arena, plan->star->digest).p, sf_sql_text_or_null(arena, plan->checks).p, plan->n_checks,
+                      plan->accepted_sql.n ? plan->accepted_sql.p : none, plan->warned_sql.n ? plan->warned_sql.p : none,
+                      sf_sql_text_or_null(arena, plan->snapshot).p, sf_sql_text_or_null(arena, plan->delivery).p,
+                      plan->is_sample ? "true" : "false", sf_sql_text_or_null(arena, note).p,
+                      sf_sql_text_or_null(arena, plan->data_as_of).p, sf_sql_text_or_null(arena, plan->data_loaded_at).p,
+                      plan->dialect->now, sf_sql_text(arena, plan->loaded_by).p);
 }
-
-static const char ledger_columns[] =
-    "load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, "
-    "checks_passed, accepted, warned, snapshot, delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by";
 
 /* Adds the select that measures a table that was published: of one replaced by parts, what was measured of the parts that stay as
  * they are, and anew what was inserted. */
@@ -346,14 +348,14 @@ static void add_table_measure(struct sf_script *script, const struct sf_load_pla
         sf_script_add(script, "measure what is published", "delete from %s where part in (select part from %s)", measured,
                       differing_parts(arena, i));
         sf_script_add(script, "measure what is published", "insert into %s %.*s", measured,
-                      SF_ARG(table_measure_sql(arena, t, name, where)));
+                      SF_ARG(table_measure_sql(arena, plan, t, name, where)));
         sf_buf_addf(tables,
                     "%sselect cast(%s as varchar) as name, coalesce(sum(row_count), 0) as row_count, sum(total) as total, "
                     "sum(digest) as digest from %s",
                     between, text, measured);
     } else
         sf_buf_addf(tables, "%sselect cast(%s as varchar) as name, count(*) as row_count, %s as total, sum(%s) as digest from %s",
-                    between, text, total_sql(arena, t->table).p, sf_star_row_digest_sql(arena, t->table).p, name);
+                    between, text, sf_publish_total_sql(arena, t->table).p, plan->dialect->row_digest(arena, t->table).p, name);
 }
 
 static void write_ledger(struct sf_script *script, const struct sf_load_plan *plan)
@@ -361,7 +363,7 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
     struct sf_arena *arena = script->arena;
     const struct sf_star_table *fact = plan->star->fact;
     const char *ledger = sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p;
-    const char *id = sf_sql_text(arena, plan->load_id).p, *tail = ledger_tail(arena, plan).p;
+    const char *id = sf_sql_text(arena, plan->load_id).p, *tail = sf_publish_ledger_tail(arena, plan).p;
     const char *fact_text = sf_sql_text(arena, fact->name).p;
     struct sf_str changed = sf_publish_changed(arena, plan), inserted = part_list(arena, plan, is_inserted);
     struct sf_buf stale = SF_BUF(SF_MAX_SQL_BYTES), tables = SF_BUF(SF_MAX_SQL_BYTES), sources = SF_BUF(SF_MAX_SQL_BYTES);
@@ -380,8 +382,7 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
             add_table_measure(script, plan, i, &tables);
     }
     if (tables.n > 0)
-        sf_script_add(script, "measure what is published",
-                      "create temporary table " SF_PUBLISH_MEASURED "_tables on commit drop as %s", tables.p);
+        sf_publish_scratch(script, plan, "measure what is published", SF_PUBLISH_MEASURED "_tables", sf_buf_str(&tables));
     for (size_t i = 0; i < plan->n_tables; i++) {
         const struct sf_load_table *t = &plan->tables[i];
         if (t->changes)
@@ -389,7 +390,7 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
                 script, "write the ledger",
                 "insert into %s (%s) select %s, m.name, null, true, m.row_count, m.total, cast(m.digest as varchar), %s, %s "
                 "from " SF_PUBLISH_MEASURED "_tables m where m.name = %s",
-                ledger, ledger_columns, id, sf_sql_text(arena, t->source).p, tail, sf_sql_text(arena, t->table->name).p);
+                ledger, SF_LEDGER_COLUMNS, id, sf_sql_text(arena, t->source).p, tail, sf_sql_text(arena, t->table->name).p);
     }
     for (size_t i = 0; i < plan->n_parts; i++)
         if (plan->parts[i].changes && !plan->parts[i].is_removed)
@@ -403,36 +404,26 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
             sf_script_add(script, "measure what is published", "delete from " SF_PUBLISH_MEASURED " where part in (%s)",
                           inserted.p);
             sf_script_add(script, "measure what is published", "insert into " SF_PUBLISH_MEASURED " %.*s",
-                          SF_ARG(measure_sql(arena, plan, from)));
+                          SF_ARG(sf_publish_measure_sql(arena, plan, from)));
         }
         sf_script_add(
             script, "write the ledger",
             "insert into %s (%s) select %s, %s, s.part, true, coalesce(m.row_count, 0), m.total, cast(m.digest as "
             "varchar), s.source, %s from (%s) s left join (select part, sum(row_count) as row_count, sum(total) as total, "
             "sum(digest) as digest from " SF_PUBLISH_MEASURED " group by part) m on m.part = s.part order by s.part",
-            ledger, ledger_columns, id, fact_text, tail, sources.p);
+            ledger, SF_LEDGER_COLUMNS, id, fact_text, tail, sources.p);
     }
     sf_script_add(
         script, "write the ledger",
         "insert into %s (%s) select %s, '%s', null, true, coalesce(sum(row_count), 0), sum(amount), null, null, %s from %s "
         "where is_current and table_name = %s",
-        ledger, ledger_columns, id, SF_LEDGER_LOAD, tail, ledger, fact_text);
+        ledger, SF_LEDGER_COLUMNS, id, SF_LEDGER_LOAD, tail, ledger, fact_text);
     sf_buf_free(&stale);
     sf_buf_free(&tables);
     sf_buf_free(&sources);
 }
 
-void sf_publish_commit(struct sf_script *script, const struct sf_load_plan *plan)
-{
-    publish_tables(script, plan);
-    publish_parts(script, plan);
-    write_ledger(script, plan);
-    struct sf_star_site site = {.schema = plan->schema, .is_sample = plan->is_sample};
-    sf_star_comment_relations(script, plan->star, &site);
-    sf_publish_sweep(script, plan);
-}
-
-void sf_publish_sweep(struct sf_script *script, const struct sf_load_plan *plan)
+static void sweep(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
     sf_script_add(script, "drop staging tables",
@@ -447,11 +438,21 @@ void sf_publish_sweep(struct sf_script *script, const struct sf_load_plan *plan)
                   sf_sql_text(arena, plan->partitions).p, sf_sql_text(arena, plan->partitions).p);
 }
 
-void sf_publish_withdraw(struct sf_script *script, const struct sf_load_plan *plan)
+static void commit(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    publish_tables(script, plan);
+    publish_parts(script, plan);
+    write_ledger(script, plan);
+    struct sf_star_site site = {.schema = plan->schema, .is_sample = plan->is_sample};
+    sf_star_comment_relations(script, plan->star, &site);
+    sweep(script, plan);
+}
+
+static void withdraw(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
     const char *owner = sf_sql_text(arena, plan->loaded_by).p;
-    sf_publish_sweep(script, plan);
+    sweep(script, plan);
     for (size_t i = 0; i < plan->n_parts; i++)
         if (plan->parts[i].has_partition)
             sf_script_add(script, "drop a partition", "drop table if exists %s",
@@ -467,3 +468,13 @@ void sf_publish_withdraw(struct sf_script *script, const struct sf_load_plan *pl
     struct sf_star_site site = {.schema = plan->schema, .is_sample = false};
     sf_star_comment_relations(script, plan->star, &site);
 }
+
+const struct sf_publisher sf_publish_by_partition = {
+    .stage = stage,
+    .begin = begin,
+    .fact = fact_relation,
+    .part = part_relation,
+    .commit = commit,
+    .sweep = sweep,
+    .withdraw = withdraw,
+};

@@ -12,6 +12,7 @@
 #ifndef SF_DATA_PUBLISH_H
 #define SF_DATA_PUBLISH_H
 
+#include "resources/data/dialect.h"
 #include "resources/data/star_sql.h"
 
 /* What names of staging tables begin with. */
@@ -46,6 +47,7 @@ struct sf_load_part {
 
 /* All that a load is about to do. */
 struct sf_load_plan {
+    const struct sf_dialect *dialect;
     const struct sf_star *star;
     struct sf_str schema, partitions;
     const struct sf_object *bucket, *role;
@@ -86,7 +88,8 @@ struct sf_str sf_publish_changed(struct sf_arena *arena, const struct sf_load_pl
  * is also measured. */
 #define SF_PUBLISH_MEASURED "measured"
 /* Makes a table of this transaction alone: `select` is what it holds. */
-void sf_publish_scratch(struct sf_script *script, const char *what, const char *name, struct sf_str select);
+void sf_publish_scratch(struct sf_script *script, const struct sf_load_plan *plan, const char *what, const char *name,
+                        struct sf_str select);
 /* Drops every staging table of the star, whoever left it. */
 void sf_publish_sweep(struct sf_script *script, const struct sf_load_plan *plan);
 /* Replaces what changes by what is staged, measures it and writes the ledger. */

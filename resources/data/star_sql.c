@@ -70,7 +70,7 @@ static struct sf_str hash_sql(struct sf_arena *arena, const struct sf_star_colum
     return seed;
 }
 
-struct sf_str sf_star_row_digest_sql(struct sf_arena *arena, const struct sf_star_table *table)
+struct sf_str sf_star_row_digest_postgresql(struct sf_arena *arena, const struct sf_star_table *table)
 {
     /* A key is the innermost seed as it stands: one hash less on each of many rows. Parts are digested one by one, so that the
      * partition column says nothing within its group. */

@@ -25,9 +25,8 @@ struct sf_str sf_star_type_sql(struct sf_arena *arena, const struct sf_star_colu
 struct sf_str sf_star_columns_sql(struct sf_arena *arena, const struct sf_star_table *table, const char *prefix);
 /* The comment a relation carries: the note first when the data are a sample. */
 struct sf_str sf_star_comment(struct sf_arena *arena, const struct sf_star *star, struct sf_str comment, bool is_sample);
-/* Order-free digest of one row, to be summed: every column, in order, each hash seeding the next. A fact's partition column is left
- * to the GROUP BY. */
-struct sf_str sf_star_row_digest_sql(struct sf_arena *arena, const struct sf_star_table *table);
+/* dialect.h, row_digest. */
+struct sf_str sf_star_row_digest_postgresql(struct sf_arena *arena, const struct sf_star_table *table);
 
 /* What is declared: relation -> 16 hex digits. Entries in parentheses are not relations: "(reader)", "(search_path)". */
 const struct sf_value *sf_star_declared(struct sf_arena *arena, const struct sf_star *star, struct sf_str reader);

@@ -243,7 +243,8 @@ static inline struct fixture *fixture_start(bool with_cluster)
     fake_forget_secrets();
     f->h = harness_new("cluster.dw");
     struct sf_arena *arena = f->h->arena;
-    f->h->world = (struct sf_world){.name = "local",
+    f->h->world = (struct sf_world){.dialect = &sf_dialect_postgresql,
+                                    .name = "local",
                                     .bucket_list = sf_local_bucket_list,
                                     .bucket_open = sf_local_bucket_open,
                                     .bucket_put = sf_local_bucket_put,

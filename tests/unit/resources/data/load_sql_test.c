@@ -415,8 +415,9 @@ static void the_sql_is_that_of_the_golden_files(void **state)
 
     script = (struct sf_script){.arena = arena};
     sf_script_put(&script, "what the catalog shows", sf_star_catalog_sql(arena, &where));
-    sf_script_put(&script, "the ledger against the tables", sf_ledger_sql(arena, star, SF_STR("s"), true));
-    sf_script_put(&script, "the ledger against the number of rows", sf_ledger_sql(arena, star, SF_STR("s"), false));
+    sf_script_put(&script, "the ledger against the tables", sf_ledger_sql(arena, &sf_dialect_postgresql, star, SF_STR("s"), true));
+    sf_script_put(&script, "the ledger against the number of rows",
+                  sf_ledger_sql(arena, &sf_dialect_postgresql, star, SF_STR("s"), false));
     compare("read", &script);
 
     struct sf_value *facts = sf_value_map(arena);
@@ -431,7 +432,8 @@ static void the_sql_is_that_of_the_golden_files(void **state)
         {2026, SF_STR("f/year=2026/1.csv.gz"), SF_STR("{}"), facts, 2, false, false, true},
         {1999, SF_STR_NONE, SF_STR_NONE, NULL, 0, true, true, true},
     };
-    struct sf_load_plan plan = {.star = star,
+    struct sf_load_plan plan = {.dialect = &sf_dialect_postgresql,
+                                .star = star,
                                 .schema = SF_STR("s"),
                                 .partitions = SF_STR("s_partitions"),
                                 .tables = tables,
@@ -504,7 +506,8 @@ static void a_table_with_years_is_replaced_year_by_year(void **state)
         {sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""), SF_STR("\"d_id\", \"label\""), 3, true, NULL},
         {b, SF_STR("b/1.csv.gz"), SF_STR("\"<b>\""), SF_STR("\"d_id\", \"year\", \"amount\""), 3, true,
          sf_star_column(b, SF_STR("year"))}};
-    struct sf_load_plan plan = {.star = star,
+    struct sf_load_plan plan = {.dialect = &sf_dialect_postgresql,
+                                .star = star,
                                 .schema = SF_STR("s"),
                                 .partitions = SF_STR("s_partitions"),
                                 .tables = tables,

@@ -1,0 +1,36 @@
+/* How a dialect publishes: what publish.h promises, by one of these. Private to the files that write that SQL. */
+#ifndef SF_DATA_PUBLISH_SQL_H
+#define SF_DATA_PUBLISH_SQL_H
+
+#include "resources/data/publish.h"
+
+/* Each as the function of its name in publish.h says. */
+struct sf_publisher {
+    void (*stage)(struct sf_script *script, const struct sf_load_plan *plan);
+    void (*begin)(struct sf_script *script, const struct sf_load_plan *plan);
+    /* The fact as it would be published: what is staged, and `with_rest` what is published and does not change. */
+    struct sf_str (*fact)(struct sf_arena *arena, const struct sf_load_plan *plan, bool with_rest);
+    struct sf_str (*part)(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part);
+    void (*commit)(struct sf_script *script, const struct sf_load_plan *plan);
+    void (*sweep)(struct sf_script *script, const struct sf_load_plan *plan);
+    void (*withdraw)(struct sf_script *script, const struct sf_load_plan *plan);
+};
+
+/* Parts are partitions, staged as what they become (PostgreSQL). */
+extern const struct sf_publisher sf_publish_by_partition;
+
+/* --- text that publishers share --- */
+
+/* Where a table that is loaded whole is staged. */
+struct sf_str sf_publish_staged_table(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table);
+/* "sum(amount)" of the column that the ledger totals. */
+struct sf_str sf_publish_total_sql(struct sf_arena *arena, const struct sf_star_table *table);
+/* Query: rows of the fact, from `from`, counted, totalled and digested by part and side. */
+struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_str from);
+/* Columns of a ledger row, and their values from `rules` on, which are the same for all rows of a load. */
+#define SF_LEDGER_COLUMNS                                                                                                          \
+    "load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, "                              \
+    "checks_passed, accepted, warned, snapshot, delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by"
+struct sf_str sf_publish_ledger_tail(struct sf_arena *arena, const struct sf_load_plan *plan);
+
+#endif
