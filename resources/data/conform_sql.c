@@ -1,6 +1,9 @@
 /* See conform_sql.h. What each rule means is in README.md beside this; here is only how it is said in SQL. */
 #include "resources/data/conform_sql.h"
 
+#include "resources/data/conform/raw.h"
+#include "resources/data/publish.h"
+
 #include <inttypes.h>
 
 struct writer {
@@ -8,20 +11,23 @@ struct writer {
     struct sf_arena *arena;
     const struct sf_rules *rules;
     const struct sf_dialect *words;
-    struct sf_str raw;
+    struct sf_str schema;
+    struct sf_str raw;     /* quoted */
+    struct sf_buf dropped; /* names of all tables that are made */
 };
 
-struct sf_str sf_conform_sql_table(struct sf_arena *arena, struct sf_str table)
+struct sf_str sf_conform_sql_table(struct sf_arena *arena, struct sf_str schema, struct sf_str table)
 {
-    return sf_sql_name(arena, sf_str_fmt(arena, "conform_%.*s", SF_ARG(table)));
+    return sf_sql_name2(arena, schema, sf_str_fmt(arena, SF_PUBLISH_STAGED "conform_%.*s", SF_ARG(table)));
 }
 
-/* "create temporary table conform_x as" + query. */
+/* A table of a query, with the one of that name dropped before. */
 static void make_table(struct writer *w, const char *name, struct sf_str query)
 {
-    struct sf_str table = sf_conform_sql_table(w->arena, sf_str_of(name));
+    struct sf_str table = sf_conform_sql_table(w->arena, w->schema, sf_str_of(name));
     const char *what = sf_str_fmt(w->arena, "conform %s", name).p;
-    sf_script_add(w->script, what, "%s\n%.*s", sf_dialect_fill(w->arena, w->words->temporary, '%', table).p, SF_ARG(query));
+    sf_buf_addf(&w->dropped, "%s%.*s", w->dropped.n ? ", " : "", SF_ARG(table));
+    sf_script_add(w->script, what, "%s\n%.*s", sf_dialect_fill(w->arena, w->words->staged_as, '%', table).p, SF_ARG(query));
     if (w->words->analyze)
         sf_script_put(w->script, what, sf_dialect_fill(w->arena, w->words->analyze, '%', table));
 }
@@ -144,8 +150,11 @@ static struct sf_str problem(struct writer *w)
     const struct sf_rules *rules = w->rules;
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
     const char *year = trimmed(w, column(w, rules->year_column)).p;
-    sf_buf_addf(&buf, "case when coalesce(%s, '') !~ '^[0-9]{4}$' or %s < '%d' or %s > '%d' then %s", year, year, rules->min_year,
-                year, rules->max_year, sf_sql_text(w->arena, rules->columns[rules->year_column].name).p);
+    sf_buf_addz(&buf, "case");
+    if (rules->contract == SF_CONTRACT_DISCARD_ROW)
+        sf_buf_addz(&buf, " when " SF_RAW_UNKNOWN " is not null then " SF_RAW_UNKNOWN "\n ");
+    sf_buf_addf(&buf, " when coalesce(%s, '') !~ '^[0-9]{4}$' or %s < '%d' or %s > '%d' then %s", year, year, rules->min_year, year,
+                rules->max_year, sf_sql_text(w->arena, rules->columns[rules->year_column].name).p);
     for (size_t i = 0; i < rules->n_dimensions; i++) {
         const struct sf_rule_dimension *d = &rules->dimensions[i];
         for (size_t k = 0; k < d->n_columns; k++) {
@@ -180,11 +189,33 @@ static struct sf_str problem(struct writer *w)
 static struct sf_str side_key(struct writer *w)
 {
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    sf_buf_addf(&buf, "case %s", folded(w, column(w, w->rules->side_column)).p);
+    sf_buf_addf(&buf, "cast(case %s", folded(w, column(w, w->rules->side_column)).p);
     for (size_t i = 0; i < w->rules->n_sides; i++)
         sf_buf_addf(&buf, " when %s then %" PRId64, sf_sql_text(w->arena, w->rules->sides[i].folded).p, w->rules->sides[i].id);
-    sf_buf_addz(&buf, " end");
+    sf_buf_addz(&buf, " end as bigint)");
     return taken(w, &buf);
+}
+
+/* The rows with a problem: where, what, and all that they hold. */
+static void make_rejected(struct writer *w)
+{
+    const struct sf_rules *rules = w->rules;
+    size_t columns[SF_RULES_MAX_COLUMNS], n = sf_raw_columns(rules, columns);
+    struct sf_buf value = SF_BUF(SF_MAX_SQL_BYTES), text = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        struct sf_str name = rules->columns[columns[i]].name;
+        sf_buf_addf(&value, " when %s then %s", sf_sql_text(w->arena, name).p, column(w, columns[i]));
+        sf_buf_addf(&text, " || %s || coalesce(%s, '')", sf_sql_text(w->arena, sf_str_fmt(w->arena, ", %.*s=", SF_ARG(name))).p,
+                    column(w, columns[i]));
+    }
+    make_table(w, SF_CONFORM_SQL_REJECTED,
+               sf_str_fmt(w->arena,
+                          "select " SF_RAW_LINE
+                          " as line, conform_problem as problem, substring(case conform_problem%s end, 1, 100) as "
+                          "value,\n  substring('line=' || cast(" SF_RAW_LINE
+                          " as varchar) || ', problem=' || conform_problem%s, 1, 1000) as row_text\n"
+                          "from (select t.*, %s as conform_problem from %.*s t) r where conform_problem is not null",
+                          taken(w, &value).p, taken(w, &text).p, problem(w).p, SF_ARG(w->raw)));
 }
 
 /* The raw rows that are accepted, null and empty alike empty, with year, side and money read. A cast that cannot be made stands
@@ -215,13 +246,7 @@ static void make_rows(struct writer *w)
         }
     }
     sf_buf_addf(&buf, "\nfrom (%s) r where conform_problem is null", taken(w, &checked).p);
-    make_table(
-        w, "rejected",
-        sf_str_fmt(
-            w->arena,
-            "select problem, count(*) as n from (select %s as problem from %.*s t) r where problem is not null group by problem",
-            problem(w).p, SF_ARG(w->raw)));
-    make_table(w, "rows", taken(w, &buf));
+    make_table(w, SF_CONFORM_SQL_ROWS, taken(w, &buf));
 }
 
 /* --- members --- */
@@ -233,7 +258,7 @@ static const char *table_of(struct writer *w, const struct sf_rule_dimension *d,
 
 static const char *quoted_table(struct writer *w, const char *name)
 {
-    return sf_conform_sql_table(w->arena, sf_str_of(name)).p;
+    return sf_conform_sql_table(w->arena, w->schema, sf_str_of(name)).p;
 }
 
 /* conform_<d>_uses: each distinct combination of columns in each year, with rows and total. */
@@ -244,7 +269,8 @@ static void make_uses(struct writer *w, const struct sf_rule_dimension *d)
                sf_str_fmt(w->arena,
                           "select %s, hash%td as parts_hash, conform_year, count(*) as n, sum(conform_m0) as amount from %s\n"
                           "group by %s, hash%td, conform_year",
-                          columns, d - w->rules->dimensions, quoted_table(w, "rows"), columns, d - w->rules->dimensions));
+                          columns, d - w->rules->dimensions, quoted_table(w, SF_CONFORM_SQL_ROWS), columns,
+                          d - w->rules->dimensions));
 }
 
 /* conform_<d>_members: each distinct combination with its key, the hash of its columns, the folded path down to each level. */
@@ -318,15 +344,15 @@ static void make_aliases(struct writer *w)
             const struct sf_rule_level *level = &d->levels[k];
             const char *name = trimmed(w, sf_str_fmt(w->arena, "u.%s", column(w, level->name)).p).p,
                        *code = level->has_code ? trimmed(w, sf_str_fmt(w->arena, "u.%s", column(w, level->code)).p).p : "''";
-            sf_buf_addf(
-                &buf,
-                "%sselect %s as dimension, %s as level, m.id as member_id, u.conform_year as fiscal_year,\n"
-                "  nullif(%s, '') as source_code, nullif(%s, '') as source_name, sum(u.n) as row_count, sum(u.amount) as amount\n"
-                "from %s u join %s m on m.parts_hash = u.parts_hash\n"
-                "group by m.id, u.conform_year, nullif(%s, ''), nullif(%s, '')",
-                buf.n ? "\nunion all\n" : "", sf_sql_text(w->arena, d->name).p,
-                sf_sql_text(w->arena, w->rules->columns[level->name].name).p, code, name, quoted_table(w, table_of(w, d, "uses")),
-                quoted_table(w, table_of(w, d, "members")), code, name);
+            sf_buf_addf(&buf,
+                        "%sselect %s as dimension, %s as level, m.id as member_id, u.conform_year as fiscal_year,\n"
+                        "  nullif(%s, '') as source_code, nullif(%s, '') as source_name, cast(sum(u.n) as bigint) as row_count,\n"
+                        "  cast(sum(u.amount) as numeric(20,2)) as amount\n"
+                        "from %s u join %s m on m.parts_hash = u.parts_hash\n"
+                        "group by m.id, u.conform_year, nullif(%s, ''), nullif(%s, '')",
+                        buf.n ? "\nunion all\n" : "", sf_sql_text(w->arena, d->name).p,
+                        sf_sql_text(w->arena, w->rules->columns[level->name].name).p, code, name,
+                        quoted_table(w, table_of(w, d, "uses")), quoted_table(w, table_of(w, d, "members")), code, name);
         }
     }
     make_table(w, sf_str_dup(w->arena, w->rules->alias_table).p, taken(w, &buf));
@@ -405,16 +431,53 @@ static void make_facts(struct writer *w)
     }
     sf_buf_addf(&id, " || %s", part(w, "cast(occurrence as varchar)").p);
     sf_buf_addf(&inner, ", row_number() over (partition by %s order by %s) as occurrence\nfrom %s r%s", taken(w, &same).p,
-                taken(w, &order).p, quoted_table(w, "rows"), taken(w, &joins).p);
+                taken(w, &order).p, quoted_table(w, SF_CONFORM_SQL_ROWS), taken(w, &joins).p);
     make_table(w, sf_str_dup(w->arena, rules->fact_table).p,
                sf_str_fmt(w->arena, "select 1 + %s as %s, conform_year as %s%s\nfrom (%s) f", hash60(w, taken(w, &id).p).p,
                           sf_sql_name(w->arena, rules->fact_key).p, column(w, rules->year_column), taken(w, &out).p,
                           taken(w, &inner).p));
 }
 
-void sf_conform_sql(struct sf_script *script, const struct sf_rules *rules, struct sf_str raw, const struct sf_dialect *dialect)
+struct sf_str sf_conform_sql_raw_columns(struct sf_arena *arena, const struct sf_rules *rules)
 {
-    struct writer w = {.script = script, .arena = script->arena, .rules = rules, .words = dialect, .raw = raw};
+    size_t columns[SF_RULES_MAX_COLUMNS], n = sf_raw_columns(rules, columns);
+    struct sf_str text = rules->contract == SF_CONTRACT_DISCARD_ROW ? SF_STR(SF_RAW_LINE ", " SF_RAW_UNKNOWN) : SF_STR(SF_RAW_LINE);
+    for (size_t i = 0; i < n; i++)
+        text = sf_str_fmt(arena, "%.*s, %s", SF_ARG(text), sf_sql_name(arena, rules->columns[columns[i]].name).p);
+    return text;
+}
+
+void sf_conform_sql_raw(struct sf_script *script, const struct sf_rules *rules, struct sf_str schema,
+                        const struct sf_dialect *dialect)
+{
+    struct sf_arena *arena = script->arena;
+    size_t columns[SF_RULES_MAX_COLUMNS], n = sf_raw_columns(rules, columns);
+    struct sf_str table = sf_conform_sql_table(arena, schema, SF_STR(SF_CONFORM_SQL_RAW));
+    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
+    sf_buf_addf(&buf, "%s (" SF_RAW_LINE " bigint", sf_dialect_fill(arena, dialect->staged, '%', table).p);
+    if (rules->contract == SF_CONTRACT_DISCARD_ROW)
+        sf_buf_addf(&buf, ", " SF_RAW_UNKNOWN " %s", dialect->any_text);
+    for (size_t i = 0; i < n; i++)
+        sf_buf_addf(&buf, ", %s %s", sf_sql_name(arena, rules->columns[columns[i]].name).p, dialect->any_text);
+    sf_buf_addc(&buf, ')');
+    sf_script_add(script, "make room for raw rows", "drop table if exists %.*s", SF_ARG(table));
+    sf_script_put(script, "make room for raw rows", sf_str_dup(arena, sf_buf_str(&buf)));
+    sf_buf_free(&buf);
+}
+
+void sf_conform_sql(struct sf_script *script, const struct sf_rules *rules, struct sf_str schema, const struct sf_dialect *dialect)
+{
+    struct sf_arena *arena = script->arena;
+    struct writer w = {.script = script,
+                       .arena = arena,
+                       .rules = rules,
+                       .words = dialect,
+                       .schema = schema,
+                       .raw = sf_conform_sql_table(arena, schema, SF_STR(SF_CONFORM_SQL_RAW)),
+                       .dropped = SF_BUF(SF_MAX_SQL_BYTES)};
+    size_t drop = script->n; /* what, is known in the end */
+    sf_script_put(script, "drop what was conformed before", SF_STR_NONE);
+    make_rejected(&w);
     make_rows(&w);
     for (size_t i = 0; i < rules->n_dimensions; i++) {
         make_uses(&w, &rules->dimensions[i]);
@@ -428,4 +491,6 @@ void sf_conform_sql(struct sf_script *script, const struct sf_rules *rules, stru
     if (rules->has_crosswalk)
         make_crosswalk(&w);
     make_facts(&w);
+    script->list[drop].sql = sf_str_fmt(arena, "drop table if exists %.*s", SF_ARG(sf_buf_str(&w.dropped)));
+    sf_buf_free(&w.dropped);
 }

@@ -1,4 +1,5 @@
-/* kind `dataset`: a snapshot of a source, conformed by a rule file.
+/* kind `dataset`: a snapshot of a source, conformed by a rule file. With `conform: {in: warehouse}` it is only checked and cut into
+ * files here (conform/raw.h), and the load is to run the rules.
  *
  * All the work is in derive(), so that a plan can say what would change: it evaluates the source into the content-addressed cache
  * and sets the attributes that upload and load live on. There is nothing outside to create or destroy: the objects in the cache
@@ -6,7 +7,7 @@
 #include "attr/dataset.h"
 #include "engine/kind.h"
 #include "resources/data/conform/cache.h"
-#include "resources/data/data_file.h"
+#include "resources/data/dataset_rules.h"
 #include "resources/data/source/held.h"
 #include "resources/data/source/live.h"
 
@@ -117,29 +118,11 @@ static void show_progress(void *ctx, const char *what, uint64_t done)
     sf_op_progress_of(c->op, "conforming", done, strcmp(what, "rows read") == 0 ? c->rows : 0, what);
 }
 
-static enum sf_code read_rules(struct sf_op *op, const struct sf_value *want, const struct sf_rules **rules, struct sf_err *err)
-{
-    static const char *const contracts[] = {
-        [SF_CONTRACT_FREEZE] = "freeze", [SF_CONTRACT_EVOLVE] = "evolve", [SF_CONTRACT_DISCARD_ROW] = "discard_row"};
-    struct sf_str name = sf_map_str(want, DATASET_CONFORM), contract = sf_map_str(want, DATASET_SCHEMA_CONTRACT);
-    const char *path;
-    struct sf_str text;
-    const struct sf_value *root;
-    enum sf_code rc = sf_data_file_read(op, "rule file", name, &path, &text, err);
-    if (!rc)
-        rc = sf_data_file_parse(op, "rule file", path, text, &root, err);
-    if (!rc)
-        rc = sf_rules_read(op->arena, root, rules, err);
-    for (size_t i = 0; !rc && i < SF_COUNT(contracts); i++)
-        if (sf_str_is(contract, contracts[i]))
-            *rules = sf_rules_under(op->arena, *rules, (enum sf_contract)i);
-    return rc;
-}
-
 /* What an evaluation comes to, but for source_kind, is_sample and the lists' paths. */
 static const char *const evaluated[] = {
     DATASET_RULES,      DATASET_SNAPSHOT, DATASET_ROWS,  DATASET_REJECTED,  DATASET_REJECTS,        DATASET_REPEATED_ROWS,
     DATASET_DATA_AS_OF, DATASET_TABLES,   DATASET_YEARS, DATASET_CROSSWALK, DATASET_DATA_LOADED_AT, DATASET_FACT_COLUMNS,
+    DATASET_RAW,
 };
 static const char *const lists[] = {DATASET_REJECTS_FILE, DATASET_UNMAPPED_FILE};
 
@@ -186,6 +169,8 @@ static enum sf_code take_planned(struct sf_op *op, struct sf_value *want, struct
     struct sf_str missing = sf_conform_missing(op->arena, op->site->cache_dir, sf_map_getz(op->settled, DATASET_YEARS));
     if (missing.n == 0)
         missing = sf_conform_missing(op->arena, op->site->cache_dir, sf_map_getz(op->settled, DATASET_TABLES));
+    if (missing.n == 0)
+        missing = sf_conform_missing(op->arena, op->site->cache_dir, sf_map_getz(op->settled, DATASET_RAW));
     if (missing.n) {
         sf_fail(err, SF_E_STALE, "'%.*s' was planned and is not in the cache '%s' any more", SF_ARG(missing), op->site->cache_dir);
         sf_hint(err, "plan again: the source is read again then");
@@ -211,7 +196,7 @@ static enum sf_code take_recorded(struct sf_op *op, struct sf_value *want, struc
         const struct sf_value *now = sf_map_getz(want, inputs[i]), *was = sf_map_getz(op->settled, inputs[i]);
         is_changed = is_changed || !sf_value_equal(now, was);
     }
-    enum sf_code rc = read_rules(op, want, &rules, err);
+    enum sf_code rc = sf_dataset_rules(op, want, &rules, err);
     if (rc)
         return rc;
     const struct sf_value *source = sf_map_getz(want, DATASET_SOURCE);
@@ -243,7 +228,7 @@ static enum sf_code conform(struct sf_op *op, const struct sf_rules *rules, cons
         return rc;
     }
     /* an empty table would take every published year out; no city has one, but a failed export does */
-    if (from->path && sf_map_int(summary, DATASET_ROWS, 0) == 0 && sf_map_int(summary, DATASET_REJECTED, 0) == 0) {
+    if (from->path && sf_map_int(summary, "source_rows", 0) == 0) {
         sf_fail(err, SF_E_DATA, "'%s' line 2, column 1: there is no row below the header", from->path);
         sf_hint(err, "the export ended too early: fetch the file again");
         return SF_E_DATA;
@@ -270,11 +255,14 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
     const struct sf_rules *rules;
     bool is_new = false;
     int lock = -1;
-    enum sf_code rc = read_rules(op, want, &rules, err);
+    enum sf_code rc = sf_dataset_rules(op, want, &rules, err);
     if (!rc)
         rc = sf_held_enter(op, &lock, err);
     if (!rc)
         rc = read_source(op, source, rules, &spec, &from, err);
+    from.is_raw = sf_dataset_is_in_warehouse(want);
+    if (!rc && from.is_raw)
+        rc = sf_fail(err, SF_E_CONFIG, "conform: a load cannot run the rules yet");
     if (!rc)
         rc = conform(op, rules, &from, want, &is_new, err);
     sf_held_leave(lock);

@@ -17,6 +17,9 @@ struct sf_dialect {
 
     /* Words. "$" stands for an expression, "%" for the name of a table. */
     const char *temporary; /* makes a table of a query: of this transaction (PostgreSQL) or session (Redshift) */
+    const char *staged;    /* makes a table that any transaction may use and nobody misses */
+    const char *staged_as; /* the same of a query */
+    const char *any_text;  /* type of text as wide as there is */
     const char *sha256;    /* of text, lower-case hexadecimal */
     const char *hash60;    /* the first 15 digits of one, as a number */
     const char *collapse;  /* runs of blanks to one */

@@ -17,6 +17,7 @@ int sf_probe_sigv4(const char *directory, bool is_query);
 int sf_probe_copy(int argc, char **argv);
 /* The three arguments after the command. */
 int sf_probe_conform(int argc, char **argv);
+int sf_probe_conform_raw(int argc, char **argv);
 int sf_probe_conform_sql(int argc, char **argv);
 
 /* At most one argument after the command. */

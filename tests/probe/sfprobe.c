@@ -24,6 +24,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } tools[] = {
     {"conform", sf_probe_conform},
+    {"conform-raw", sf_probe_conform_raw},
     {"conform-sql", sf_probe_conform_sql},
     {"copy", sf_probe_copy},
     {"credentials", sf_probe_credentials},
@@ -102,7 +103,7 @@ static int usage(void)
     fputs("       sfprobe sigv4 DIR [query]\n  a case of a signing test suite: its three stages\n", stderr);
     fputs("       sfprobe copy FILE [BLOCK [THREADS]]\n  CSV as PostgreSQL's COPY TO prints it\n", stderr);
     fputs("       sfprobe conform FILE RULES OUTDIR\n  the conform engine alone, without a cache\n", stderr);
-    fputs("       sfprobe conform-sql RULES postgresql|redshift TABLE\n  the same rules as SQL\n", stderr);
+    fputs("       sfprobe conform-sql RULES postgresql|redshift SCHEMA\n  the same rules as SQL\n", stderr);
     return 64;
 }
 

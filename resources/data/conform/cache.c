@@ -4,6 +4,7 @@
 #include "engine/core/clock.h"
 #include "engine/core/json.h"
 #include "resources/data/conform/output.h"
+#include "resources/data/conform/raw.h"
 #include "resources/data/conform/text.h"
 
 #include <errno.h>
@@ -190,6 +191,7 @@ static const struct sf_value *find_kept(struct sf_arena *arena, const char *cach
         return NULL;
     bool is_whole = has_all(arena, cache_dir, sf_map_getz(summary, "tables")) &&
                     has_all(arena, cache_dir, sf_map_getz(summary, "years")) &&
+                    sf_conform_missing(arena, cache_dir, sf_map_getz(summary, "raw")).n == 0 &&
                     has_list(arena, cache_dir, summary, "rejects_file") && has_list(arena, cache_dir, summary, "unmapped_file");
     return is_whole ? summary : NULL;
 }
@@ -208,7 +210,8 @@ static enum sf_code evaluate(struct sf_arena *arena, const struct sf_rules *rule
     enum sf_code rc = open_source(source, &chunks, err);
     if (rc)
         return rc;
-    rc = sf_conform_run(arena, rules, chunks, options, summary, err);
+    rc = source->is_raw ? sf_raw_run(arena, rules, chunks, options, summary, err)
+                        : sf_conform_run(arena, rules, chunks, options, summary, err);
     sf_source_close(chunks);
     struct stat now;
     if (!source->sample && (stat(source->path, &now) != 0 || !is_same_file(was, &now))) {
@@ -233,7 +236,8 @@ static enum sf_code evaluate(struct sf_arena *arena, const struct sf_rules *rule
 struct sf_str sf_conform_evaluation(struct sf_arena *arena, struct sf_str id, const struct sf_rules *rules,
                                     const struct sf_conform_source *source)
 {
-    return sf_str_fmt(arena, "%.*s%s-%.*s", SF_ARG(id), source->needs_final_newline ? "n" : "", SF_ARG(rules->hash));
+    return sf_str_fmt(arena, "%.*s%s-%.*s%s", SF_ARG(id), source->needs_final_newline ? "n" : "", SF_ARG(rules->hash),
+                      source->is_raw ? "-raw" : "");
 }
 
 enum sf_code sf_conform_cached(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_conform_source *source,

@@ -12,6 +12,7 @@ struct sf_conform_source {
     const char *path;
     struct sf_str id; /* 16 hex digits, of the content, where they are known; else empty */
     bool needs_final_newline;
+    bool is_raw;   /* only cut into files, to be conformed in the warehouse: raw.h */
     uint64_t rows; /* that are to be expected, for the progress line; 0: not known */
 };
 

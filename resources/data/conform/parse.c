@@ -206,6 +206,16 @@ static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record 
     return SF_E_DATA;
 }
 
+enum sf_code sf_parser_stamps(struct sf_parser *p, const struct sf_csv_record *r, struct sf_err *err)
+{
+    const struct sf_rules *rules = p->layout->rules;
+    enum sf_code rc = check_stamp(p, r, rules->as_of_column, &p->stamps[0], err);
+    if (!rc)
+        rc = check_stamp(p, r, rules->loaded_at_column, &p->stamps[1], err);
+    p->has_stamps = true;
+    return rc;
+}
+
 /* Which of the unknown columns has a value; as many as there are: none. */
 static size_t find_unknown_value(const struct sf_parser *p, const struct sf_csv_record *r)
 {
@@ -215,6 +225,12 @@ static size_t find_unknown_value(const struct sf_parser *p, const struct sf_csv_
             return i;
     }
     return p->layout->n_unknown;
+}
+
+struct sf_str sf_parser_unknown(const struct sf_parser *p, const struct sf_csv_record *r)
+{
+    size_t unknown = find_unknown_value(p, r);
+    return unknown < p->layout->n_unknown ? p->layout->unknown_names[unknown] : SF_STR_NONE;
 }
 
 /* NULL, or why it is none. */
@@ -263,12 +279,9 @@ static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ah
 {
     const struct sf_csv_record *r = &row_ahead->record;
     const struct sf_rules *rules = p->layout->rules;
-    enum sf_code rc = check_stamp(p, r, rules->as_of_column, &p->stamps[0], err);
-    if (!rc)
-        rc = check_stamp(p, r, rules->loaded_at_column, &p->stamps[1], err);
+    enum sf_code rc = sf_parser_stamps(p, r, err);
     if (rc)
         return rc;
-    p->has_stamps = true;
     p->n_rows++;
 
     size_t bad_column = 0;

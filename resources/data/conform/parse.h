@@ -72,4 +72,9 @@ void sf_parser_forget(struct sf_parser *parser, size_t dimension);
 enum sf_code sf_parser_chunk(struct sf_parser *parser, const struct sf_csv_chunk *chunk, bool skip_first,
                              struct sf_err *err) SF_MUST_CHECK;
 
+/* For readers that take no values: whether the record's stamps are those of the records before, SF_E_DATA; ... */
+enum sf_code sf_parser_stamps(struct sf_parser *parser, const struct sf_csv_record *record, struct sf_err *err) SF_MUST_CHECK;
+/* ... and the unknown column in which it has a value; empty: none. */
+struct sf_str sf_parser_unknown(const struct sf_parser *parser, const struct sf_csv_record *record);
+
 #endif

@@ -115,6 +115,7 @@ static void take_summary(struct sweep *s, const char *path, struct sf_str name)
     const struct sf_value *summary = read_json(s, path); /* damaged, it is of no use to anybody */
     take_keys(s, sf_map_getz(summary, "tables"));
     take_keys(s, sf_map_getz(summary, "years"));
+    take_keys(s, sf_map_getz(summary, "raw"));
 }
 
 /* --- what goes --- */
