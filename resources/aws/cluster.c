@@ -2,6 +2,7 @@
  * follows from whether the stack gives `serverless`. What is wrong with the words of the stack file is said here, while planning.
  */
 #include "attr/cluster.h"
+#include "resources/aws/login.h"
 #include "resources/aws/redshift.h"
 #include "resources/aws/serverless.h"
 
@@ -207,6 +208,9 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
     bool serverless = block && block->type == SF_V_MAP;
     struct sf_str id = sf_map_str(want, CLUSTER_IDENTIFIER);
     sf_map_set_str(op->arena, want, CLUSTER_DEPLOYMENT, serverless ? SF_STR("serverless") : SF_STR("provisioned"));
+    struct sf_str login = sf_login_of(want);
+    if (login.n)
+        sf_map_set_str(op->arena, want, CLUSTER_LOGIN, login);
     enum sf_code rc = id.n ? check_identifier(id, serverless, err) : SF_OK;
     if (!rc)
         rc = check_name(want, CLUSTER_DATABASE, err);
@@ -269,6 +273,9 @@ static const struct sf_need needs[] = {
      "redshift-serverless:DeleteWorkgroup redshift-serverless:ListTagsForResource redshift-serverless:TagResource "
      "redshift-serverless:UntagResource",
      "arn:{partition}:redshift-serverless:{region}:{account}:workgroup/*"},
+    {"secretsmanager:CreateSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue "
+     "secretsmanager:RestoreSecret secretsmanager:DeleteSecret secretsmanager:TagResource",
+     "arn:{partition}:secretsmanager:{region}:{account}:secret:sfstack/*"},
     {"ec2:DescribeSecurityGroups ec2:DescribeVpcs ec2:DescribeSubnets ec2:DescribeAvailabilityZones ec2:DescribeAccountAttributes",
      "*"},
     {"iam:PassRole", "{roles}"},

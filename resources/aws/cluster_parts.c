@@ -37,6 +37,19 @@ int64_t sf_cluster_time_ms(struct sf_str text)
     return strptime(copy, "%Y-%m-%dT%H:%M:%S", &at) ? (int64_t)timegm(&at) * 1000 : 0;
 }
 
+struct sf_str sf_cluster_editor_url(const struct sf_op *op)
+{
+    static const struct {
+        const char *partition, *host;
+    } consoles[] = {{"aws-cn", "console.amazonaws.cn"}, {"aws-us-gov", "console.amazonaws-us-gov.com"}};
+    const char *host = "console.aws.amazon.com";
+    for (size_t i = 0; i < SF_COUNT(consoles); i++)
+        if (strcmp(sf_aws_partition(sf_aws_of(op))->name, consoles[i].partition) == 0)
+            host = consoles[i].host;
+    struct sf_str region = op->site->region;
+    return sf_str_fmt(op->arena, "https://%.*s.%s/sqlworkbench/home?region=%.*s#/client", SF_ARG(region), host, SF_ARG(region));
+}
+
 bool sf_cluster_is_foreign(struct sf_op *op, const char *what, const struct sf_value *tags)
 {
     struct sf_err ignored;
@@ -45,16 +58,17 @@ bool sf_cluster_is_foreign(struct sf_op *op, const char *what, const struct sf_v
 
 /* --- the master password --- */
 
+bool sf_cluster_is_password_set(struct sf_op *op, struct sf_str password)
+{
+    struct sf_str last;
+    struct sf_err ignored;
+    return sf_op_unseal(op, NULL, password_seal, &last, &ignored) == SF_OK && sf_str_eq(last, sf_op_fingerprint(op, password));
+}
+
 const struct sf_value *sf_cluster_password_to_set(struct sf_op *op, const struct sf_value *want)
 {
     const struct sf_value *password = sf_map_getz(want, CLUSTER_PASSWORD);
-    struct sf_str last;
-    struct sf_err ignored;
-    if (!password || password->type != SF_V_STRING)
-        return NULL;
-    bool is_set =
-        sf_op_unseal(op, NULL, password_seal, &last, &ignored) == SF_OK && sf_str_eq(last, sf_op_fingerprint(op, password->s));
-    return is_set ? NULL : password;
+    return password && password->type == SF_V_STRING && !sf_cluster_is_password_set(op, password->s) ? password : NULL;
 }
 
 enum sf_code sf_cluster_note_password(struct sf_op *op, const struct sf_value *want, bool is_set, struct sf_err *err)

@@ -11,6 +11,9 @@ uint32_t sf_cluster_poll_ms(int64_t since_ms);
 /* "2026-11-20T13:35:39.123Z" as wall milliseconds; 0 when it is not. */
 int64_t sf_cluster_time_ms(struct sf_str text);
 
+/* Where a person asks it in a browser: Query Editor v2, which lists the clusters and workgroups of the region. */
+struct sf_str sf_cluster_editor_url(const struct sf_op *op);
+
 /* Whether the tags name another owner: what has our name then is not ours. Tags that somebody took off say nothing. */
 bool sf_cluster_is_foreign(struct sf_op *op, const char *what, const struct sf_value *tags);
 
@@ -18,6 +21,8 @@ bool sf_cluster_is_foreign(struct sf_op *op, const char *what, const struct sf_v
 
 /* The clear password if this run has one and it is not known to be set; else NULL. */
 const struct sf_value *sf_cluster_password_to_set(struct sf_op *op, const struct sf_value *want);
+/* Whether it is the one that was set last, as far as is known. */
+bool sf_cluster_is_password_set(struct sf_op *op, struct sf_str password);
 /* Before the call that sets it: from here on it is in doubt. After it, with `is_set`. */
 enum sf_code sf_cluster_note_password(struct sf_op *op, const struct sf_value *want, bool is_set, struct sf_err *err) SF_MUST_CHECK;
 

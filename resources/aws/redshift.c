@@ -8,6 +8,7 @@
 #include "attr/cluster.h"
 #include "engine/core/clock.h"
 #include "resources/aws/cluster_parts.h"
+#include "resources/aws/login.h"
 #include "resources/aws/params.h"
 
 enum { AGAIN_MS = 1000, SETTLED_MS = 50 };
@@ -177,8 +178,9 @@ static enum sf_code report(struct sf_op *op, const struct sf_value *cluster, str
     set_if_known(op, attrs, CLUSTER_VERSION, sf_aws_text(cluster, "ClusterVersion"));
     sf_map_set(op->arena, attrs, SF_STR(CLUSTER_TAGS), sf_aws_user_tags(op->arena, tags_of(op, cluster)));
     report_endpoint(op, cluster, attrs);
+    sf_map_set_str(op->arena, attrs, CLUSTER_QUERY_EDITOR_URL, sf_cluster_editor_url(op));
     out->attrs = attrs;
-    return SF_OK;
+    return sf_login_read(op, out->id, attrs, err);
 }
 
 static enum sf_code refuse_failed(const struct sf_value *cluster, struct sf_err *err)

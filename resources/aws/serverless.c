@@ -8,6 +8,7 @@
 
 #include "attr/cluster.h"
 #include "resources/aws/cluster_parts.h"
+#include "resources/aws/login.h"
 #include "resources/aws/params.h"
 
 enum { AGAIN_MS = 1000, SETTLED_MS = 50, NO_MAXIMUM = -1 };
@@ -211,8 +212,9 @@ static enum sf_code report(struct sf_op *op, const struct pair *pair, struct sf_
     /* both carry them: where one differs from what is wanted, that one is told */
     bool is_group_told = pair->group && sf_value_equal(tags, sf_map_getz(op->self->attrs, CLUSTER_TAGS));
     sf_map_set(op->arena, attrs, SF_STR(CLUSTER_TAGS), is_group_told ? group_tags : tags);
+    sf_map_set_str(op->arena, attrs, CLUSTER_QUERY_EDITOR_URL, sf_cluster_editor_url(op));
     out->attrs = attrs;
-    return SF_OK;
+    return sf_login_read(op, out->id, attrs, err);
 }
 
 enum sf_code sf_serverless_read(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
@@ -450,14 +452,24 @@ static enum sf_code make_group(struct sf_op *op, struct sf_str id, const struct 
     return rc ? rc : sf_cluster_wait(out, false, SETTLED_MS, "the workgroup to be available");
 }
 
+/* The secret that statements log in with: there as long as it is wanted. */
+static enum sf_code put_login(struct sf_op *op, struct sf_str id, const struct sf_value *want, struct sf_outcome *out,
+                              struct sf_err *err)
+{
+    bool is_settling = false;
+    enum sf_code rc = sf_login_put(op, id, want, &is_settling, err);
+    return !rc && is_settling ? sf_cluster_wait(out, true, AGAIN_MS, "a deleted secret to be gone") : rc;
+}
+
 enum sf_code sf_serverless_update(struct sf_op *op, struct sf_str id, const struct sf_value *have, const struct sf_value *want,
                                   struct sf_outcome *out, struct sf_err *err)
 {
     struct pair is;
     bool has_changed = false;
-    (void)have; /* what is under way, and half of the tags, is in no attribute: both halves themselves are asked */
-    out->id = id;
+    out->id = id; /* what is under way, and half of the tags, is in no attribute: both halves themselves are asked */
     enum sf_code rc = get_halves(op, id, &is, err);
+    if (!rc && sf_login_is_kept(have) && !sf_login_is_kept(want))
+        rc = sf_login_drop(op, id, err); /* now: later calls of this update do not know that there was one */
     if (rc)
         return rc;
     const char *busy = busy_with(op, &is);
@@ -476,6 +488,8 @@ enum sf_code sf_serverless_update(struct sf_op *op, struct sf_str id, const stru
         return rc;
     }
     rc = make_changes(op, id, &is, want, &has_changed, out, err);
+    if (!rc && !out->is_pending)
+        rc = put_login(op, id, want, out, err);
     if (rc || out->is_pending)
         return rc;
     if (has_changed) /* what read() says of it then counts */
@@ -528,7 +542,9 @@ enum sf_code sf_serverless_create(struct sf_op *op, const struct sf_value *want,
     rc = sf_op_made(op, id, err);
     if (!rc && !sf_map_bool(want, CLUSTER_MANAGE_PASSWORD, false))
         rc = sf_cluster_note_password(op, want, true, err);
-    return rc ? rc : make_group(op, id, want, out, err);
+    if (!rc)
+        rc = put_login(op, id, want, out, err);
+    return rc || out->is_pending ? rc : make_group(op, id, want, out, err);
 }
 
 /* --- destroy: the workgroup, then the namespace --- */
@@ -570,6 +586,10 @@ enum sf_code sf_serverless_destroy(struct sf_op *op, struct sf_str id, struct sf
         return rc;
     if (sf_cluster_is_foreign(op, what_of(op, id), is.space_tags)) /* ours is gone, and this is not it */
         return SF_OK;
+    /* first: once the namespace is gone nobody comes back for it */
+    rc = sf_login_is_kept(op->self->attrs) ? sf_login_drop(op, id, err) : SF_OK;
+    if (rc)
+        return rc;
     if (!is.group)
         return destroy_space(op, id, out, err);
     rc = call(op, "DeleteWorkgroup", SF_AWS_PUT, named(op, workgroup_name, id), NULL, err);

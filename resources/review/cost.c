@@ -1,11 +1,11 @@
 /* The section "Cost": what stands on AWS by the hour. On-demand prices of US East in ten-thousandths of a dollar, second-hand:
- * Transfer Family of 2026-09-20, ra3.large of 2026-10-07, an RPU by AWS's announcement of 4 RPUs at $1.50 an hour. What has no such
- * source has no price here, and that is said. Storage, requests and traffic are not in it. */
+ * Transfer Family of 2026-09-20, ra3.large of 2026-10-07, a secret of 2026, an RPU by AWS's announcement of 4 RPUs at $1.50 an
+ * hour. What has no such source has no price here, and that is said. Storage, requests and traffic are not in it. */
 #include "attr/cluster.h"
 #include "attr/sftp_server.h"
 #include "resources/review/reviews.h"
 
-enum { HOURS_A_MONTH = 730, SERVER_PRICE = 3000, NODE_PRICE = 5430, RPU_PRICE = 3750, USUAL_RPUS = 8 };
+enum { HOURS_A_MONTH = 730, SERVER_PRICE = 3000, NODE_PRICE = 5430, RPU_PRICE = 3750, USUAL_RPUS = 8, SECRET_PRICE = 4000 };
 
 static const char priced_node[] = "ra3.large";
 
@@ -91,6 +91,17 @@ static void head(const struct sf_site *site, const struct sf_review_item *items,
     sf_buf_addc(out, '\n');
 }
 
+/* Says why there is one, too: it is the one thing on AWS that no line of the stack file names. */
+static void add_secret(const struct sf_review_item *item, struct sf_buf *out)
+{
+    if (!sf_str_is(sf_map_str(item->after, CLUSTER_LOGIN), "kept_secret"))
+        return;
+    sf_buf_addf(out, "  %.*s: ", SF_ARG(item->address));
+    add_dollars(out, SECRET_PRICE);
+    sf_buf_addz(out,
+                " a month for its password in Secrets Manager, where the Data API takes it from; none with connection: direct\n");
+}
+
 static void describe(const struct sf_review_item *item, struct sf_buf *out)
 {
     const struct sf_value *attrs = item->after;
@@ -108,6 +119,7 @@ static void describe(const struct sf_review_item *item, struct sf_buf *out)
         sf_buf_addz(out, "nothing while idle; ");
         add_dollars(out, rpus * RPU_PRICE);
         sf_buf_addf(out, " an hour while it is queried (%lld RPUs, by the second, a minute at least)\n", (long long)rpus);
+        add_secret(item, out);
         return;
     }
     int64_t price = standing(item->kind, attrs);
