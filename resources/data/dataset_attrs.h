@@ -1,9 +1,10 @@
-/* Fields inside a dataset's `tables` and `years`: what it says of each file. Its attributes themselves are in attr/dataset.h. */
+/* Fields inside a dataset's `tables`, `years` and `raw`: what it says of each file. Its attributes themselves are in attr/dataset.h. */
 #ifndef SF_DATA_DATASET_ATTRS_H
 #define SF_DATA_DATASET_ATTRS_H
 
 #include "attr/dataset.h"
 
+#define RAW_TABLE "raw" /* what the manifest of raw files is called */
 #define FILE_KEY "key"
 #define FILE_ROWS "rows"
 #define FILE_BYTES "bytes"

@@ -84,6 +84,17 @@ static struct sf_str first_folder(struct sf_str key)
     return sf_str_slice(key, 0, slash == SIZE_MAX ? 0 : slash);
 }
 
+/* What the load is to conform in the warehouse. */
+static void add_raw(struct delivery *d, const struct sf_value *raw)
+{
+    if (!raw || raw->type != SF_V_MAP || raw->map.n == 0)
+        return;
+    const struct sf_value **files = SF_NEW_ARRAY(d->arena, raw->map.n, const struct sf_value *);
+    for (size_t i = 0; i < raw->map.n; i++)
+        files[i] = raw->map.pairs[i].value;
+    add_table(d, SF_STR(RAW_TABLE), files, raw->map.n);
+}
+
 /* False while something that it depends on is not known. */
 static bool compose(struct sf_op *op, struct delivery *d)
 {
@@ -112,6 +123,7 @@ static bool compose(struct sf_op *op, struct delivery *d)
         parts[i] = years->map.pairs[i].value;
     if (years->map.n > 0)
         add_table(d, sf_str_dup(op->arena, first_folder(sf_map_str(parts[0], FILE_KEY))), parts, years->map.n);
+    add_raw(d, sf_map_getz(dataset->attrs, DATASET_RAW));
     for (size_t i = 0; i < d->manifests->map.n; i++)
         add_kept(d, d->manifests->map.pairs[i].value->s);
     d->commit_bytes =
