@@ -9,6 +9,7 @@
 #include "resources/data/dialect.h"
 #include "resources/local/territory.h"
 #include "tests/unit/support/fake_run.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,6 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
-#include <ftw.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ struct harness {
     struct sf_object self;
     struct sf_op op;
     struct sf_err err;
-    char dir[128];
+    char dir[TEMP_DIR_BYTES];
 };
 
 /* what the drivers told the engine */
@@ -47,8 +47,7 @@ static inline struct harness *harness_new(const char *address)
     struct harness *h = calloc(1, sizeof *h);
     assert_non_null(h);
     h->arena = sf_arena_new();
-    snprintf(h->dir, sizeof h->dir, "/tmp/sf-test-XXXXXX");
-    assert_non_null(mkdtemp(h->dir));
+    temp_dir_make(h->dir, "test");
     h->territory.dir = sf_str_fmt(h->arena, "%s/world", h->dir).p;
     h->territory.run_uid = geteuid();
     h->territory.run_gid = getegid();
@@ -93,17 +92,9 @@ static inline struct sf_op *harness_op(struct harness *h)
     return &h->op;
 }
 
-static inline int harness_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline void harness_free(struct harness *h)
 {
-    nftw(h->dir, harness_remove, 16, FTW_DEPTH | FTW_PHYS);
+    temp_dir_remove(h->dir);
     sf_arena_free(h->arena);
     free(h);
 }

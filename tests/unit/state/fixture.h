@@ -3,13 +3,13 @@
 #define TESTS_STATE_FIXTURE_H
 
 #include "state/store.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 struct fixture {
-    char dir[64];
+    char dir[TEMP_DIR_BYTES];
     char path[128];
     struct sf_arena *arena;
     struct sf_err err;
@@ -36,8 +36,7 @@ static inline int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     assert_non_null(f);
-    snprintf(f->dir, sizeof(f->dir), "/tmp/sf-state-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    temp_dir_make(f->dir, "state");
     snprintf(f->path, sizeof(f->path), "%s/.sf/shop/local/state.db", f->dir);
     f->arena = sf_arena_new();
     char config[128];
@@ -49,18 +48,10 @@ static inline int set_up(void **state)
     return 0;
 }
 
-static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline int tear_down(void **state)
 {
     struct fixture *f = *state;
-    nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    temp_dir_remove(f->dir);
     sf_arena_free(f->arena);
     free(f);
     return 0;

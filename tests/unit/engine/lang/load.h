@@ -6,6 +6,7 @@
 #include "engine/core/json.h"
 #include "engine/lang/expr.h"
 #include "engine/lang/yaml.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,7 +58,7 @@ struct fixture {
     struct sf_arena *arena;
     struct sf_diags *diags;
     struct sf_stack *stack;
-    char dir[64];
+    char dir[TEMP_DIR_BYTES];
     struct sf_buf shown; /* the diagnostics as people see them */
 };
 
@@ -67,9 +68,7 @@ static int set_up(void **state)
     f->arena = sf_arena_new();
     f->diags = sf_diags_new(f->arena);
     f->shown = SF_BUF(1024 * 1024);
-    snprintf(f->dir, sizeof(f->dir), "/tmp/sf-lang-XXXXXX");
-    if (!mkdtemp(f->dir))
-        return -1;
+    temp_dir_make(f->dir, "lang");
     *state = f;
     return 0;
 }
@@ -77,9 +76,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
-    int rc = system(command);
+    int rc = temp_dir_remove(f->dir);
     sf_buf_free(&f->shown);
     sf_arena_free(f->arena);
     free(f);

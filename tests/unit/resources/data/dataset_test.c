@@ -2,6 +2,7 @@
 #include "tests/unit/support/fake_run.h"
 
 #include "attr/dataset.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ extern const struct sf_driver sf_driver_data_dataset;
 
 struct fixture {
     struct sf_arena *arena;
-    char dir[64];
+    char dir[TEMP_DIR_BYTES];
     struct sf_site site;
     struct sf_object self;
     struct sf_op op;
@@ -24,8 +25,7 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     char cwd[512];
     f->arena = sf_arena_new();
-    snprintf(f->dir, sizeof f->dir, "/tmp/sf-dataset-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    temp_dir_make(f->dir, "dataset");
     assert_non_null(getcwd(cwd, sizeof cwd));
     f->site = (struct sf_site){.stack = SF_STR("s"), .stack_dir = f->dir, .share_dir = sf_str_dup(f->arena, sf_str_of(cwd)).p};
     f->site.cache_dir = sf_str_fmt(f->arena, "%s/cache", f->dir).p;
@@ -39,9 +39,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
-    int status = system(command);
+    int status = temp_dir_remove(f->dir);
     sf_arena_free(f->arena);
     free(f);
     return status;

@@ -4,6 +4,7 @@
 #include "engine/core/json.h"
 #include "resources/data/conform/conform.h"
 #include "resources/data/conform/output.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,22 +17,21 @@
 #include <cmocka.h>
 
 static struct sf_arena *arena;
-static char cache[] = "/tmp/sf-delta-XXXXXX";
+static char cache[TEMP_DIR_BYTES];
 
 static int set_up(void **state)
 {
     (void)state;
     arena = sf_arena_new();
-    return mkdtemp(cache) ? 0 : 1;
+    temp_dir_make(cache, "delta");
+    return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    char command[sizeof cache + 16];
-    snprintf(command, sizeof command, "rm -rf '%s'", cache);
     sf_arena_free(arena);
-    return system(command); /* NOLINT(cert-env33-c): a directory of our own */
+    return temp_dir_remove(cache);
 }
 
 /* An object of the cache with these lines. */

@@ -102,7 +102,7 @@ static void update_cluster(struct harness *h, const struct sf_value *have, const
 
 /* initdb takes most of a second, so one cluster, stopped, is copied to where a test needs one and is not about how it is made: as
  * after a crash, create() then goes on with what it finds. */
-static char template_dir[64] = "/tmp/sf-test-template-XXXXXX";
+static char template_dir[TEMP_DIR_BYTES];
 
 static void copy_tree(struct harness *h, const char *from, const char *to)
 {
@@ -118,7 +118,7 @@ static int make_template(void **state)
     create_cluster(h, want);
     sf_map_set_bool(h->arena, want, CLUSTER_RUNNING, false);
     update_cluster(h, reading(h).attrs, want, &out);
-    assert_non_null(mkdtemp(template_dir));
+    temp_dir_make(template_dir, "template");
     copy_tree(h, sf_territory_path(harness_op(h), "clusters/test-dw"), template_dir);
     assert_int_equal(unlink(sf_str_fmt(h->arena, "%s/test-dw/server.json", template_dir).p), 0);
     assert_ok(h, driver->destroy(harness_op(h), SF_STR("test-dw"), &out, &h->err));
@@ -129,7 +129,7 @@ static int make_template(void **state)
 static int remove_template(void **state)
 {
     (void)state;
-    return nftw(template_dir, harness_remove, 16, FTW_DEPTH | FTW_PHYS);
+    return temp_dir_remove(template_dir);
 }
 
 /* A running cluster as wished; its port. */

@@ -1,13 +1,13 @@
 /* Where the territory is and who may use it. As root, the servers' account is another; as any other user it is that user. */
 #include "resources/data/world.h"
 #include "resources/local/territory.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,16 +22,8 @@ static struct sf_value *settings;
 static struct sf_territory *t;
 static const struct sf_value *record;
 static struct sf_err err;
-static char dir[64];
+static char dir[TEMP_DIR_BYTES];
 static bool is_root;
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
 
 static int setup(void **state)
 {
@@ -39,9 +31,7 @@ static int setup(void **state)
     arena = sf_arena_new();
     is_root = geteuid() == 0;
     settings = sf_value_map(arena);
-    snprintf(dir, sizeof(dir), "/tmp/sf-world-XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
+    temp_dir_make(dir, "world");
     site = (struct sf_site){.stack = SF_STR("sf-test"),
                             .settings = settings,
                             .stack_dir = dir,
@@ -53,8 +43,8 @@ static int teardown(void **state)
 {
     (void)state;
     if (t && strncmp(t->dir, "/var/lib/sfstack/", 17) == 0)
-        nftw(t->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        temp_dir_remove(t->dir);
+    temp_dir_remove(dir);
     sf_arena_free(arena);
     t = NULL;
     return 0;

@@ -1,20 +1,20 @@
 /* ~/.aws and the environment: what a file means, which of two settings wins, and which line is at fault. */
 #include "resources/aws/client/config.h"
 #include "resources/aws/client/ini.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 static struct sf_arena *arena;
 static struct sf_err err;
-static char dir[64], config_path[80], credentials_path[80];
+static char dir[TEMP_DIR_BYTES], config_path[80], credentials_path[80];
 
 static int setup(void **state)
 {
@@ -30,8 +30,7 @@ static int setup(void **state)
         unsetenv(names[--n]);
     arena = sf_arena_new();
     err = (struct sf_err){.code = SF_OK};
-    snprintf(dir, sizeof(dir), "/tmp/sf-config-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    temp_dir_make(dir, "config");
     snprintf(config_path, sizeof(config_path), "%s/config", dir);
     snprintf(credentials_path, sizeof(credentials_path), "%s/credentials", dir);
     setenv("AWS_CONFIG_FILE", config_path, 1);
@@ -39,17 +38,11 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
-{
-    (void)info, (void)kind, (void)at;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     (void)state;
     sf_arena_free(arena);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return temp_dir_remove(dir);
 }
 
 static void write_file(const char *path, const char *text)

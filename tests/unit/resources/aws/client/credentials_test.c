@@ -5,6 +5,7 @@
 #include "resources/aws/client/credentials_links.h"
 
 #include "engine/core/clock.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static struct sf_http *http;
 static struct sf_aws_provider *provider;
 static struct sf_aws_config config;
 static struct sf_err err;
-static char dir[64];
+static char dir[TEMP_DIR_BYTES];
 
 static const char *path(const char *name)
 {
@@ -41,8 +41,7 @@ static int setup(void **state)
     (void)state;
     arena = sf_arena_new();
     err = (struct sf_err){.code = SF_OK};
-    snprintf(dir, sizeof(dir), "/tmp/sf-credentials-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    temp_dir_make(dir, "credentials");
     unsetenv("AWS_ACCESS_KEY_ID");
     unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
     setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
@@ -63,19 +62,13 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_one(const char *name, const struct stat *info, int kind, struct FTW *at)
-{
-    (void)info, (void)kind, (void)at;
-    return remove(name);
-}
-
 static int teardown(void **state)
 {
     (void)state;
     sf_aws_provider_free(provider);
     sf_http_free(http);
     sf_arena_free(arena);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return temp_dir_remove(dir);
 }
 
 static void answer(const char *text)

@@ -1,19 +1,9 @@
 /* The conform engine on small tables: what each rule makes of them. */
-#include "resources/data/conform/conform.h"
+#include "tests/unit/resources/data/conform/fixture.h"
 
 #include "engine/core/json.h"
-#include "engine/lang/yaml.h"
 #include "resources/data/conform/text.h"
 #include "resources/data/conform/year.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <zlib.h>
-
-#include <cmocka.h>
 
 #define COLUMNS                                                                                                                    \
     "fiscal_year,related_govt_units,organization_group_code,organization_group,department_code,department,program_code,program,"   \
@@ -22,14 +12,6 @@
 #define PROGRAM "No,01,Public Protection,POL,Police,1,Patrol,"
 #define TYPE "10,Pay,100,Wages,1000,Salaries,"
 #define FUND "1G,General,1GA,General Fund,0,Operating,"
-
-struct fixture {
-    struct sf_arena *arena;
-    const struct sf_rules *rules;
-    char dir[64];
-    struct sf_err err;
-    const struct sf_value *summary;
-};
 
 static const struct sf_rules *load_rules(struct sf_arena *arena)
 {
@@ -46,61 +28,21 @@ static const struct sf_rules *load_rules(struct sf_arena *arena)
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    f->arena = sf_arena_new();
+    struct fixture *f = fixture_new();
     f->rules = load_rules(f->arena);
-    snprintf(f->dir, sizeof f->dir, "/tmp/sf-conform-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
     *state = f;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
-    int status = system(command);
-    sf_arena_free(f->arena);
-    free(f);
-    return status;
-}
-
-static enum sf_code conform(struct fixture *f, const char *text, unsigned threads, size_t memory)
-{
-    struct sf_source *source;
-    sf_source_open_bytes("t.csv", sf_str_of(text), &source);
-    struct sf_conform_options options = {.cache_dir = f->dir, .name = "t", .threads = threads, .memory_bytes = memory};
-    enum sf_code rc = sf_conform_run(f->arena, f->rules, source, &options, &f->summary, &f->err);
-    sf_source_close(source);
-    return rc;
-}
-
-static void conforms(struct fixture *f, const char *text)
-{
-    enum sf_code rc = conform(f, text, 2, 0);
-    if (rc)
-        fail_msg("%s", f->err.message);
 }
 
 /* Unpacked text of an object, without its header line. */
 static const char *rows_of(struct fixture *f, const char *group, const char *name)
 {
-    const struct sf_value *object = sf_map_getz(sf_map_getz(f->summary, group), name);
-    assert_non_null(object);
-    gzFile file = gzopen(sf_str_fmt(f->arena, "%s/objects/%.*s", f->dir, SF_ARG(sf_map_str(object, "key"))).p, "rb");
-    assert_non_null(file);
-    char *text = sf_arena_alloc(f->arena, 1 << 20);
-    int n = gzread(file, text, (1 << 20) - 1);
-    gzclose(file);
-    assert_true(n > 0);
-    const char *newline = strchr(text, '\n');
-    return newline + 1;
+    return strchr(text_of(f, group, name), '\n') + 1;
 }
 
 static struct sf_str digest_of(struct fixture *f, const char *group, const char *name)
 {
-    return sf_map_str(sf_map_getz(sf_map_getz(f->summary, group), name), "digest");
+    return sf_map_str(object_of(f, group, name), "digest");
 }
 
 static void nothing_becomes_no_level_and_what_is_there_is_kept(void **state)
@@ -126,7 +68,7 @@ static void spellings_that_differ_in_case_and_blanks_are_one_member(void **state
     const char *programs = rows_of(f, "tables", "program");
     assert_non_null(strstr(programs, "4092915274971061,Patrol,1,POL Police,POL,PUBLIC protection,01,No\n"));
     assert_non_null(strstr(programs, ",Patrol,1,POL Police,POL,PUBLIC protection,01,Yes\n"));
-    assert_int_equal(sf_map_int(sf_map_getz(sf_map_getz(f->summary, "tables"), "program"), "rows", 0), 2);
+    assert_int_equal(sf_map_int(object_of(f, "tables", "program"), "rows", 0), 2);
 }
 
 static void the_code_of_the_latest_year_counts_and_old_ones_stay_in_the_alias_table(void **state)
@@ -221,8 +163,8 @@ static void rows_that_differ_only_in_the_amount_are_numbered_by_ascending_cents(
         assert_memory_equal(end - strlen(want[i].end), want[i].end, strlen(want[i].end));
     }
     assert_int_equal(sf_map_int(f->summary, "repeated_rows", 0), 2);
-    assert_int_equal(sf_map_int(sf_map_getz(sf_map_getz(f->summary, "years"), "2021"), "revenue_cents", 0), 275);
-    assert_int_equal(sf_map_int(sf_map_getz(sf_map_getz(f->summary, "years"), "2021"), "spending_rows", 0), 1);
+    assert_int_equal(sf_map_int(object_of(f, "years", "2021"), "revenue_cents", 0), 275);
+    assert_int_equal(sf_map_int(object_of(f, "years", "2021"), "spending_rows", 0), 1);
 }
 
 static void digests_do_not_see_order_quoting_or_number_format(void **state)
@@ -262,10 +204,10 @@ static void threads_and_spilling_change_nothing(void **state)
                     i * 7919 % 100003, i % 100);
     assert_int_equal(conform(f, text.p, 1, 0), SF_OK);
     struct sf_str snapshot = sf_map_str(f->summary, "snapshot");
-    struct sf_str sha256 = sf_map_str(sf_map_getz(sf_map_getz(f->summary, "years"), "2001"), "sha256");
+    struct sf_str sha256 = sf_map_str(object_of(f, "years", "2001"), "sha256");
     assert_int_equal(conform(f, text.p, 4, 1), SF_OK); /* a byte of memory: every full block goes to the file */
     assert_true(sf_str_eq(sf_map_str(f->summary, "snapshot"), snapshot));
-    assert_true(sf_str_eq(sf_map_str(sf_map_getz(sf_map_getz(f->summary, "years"), "2001"), "sha256"), sha256));
+    assert_true(sf_str_eq(sf_map_str(object_of(f, "years", "2001"), "sha256"), sha256));
     assert_int_equal(sf_map_int(f->summary, "rows", 0), 40000);
     sf_buf_free(&text);
 }
@@ -402,7 +344,7 @@ static void a_comment_leaves_the_hash_of_the_rules_alone_and_a_rule_changes_it(v
     assert_false(sf_str_eq(f->rules->hash, before));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_free)
 
 int main(void)
 {

@@ -1,17 +1,7 @@
 /* The conform engine on tables that are not the city's: no sides, several measures, texts on the row, levels without codes. */
-#include "resources/data/conform/conform.h"
+#include "tests/unit/resources/data/conform/fixture.h"
 
-#include "engine/lang/yaml.h"
 #include "resources/data/conform/text.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <zlib.h>
-
-#include <cmocka.h>
 
 /* Payments of a shop: who was paid (by name alone), for which account, on which slip. */
 static const char shop[] = "rules: 1\n"
@@ -43,14 +33,6 @@ static const char shop[] = "rules: 1\n"
 
 #define HEADER "year,account,payee,charity,slip,note,paid,pending,taken_at\n"
 
-struct fixture {
-    struct sf_arena *arena;
-    const struct sf_rules *rules;
-    char dir[64];
-    struct sf_err err;
-    const struct sf_value *summary;
-};
-
 static enum sf_code read_rules(struct fixture *f, const char *text)
 {
     const struct sf_value *root;
@@ -68,75 +50,11 @@ static const char *changed(struct fixture *f, const char *from, const char *to)
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    f->arena = sf_arena_new();
-    snprintf(f->dir, sizeof f->dir, "/tmp/sf-general-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    struct fixture *f = fixture_new();
     if (read_rules(f, shop))
         fail_msg("%s", f->err.message);
     *state = f;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
-    int status = system(command);
-    sf_arena_free(f->arena);
-    free(f);
-    return status;
-}
-
-static enum sf_code conform_in_slices(struct fixture *f, const char *text, unsigned threads, size_t memory, size_t slice)
-{
-    struct sf_source *source;
-    sf_source_open_bytes("t.csv", sf_str_of(text), &source);
-    struct sf_conform_options options = {
-        .cache_dir = f->dir, .name = "t", .threads = threads, .memory_bytes = memory, .slice_bytes = slice};
-    enum sf_code rc = sf_conform_run(f->arena, f->rules, source, &options, &f->summary, &f->err);
-    sf_source_close(source);
-    return rc;
-}
-
-static enum sf_code conform(struct fixture *f, const char *text, unsigned threads, size_t memory)
-{
-    return conform_in_slices(f, text, threads, memory, 0);
-}
-
-static void conforms(struct fixture *f, const char *text)
-{
-    if (conform(f, text, 2, 0))
-        fail_msg("%s", f->err.message);
-}
-
-static const struct sf_value *object_of(const struct fixture *f, const char *group, const char *name)
-{
-    const struct sf_value *object = sf_map_getz(sf_map_getz(f->summary, group), name);
-    assert_non_null(object);
-    return object;
-}
-
-/* Unpacked text of an object, header line included. */
-static const char *text_of(struct fixture *f, const char *group, const char *name)
-{
-    enum { MOST = 1 << 20 };
-    struct sf_str key = sf_map_str(object_of(f, group, name), "key");
-    gzFile file = gzopen(sf_str_fmt(f->arena, "%s/objects/%.*s", f->dir, SF_ARG(key)).p, "rb");
-    assert_non_null(file);
-    char *text = sf_arena_alloc(f->arena, MOST);
-    int n = gzread(file, text, MOST - 1);
-    gzclose(file);
-    assert_true(n > 0 && n < MOST - 1);
-    text[n] = '\0';
-    return text;
-}
-
-static void contains(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("'%s' is not in:\n%s", words, text);
 }
 
 static void details_and_every_measure_stand_on_the_row(void **state)
@@ -360,7 +278,7 @@ static void a_wrong_rule_is_refused_with_its_line(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_free)
 
 int main(void)
 {

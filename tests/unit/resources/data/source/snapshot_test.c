@@ -3,6 +3,7 @@
 
 #include "engine/core/clock.h"
 #include "resources/data/conform/source.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,7 @@ enum { BYTES = 300000 };
 
 struct fixture {
     struct sf_arena *arena;
-    char dir[64];
+    char dir[TEMP_DIR_BYTES];
     char *text; /* a CSV file */
     size_t n;
     struct sf_err err;
@@ -36,8 +37,7 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
     f->arena = sf_arena_new();
-    snprintf(f->dir, sizeof f->dir, "/tmp/sf-snapshot-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    temp_dir_make(f->dir, "snapshot");
     f->text = malloc(BYTES);
     assert_non_null(f->text);
     f->n = (size_t)snprintf(f->text, BYTES, "number,\"data_as_of\"\n");
@@ -53,9 +53,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
-    int status = system(command);
+    int status = temp_dir_remove(f->dir);
     free(f->text);
     sf_arena_free(f->arena);
     free(f);
