@@ -34,7 +34,7 @@ SMALL = "{sample: {rows: 20000, seed: 1}}"  # quick, and every year, side and qu
 ACCOUNTS = ["root", "user"] if os.geteuid() == 0 else ["user"]
 IS_SANITIZED = "san" in os.path.basename(BUILD)
 # fixtures that cost more than the tests that use them: with xdist such tests stay together, at most so many
-SHARED_WORLDS, TOGETHER = ("applied", "shared", "office", "site", "plain"), 30
+SHARED_WORLDS, TOGETHER = ("applied", "applied_books", "shared", "office", "site", "plain"), 30
 # begun first, so that no long one is left alone at the end
 LONG = ("aws-sftp_server-reset-before", "test_new_kind", "test_readme", "test_all_776841", "test_drift", "test_crash", "test_access")
 PR_SET_PDEATHSIG = 1
@@ -579,3 +579,29 @@ def finance(applied):
     """The applied flagship stack, unchanged and whole; what a test does to it is put back after it."""
     yield applied.get()
     applied.give_back()
+
+
+@pytest.fixture(scope="module")
+def week(installed, tmp_path_factory):
+    """What was loaded yesterday."""
+    return Sample(installed, tmp_path_factory.mktemp("week"), 3000)
+
+
+@pytest.fixture(scope="module", params=ACCOUNTS)
+def applied_books(request, installed, week):
+    """The flagship stack over books.csv, which is the week's file."""
+    def prepare(ws):
+        ws.flagship(source="{file: books.csv}")
+        ws.write("books.csv", week.text())
+    shared = Shared(installed, request.param, prepare)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def books(applied_books, week):
+    """The same, to change: books.csv and the stack are put back after the test."""
+    ws = applied_books.get()
+    yield ws
+    ws.write("books.csv", week.text())
+    applied_books.give_back()

@@ -52,6 +52,15 @@ class Weeks:
     def run(self, **env):
         return self.ws.run(*COMMAND, env=env)
 
+    def stalled(self):
+        """The unattended run, in the middle of a fetch that does not go on."""
+        self.portal.stalled.clear()
+        self.portal.released.clear()
+        self.portal.fault(BULK, stall=20000)
+        run = self.ws.spawn(*COMMAND, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert self.portal.stalled.wait(30)
+        return run
+
     def ledger(self):
         return self.ws.query("select load_id from report.load_ledger where is_current order by 1")
 
@@ -184,11 +193,7 @@ def test_a_bad_night_ends_as_the_readme_says_and_changes_nothing(weeks, night, c
 def test_a_run_that_is_stopped_in_the_middle_of_the_fetch_changes_nothing(weeks, how, code):
     totals = weeks.ws.totals()
     weeks.next()
-    weeks.portal.stalled.clear()
-    weeks.portal.released.clear()
-    weeks.portal.fault(BULK, stall=20000)
-    run = weeks.ws.spawn(*COMMAND, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert weeks.portal.stalled.wait(30)
+    run = weeks.stalled()
     run.send_signal(how)
     assert weeks.ws.finish(run).code == code
     weeks.portal.release()
@@ -207,11 +212,7 @@ def test_a_full_disk_changes_nothing(weeks):
 
 def test_a_run_while_another_is_at_work_waits_or_says_so(weeks):
     weeks.next()
-    weeks.portal.stalled.clear()
-    weeks.portal.released.clear()
-    weeks.portal.fault(BULK, stall=20000)
-    run = weeks.ws.spawn(*COMMAND, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert weeks.portal.stalled.wait(30)
+    run = weeks.stalled()
     result = weeks.run()
     assert result.code == 5 and "lock" in result.err, result
     weeks.portal.release()

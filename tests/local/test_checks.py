@@ -13,34 +13,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from conftest import ACCOUNTS, Sample, Shared
+from conftest import ACCOUNTS
 
+pytestmark = pytest.mark.parametrize("applied_books", ACCOUNTS[:1], indirect=True, scope="module")
 DECLARED = "checks: builtin:sf/checks}"
-
-
-@pytest.fixture(scope="module")
-def week(installed, tmp_path_factory):
-    """What was loaded yesterday."""
-    return Sample(installed, tmp_path_factory.mktemp("week"), 3000)
-
-
-@pytest.fixture(scope="module", params=ACCOUNTS[:1])
-def shared(request, installed, week):
-    """The flagship stack over books.csv, which is the week's file."""
-    def prepare(ws):
-        ws.flagship(source="{file: books.csv}")
-        ws.write("books.csv", week.text())
-    shared = Shared(installed, request.param, prepare)
-    yield shared
-    shared.close()
-
-
-@pytest.fixture
-def books(shared, week):
-    ws = shared.get()
-    yield ws
-    ws.write("books.csv", week.text())
-    shared.give_back()
 
 
 def write_rows(books, week, change):

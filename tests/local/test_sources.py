@@ -9,41 +9,16 @@ import shutil
 
 import pytest
 
-from conftest import ACCOUNTS, Sample, Shared
+from conftest import Sample
 
 SOURCE = "{file: books.csv}"
 LOADED = {"dataset.spending_revenue", "upload.delivery", "load.weekly_load"}
 
 
 @pytest.fixture(scope="module")
-def week(installed, tmp_path_factory):
-    """What was loaded yesterday."""
-    return Sample(installed, tmp_path_factory.mktemp("week"), 3000)
-
-
-@pytest.fixture(scope="module")
 def next_week(installed, tmp_path_factory):
     """The same with another week's changes."""
     return Sample(installed, tmp_path_factory.mktemp("next"), 3000, 1, "-as-of", "3")
-
-
-@pytest.fixture(scope="module", params=ACCOUNTS)
-def shared(request, installed, week):
-    """The flagship stack over books.csv, which is the week's file."""
-    def prepare(ws):
-        ws.flagship(source=SOURCE)
-        ws.write("books.csv", week.text())
-    shared = Shared(installed, request.param, prepare)
-    yield shared
-    shared.close()
-
-
-@pytest.fixture
-def books(shared, week):
-    ws = shared.get()
-    yield ws
-    ws.write("books.csv", week.text())
-    shared.give_back()
 
 
 def lines_of(sample):
@@ -172,7 +147,7 @@ def test_a_file_that_is_not_there_is_named(books, week):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
-@pytest.mark.parametrize("shared", ["user"], indirect=True)
+@pytest.mark.parametrize("applied_books", ["user"], indirect=True)
 def test_a_file_that_may_not_be_read_is_named(books, week):
     os.chmod(books.path("books.csv"), 0)
     os.chown(books.path("books.csv"), 0, 0)
