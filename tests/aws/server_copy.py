@@ -17,7 +17,7 @@ import zlib
 import server_policy
 import server_world
 from server_dialect import closing, split_commas
-from server_pg import DONE, NOTICE, PgError
+from server_pg import DONE, NOTICE, PgError, literal
 
 SYNTAX, FAILED = "42601", "XX000"
 FLAGS = {"MANIFEST", "GZIP", "BZIP2", "CSV", "EMPTYASNULL", "BLANKSASNULL", "TRUNCATECOLUMNS", "TRIMBLANKS", "ROUNDEC", "NOLOAD",
@@ -74,7 +74,7 @@ class Spec:
         word = self.take()
         if word.kind != "string":
             raise PgError(f'syntax error at or near "{word}"', SYNTAX)
-        return word[1:-1].replace("''", "'")
+        return re.sub(r"\\(.)", r"\1", word[1:-1].replace("''", "'"))
 
     def take_option(self):
         name = self.take().upper()
@@ -124,7 +124,12 @@ class Reader:
         settings = self.owner.settings
         user = settings.get("MasterUsername") or settings.get("adminUsername")
         database = f"dbuser:{getattr(self.thing, 'id', None) or self.thing.name}/{user}"
-        if self.owner.roles.get(arn) != "in-sync" or role is None or not server_policy.is_trusted(role, services, context):
+        is_attached = self.owner.roles.get(arn) == "in-sync"
+        if is_serverless and not (is_attached and role and server_policy.is_trusted(role, services, context)):
+            raise PgError(f"Not authorized to get credentials of role {arn}", FAILED)
+        if not is_attached:
+            raise PgError(f"The requested role {arn} is not associated to cluster", FAILED)
+        if role is None or not server_policy.is_trusted(role, services, context):
             raise PgError(f"User arn:aws:redshift:{self.region}:{self.account}:{database} is not authorized to assume IAM Role {arn}",
                           FAILED)
         return role
@@ -421,7 +426,7 @@ def keep_errors(session, query, oid, errors):
         column = error.column
         shown = [column.name, SHORT.get(column.kind, column.kind), str(column.length or "")] if column else ["", "", ""]
         values = [query, oid, session.database, url, number, *shown, error.code, error.reason, row[:1024], error.value[:1024]]
-        texts = ["'" + str(value).replace("\0", "").replace("'", "''") + "'" for value in values]
+        texts = [literal(str(value).replace("\0", "")) for value in values]
         engine.run("insert into sf_internal.load_errors (query_id, table_id, database_name, file_name, line_number, column_name, column_type,"
                    " column_length, error_code, error_message, raw_line, raw_field_value, start_time, session_id, position, transaction_id,"
                    f" user_id) values ({', '.join(texts)}, now(), 0, 0, 0, 100)")

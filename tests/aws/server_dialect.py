@@ -7,6 +7,7 @@ PostgreSQL data types" [T], and the page of the command where its syntax has no 
 
 import re
 
+import server_nodes
 from server_pg import PgError
 
 TOKEN = re.compile(r"""(?P<space>\s+|--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)|(?P<string>[eE]?'(?:[^'\\]|''|\\.)*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
@@ -28,7 +29,11 @@ REFUSED = [(re.compile(pattern), state, text) for pattern, state, text in (
     (r"\b(STRING_AGG|ARRAY_AGG|EVERY|XML_AGG|XMLAGG|CORR|COVAR_POP|COVAR_SAMP|REGR_\w+|GENERATE_SERIES|GENERATE_SUBSCRIPTS|CLOCK_TIMESTAMP"
      r"|TRANSACTION_TIMESTAMP|PG_SLEEP|JUSTIFY_\w+|DIV|SETSEED|WIDTH_BUCKET|BIT_LENGTH|OVERLAY|UNNEST|NEXTVAL|CURRVAL|SETVAL"
      r"|PG_(TRY_)?ADVISORY_\w+|COL_DESCRIPTION|OBJ_DESCRIPTION|TO_REGCLASS|PG_RELATION_SIZE|PG_TOTAL_RELATION_SIZE|FORMAT_TYPE_NAME"
-     r"|CONCAT_WS|ENCODE|DIGEST) \(", NO_FUNCTION, "this function does not exist"),  # [N]; absent from "SQL functions reference"
+     r"|CONCAT_WS|ENCODE|DIGEST|SHA224|SHA256|SHA384|SHA512|CONVERT_TO|CONVERT_FROM|FORMAT|NORMALIZE|UNISTR|STARTS_WITH|REGEXP_MATCH(ES)?"
+     r"|REGEXP_SPLIT_TO_\w+|STRING_TO_ARRAY|ARRAY_LENGTH|JSONB?_(AGG|BUILD|OBJECT|ARRAY|EACH|SET|TO|STRIP)\w*|(ROW_)?TO_JSONB?|NUM_NONNULLS|NUM_NULLS"
+     r"|MAKE_(DATE|TIME|TIMESTAMP|TIMESTAMPTZ|INTERVAL)|DATE_BIN|GEN_RANDOM_UUID|HASHTEXT\w*|TXID_\w+|PG_CURRENT_\w+|PG_SIZE_PRETTY|PG_TYPEOF"
+     r"|PG_HAS_ROLE|HAS_(ANY_)?COLUMN_PRIVILEGE|STATEMENT_TIMESTAMP|TIMEOFDAY_TZ|MODE|CARDINALITY|PARSE_IDENT|SCALE|MIN_SCALE|TRIM_SCALE|GCD|LCM"
+     r"|ERF|LASTVAL|PG_GET_SERIAL_SEQUENCE|SHOBJ_DESCRIPTION|PG_DATABASE_SIZE|PG_TABLE_SIZE|PG_COLUMN_SIZE|LO_\w+|XMLPARSE|XPATH) \(", NO_FUNCTION, "this function does not exist"),  # [N]; absent from "SQL functions reference"
     (r"\bIS (NOT )?DISTINCT FROM\b", SYNTAX, 'syntax error at or near "DISTINCT"'),  # [N]
     (r":: REG\w+|\bAS REG\w+", UNSUPPORTED, "type of an object identifier is not supported"),  # [T]
     (r"\bDISTINCT ON \(", SYNTAX, "SELECT DISTINCT ON is not supported"),  # [SELECT list]: DISTINCT only
@@ -59,6 +64,44 @@ REFUSED = [(re.compile(pattern), state, text) for pattern, state, text in (
     (r"^VACUUM (.*\b(VERBOSE|FREEZE|ANALYZE)\b|\()", SYNTAX, "syntax error: not a form of VACUUM"),  # [VACUUM]
     (r"^(PREPARE TRANSACTION|COMMIT PREPARED)\b", UNSUPPORTED, "two-phase commit is not supported"),  # absent from "SQL commands"
     (r"\b(CTID|XMIN|XMAX)\b", "42703", "system columns do not exist"),  # [F]
+    (r"^WITH .*\) (INSERT|UPDATE|DELETE|MERGE) ", SYNTAX, "syntax error: WITH stands before SELECT"),  # [WITH clause]: INSERT INTO t WITH ...
+    (r"\bAS \( (INSERT|UPDATE|DELETE|MERGE) ", SYNTAX, "syntax error: WITH names queries only"),  # [WITH clause]
+    (r"\bAS (NOT )?MATERIALIZED \(", SYNTAX, 'syntax error at or near "MATERIALIZED"'),  # [WITH clause]
+    (r"\b(EXCEPT|INTERSECT|MINUS) ALL\b", UNSUPPORTED, "EXCEPT ALL and INTERSECT ALL are not supported"),  # [UNION, INTERSECT, and EXCEPT]
+    (r"\bFETCH (FIRST|NEXT)\b.*\bONLY\b", SYNTAX, 'syntax error at or near "FETCH"'),  # [SELECT]: LIMIT
+    (r"\bTABLESAMPLE\b", SYNTAX, 'syntax error at or near "TABLESAMPLE"'),  # [FROM clause]
+    (r"\bGROUPS (BETWEEN|UNBOUNDED|CURRENT)\b|\bEXCLUDE (CURRENT|GROUP|TIES|NO)\b", SYNTAX, "syntax error in a window's frame"),  # [Window functions]
+    (r"\b(ANY|SOME|ALL) \( ''", UNSUPPORTED, "array types are not supported"),  # [T]
+    (r"\bCOLLATE (?!CASE_(IN)?SENSITIVE\b)", SYNTAX, 'syntax error at or near "COLLATE"'),  # [CREATE TABLE]; [COLLATE function]
+    (r"^MERGE .*\bUSING \(|^MERGE .*\bMATCHED AND\b|^MERGE .*\bDO NOTHING\b", SYNTAX, "syntax error: not a form of MERGE"),  # [MERGE]
+    (r"^COMMENT ON (SCHEMA|ROLE|FUNCTION|INDEX|SEQUENCE|TYPE|EXTENSION|MATERIALIZED|TRIGGER|POLICY)\b", SYNTAX, "syntax error: COMMENT ON { TABLE"
+     " | COLUMN | CONSTRAINT | DATABASE | VIEW }"),  # [COMMENT]
+    (r"^CREATE ROLE \S+ (?!EXTERNALID\b)\S", SYNTAX, "syntax error: CREATE ROLE role_name [ EXTERNALID external_id ]"),  # [CREATE ROLE]
+    (r"^ALTER ROLE \S+ (?!RENAME|OWNER|WITH RENAME|WITH OWNER|EXTERNALID)", SYNTAX, "syntax error: not a form of ALTER ROLE"),  # [ALTER ROLE]
+    (r"^DROP ROLE IF\b", SYNTAX, 'syntax error at or near "IF"'),  # [DROP ROLE]
+    (r"^(CREATE|ALTER) USER .*\b(SUPERUSER|NOSUPERUSER|LOGIN|NOLOGIN|INHERIT|NOINHERIT|REPLICATION|BYPASSRLS|CREATEROLE|NOCREATEROLE|ENCRYPTED)\b",
+     SYNTAX, "syntax error: not an option of a user"),  # [CREATE USER]
+    (r"^CREATE USER IF\b", SYNTAX, 'syntax error at or near "IF"'),  # [CREATE USER]
+    (r"^ALTER DATABASE \S+ (SET|RESET)\b", SYNTAX, "syntax error: not a form of ALTER DATABASE"),  # [ALTER DATABASE]
+    (r"^(GRANT|REVOKE) .*\b(CONNECT|MAINTAIN)\b.* ON DATABASE\b", SYNTAX, 'syntax error at or near "CONNECT"'),  # [GRANT]
+    (r"^(DROP|REASSIGN) OWNED\b", SYNTAX, 'syntax error at or near "OWNED"'),  # absent from "SQL commands"
+    (r"^ALTER TABLE \S+ (\. \S+ )?(SET SCHEMA|INHERIT|NO INHERIT|CLUSTER|ENABLE|DISABLE|SET LOGGED|SET UNLOGGED|SET WITH|ATTACH|DETACH|VALIDATE)\b",
+     SYNTAX, "syntax error: not a form of ALTER TABLE"),  # [ALTER TABLE]
+    (r"^ALTER TABLE .*\bAPPEND FROM\b", UNSUPPORTED, "ALTER TABLE APPEND is not part of this test server"),
+    (r"^ALTER TABLE .*\bALTER (COLUMN )?\S+ (SET|DROP) DEFAULT\b", SYNTAX, "ALTER COLUMN SET DEFAULT is not supported"),  # [ALTER TABLE]
+    (r"^ALTER TABLE .*\bALTER (COLUMN )?\S+ (SET DATA )?TYPE (?!VARCHAR|CHARACTER VARYING)", UNSUPPORTED,
+     "ALTER COLUMN TYPE changes the length of a VARCHAR only"),  # [ALTER TABLE]
+    (r"^CREATE (TEMP |TEMPORARY )?TABLE .*\bON (DELETE|UPDATE) |^CREATE .*TABLE .*\b(DEFERRABLE|INITIALLY|NOT VALID)\b", SYNTAX,
+     "syntax error: not a form of a key"),  # [CREATE TABLE]
+    (r"^CREATE .*TABLE .*\) WITH \(", SYNTAX, 'syntax error at or near "WITH"'),  # [CREATE TABLE]
+    (r"^(CREATE|ALTER) (TEMP |TEMPORARY )?TABLE .* INTERVAL( \(|,| \)| NOT| NULL| ENCODE| DEFAULT|$)", SYNTAX,
+     "INTERVAL needs YEAR TO MONTH or DAY TO SECOND"),  # [Interval data types and literals]
+    (r"^ANALY[ZS]E [^(]*,", SYNTAX, "syntax error: ANALYZE takes one table"),  # [ANALYZE]
+    (r"^(VACUUM|ANALY[ZS]E|TRUNCATE) IF\b", SYNTAX, 'syntax error at or near "IF"'),  # [VACUUM], [ANALYZE], [TRUNCATE]
+    (r"\bAS (AES128|AES256|ALLOWOVERWRITE|BACKUP|BLANKSASNULL|BYTEDICT|BZIP2|CREDENTIALS|DEFLATE|DEFRAG|DELTA|DELTA32K|EMPTYASNULL|ENABLE|ENCODE"
+     r"|ENCRYPT|ENCRYPTION|EXPLICIT|GZIP|IDENTITY|IGNORE|LANGUAGE|LUN|LUNS|LZO|LZOP|MINUS|NULLS|OFFLINE|OFFSET|OID|OPEN|PARALLEL|PARTITION|PERCENT"
+     r"|PERMISSIONS|RAW|RECOVER|RESPECT|REJECTLOG|RESORT|RESTORE|SNAPSHOT|SYSDATE|SYSTEM|TAG|TDES|TOP|TRUNCATECOLUMNS|WALLET|WITHOUT)\b(?! \()",
+     SYNTAX, "syntax error at or near a reserved word"),  # [Reserved words]
 )]
 
 # "Configuration reference", and what every client sets; those that PostgreSQL does not know are dropped
@@ -126,6 +169,7 @@ def plan(statement, session):
     for pattern, state, message in REFUSED:
         if pattern.search(form):
             raise PgError(message, state)
+    server_nodes.check(statement)
     first = form.split(" ")[0]
     if first == "COPY":
         return Plan("copy")
@@ -193,7 +237,13 @@ def rewritten(statement, session):
             sql, at = listagg(statement, at, session)
             found += sql
             continue
-        if word == "NVL" and is_call:
+        if is_call and (word == "CONCAT" or word == "REGEXP_REPLACE"):
+            sql, at = call_of(word, statement, at, session)
+            found += sql
+            continue
+        if is_type(statement, at) and not (is_call and word != "CHARACTER"):
+            found.append(DEFAULT_LENGTHS[word])
+        elif word == "NVL" and is_call:
             found.append("COALESCE")
         elif word == "SYSDATE":
             found.append("now()::timestamp")
@@ -207,6 +257,43 @@ def rewritten(statement, session):
             found.append(statement[at])
         at += 1
     return [token if isinstance(token, Token) else raw(token) for token in found]
+
+
+# of a type that is cast to without its length: "Character types", "Numeric types"
+DEFAULT_LENGTHS = {"TEXT": "varchar(256)", "VARCHAR": "varchar(256)", "NVARCHAR": "varchar(256)", "BPCHAR": "char(256)", "NUMERIC": "numeric(18,0)",
+                   "DECIMAL": "numeric(18,0)"}
+
+
+def is_type(statement, at):
+    """Whether a word without a length is what something is cast to."""
+    if statement[at].kind != "word" or statement[at].upper() not in DEFAULT_LENGTHS or at + 1 < len(statement) and statement[at + 1] == "(":
+        return False
+    before = statement[at - 1] if at else ""
+    if before == "::":
+        return True
+    if before.upper() != "AS" or at + 1 >= len(statement) or statement[at + 1] != ")":
+        return False
+    depth, back = 0, at
+    while back and depth <= 0:
+        back -= 1
+        depth += (statement[back] == "(") - (statement[back] == ")")
+    return statement[back - 1].upper() == "CAST" if back else False
+
+
+def call_of(word, statement, at, session):
+    """CONCAT has two arguments. REGEXP_REPLACE replaces all there are, and its fourth argument is a position."""
+    end = closing(statement, at + 1)
+    items = [rewritten(item, session) for item in split_commas(statement[at + 2:end])]
+    if word == "CONCAT" and len(items) != 2:
+        raise PgError("function concat() takes two arguments", NO_FUNCTION)
+    if word == "REGEXP_REPLACE" and len(items) == 2:
+        items.append([raw("''")])
+    elif word == "REGEXP_REPLACE" and len(items) > 3:
+        raise PgError("function regexp_replace(..., position) is not part of this test server; PostgreSQL's flags do not exist", NO_FUNCTION)
+    body = []
+    for item in items + ([[raw("'g'")]] if word == "REGEXP_REPLACE" else []):
+        body += [raw(","), *item] if body else item
+    return [word, "(", *body, ")"], end + 1
 
 
 VERSION = ("PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 (Red Hat 3.4.2-6.fc3), Redshift 1.0.74000")
@@ -320,7 +407,9 @@ def column_types(item):
     for i, token in enumerate(item):
         word = token.upper() if i and getattr(token, "kind", "") == "word" else ""
         following = item[i + 1] if i + 1 < len(item) else ""
-        if word in ("TEXT", "NVARCHAR", "VARCHAR", "BPCHAR"):
+        if word in ("NUMERIC", "DECIMAL") and following != "(":
+            found.append("numeric(18,0)")
+        elif word in ("TEXT", "NVARCHAR", "VARCHAR", "BPCHAR"):
             found.append(raw("varchar" if following == "(" else "varchar(256)"))
         elif word == "MAX" and found[-1] == "(":
             found.append("65535")

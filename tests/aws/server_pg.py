@@ -27,7 +27,8 @@ def quoted(name):
 
 
 def literal(value):
-    return "'" + value.replace("'", "''") + "'"
+    """Where a backslash escapes, as in Redshift."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def error_of(payload):

@@ -9,12 +9,12 @@ import os
 import socket
 import ssl
 import struct
-import threading
 
 import server_dialect
 import server_sql
 from server_pg import ERROR, READY, Connection, PgError, message, read_message, text
-from server_session import Cut, Session
+from server_relay import Listener
+from server_session import Cut, Session, in_own_words
 
 SSL_REQUEST, CANCEL, GSS_REQUEST, VERSION_3 = 80877103, 80877102, 80877104, 196608
 TAKEN = {"user", "database", "client_encoding", "application_name", "options", "replication", "datestyle", "extra_float_digits",
@@ -30,17 +30,8 @@ class Proxy:
     def __init__(self, databases, thing):
         self.databases, self.thing, self.clients = databases, thing, set()
         self.cancels = {}  # (pid, secret) -> Unix socket of its PostgreSQL
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+        self.listener = Listener(self.serve)
+        self.port = self.listener.port
 
     def serve(self, client):
         self.clients.add(client)
@@ -296,5 +287,5 @@ class Link:
             if kind == b"S":
                 self.report(payload)
             else:
-                self.send(kind, payload)
+                self.send(kind, in_own_words(payload) if kind == ERROR else payload)
         self.ready()

@@ -6,21 +6,33 @@ import struct
 import threading
 
 
-class Relay:
-    def __init__(self, target, fault):
-        """`target()` is the port behind; `fault()` a rule {after_bytes, fault: cut or stall} for a new connection, or None."""
-        self.target, self.fault, self.live = target, fault, 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
+class Listener:
+    """A free port of this machine; `serve(client)` runs in a thread of its own for each connection."""
+
+    def __init__(self, serve):
+        self.serve = serve
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
         while True:
             try:
-                client, _ = self.listener.accept()
+                client, _ = self.socket.accept()
             except OSError:
                 return
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def close(self):
+        self.socket.close()
+
+
+class Relay:
+    def __init__(self, target, fault):
+        """`target()` is the port behind; `fault()` a rule {after_bytes, fault: cut or stall} for a new connection, or None."""
+        self.target, self.fault, self.live = target, fault, 0
+        self.listener = Listener(self.serve)
+        self.port = self.listener.port
 
     def serve(self, client):
         self.live += 1

@@ -13,6 +13,18 @@ from server_pg import DONE, ERROR, NOTICE, PgError, Result, error_of, literal, q
 CONFLICT = "1023\nDetail: Serializable isolation violation on table - 100254, transactions forming the cycle are: 1753, 1757 (pid:17503)"
 
 
+# of 8.0: what is a table, view or sequence in later texts is a relation
+RENAMED = ((b"permission denied for table ", b"permission denied for relation "), (b"permission denied for view ", b"permission denied for relation "),
+           (b"must be owner of table ", b"must be owner of relation "), (b"must be owner of view ", b"must be owner of relation "))
+
+
+def in_own_words(payload):
+    """An ErrorResponse of PostgreSQL as Redshift would write it."""
+    for new, old in RENAMED:
+        payload = payload.replace(b"M" + new, b"M" + old)
+    return payload
+
+
 class Cut(Exception):
     """The session ended, by a fault of server_faults.SqlRule."""
 
@@ -47,7 +59,7 @@ class Session:
             yield from self.work(plan, statement)
         except PgError as error:
             self.fail()
-            yield ERROR, error.encoded()
+            yield ERROR, in_own_words(error.encoded())
 
     def work(self, plan, statement):
         if plan.kind == "copy":
@@ -61,6 +73,8 @@ class Session:
         was_open = self.status == "T"
         is_done = False
         for kind, payload in self.connection.query(plan.sql):
+            if kind == ERROR:
+                payload = in_own_words(payload)
             if kind == DONE:
                 is_done = True
                 payload = plan.tag.encode() + b"\0" if plan.tag else payload

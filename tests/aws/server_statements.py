@@ -107,7 +107,8 @@ class Statement:
         for part in self.parts:
             part.status = "SUBMITTED"
         statements = [self.read(part) for part in self.parts]
-        is_alone = len(statements) == 1 and (statements[0][0].upper() == "VACUUM" or re.match(
+        # a batch is a transaction, of one statement too: "Run multiple SQL statements" of the Management Guide
+        is_alone = not self.is_batch and (statements[0][0].upper() == "VACUUM" or re.match(
             r"(CREATE|DROP) DATABASE\b|CREATE EXTERNAL|BEGIN|START|COMMIT|END|ROLLBACK|ABORT", server_dialect.shape(statements[0])))
         if is_alone:
             self.wait()
@@ -130,6 +131,8 @@ class Statement:
     def run_part(self, number, part, statement):
         part.begin(self.world)
         try:
+            if self.is_batch and statement[0].upper() in ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"):
+                raise PgError("a batch is one transaction already", "25001")
             part.result = self.session.results(statement)
         except PgError as error:
             part.end("FAILED", f"ERROR: {error.message}")

@@ -93,6 +93,20 @@ def test_a_batch_is_one_transaction(dw):
     assert rows(dw, "select count(*) from t") == [[2]]
 
 
+def test_a_batch_has_no_transactions_of_its_own(dw):
+    for sqls in (["begin", "select 1", "commit"], ["vacuum"]):
+        assert ended(dw, sqls)["Status"] == "FAILED"
+    assert ended(dw, "vacuum")["Status"] == "FINISHED"
+
+
+def test_who_signed_may_do_nothing_with_the_tables_of_others(dw):
+    ended(dw, "create table t (a int)")
+    statement_id = done(dw, "redshift-data", "execute_statement", Sql="select * from t", ClusterIdentifier="dw", Database="dev")["Id"]
+    while (shown := describe(dw, statement_id))["Status"] not in ("FAILED", "FINISHED"):
+        pass
+    assert shown["Error"] == "ERROR: permission denied for relation t"
+
+
 def test_truncate_commits_the_batch_it_is_in(dw):
     ended(dw, ["create table t (a int)", "insert into t values (1)"])
     assert ended(dw, ["truncate t", "select 1/0"])["Status"] == "FAILED"
