@@ -252,6 +252,17 @@ bool sf_csv_next(struct sf_csv_record *record)
     return take_record(record);
 }
 
+bool sf_csv_is_even(const struct sf_csv_chunk *c, size_t n_fields)
+{
+    if (!c->is_indexed || n_fields == 0 || c->n_ends != c->n_records * n_fields)
+        return false;
+    /* as many stops as records: if each is where it belongs, none is anywhere else */
+    uint32_t all = UINT32_MAX;
+    for (size_t i = n_fields - 1; i < c->n_ends; i += n_fields)
+        all &= c->ends[i];
+    return all >> 31;
+}
+
 struct sf_str sf_csv_value(struct sf_str raw, char *scratch)
 {
     if (!sf_csv_is_quoted(raw))

@@ -91,6 +91,16 @@ enum sf_code sf_csv_index_by(struct sf_csv_chunk *chunk, enum sf_csv_scanner sca
 /* The first record of an indexed chunk, then the following ones: false after the last. */
 bool sf_csv_first(const struct sf_csv_chunk *chunk, struct sf_csv_record *record);
 bool sf_csv_next(struct sf_csv_record *record);
+/* Whether all records of an indexed chunk are known to have that many fields: then sf_csv_at() gives each without a search. */
+bool sf_csv_is_even(const struct sf_csv_chunk *chunk, size_t n_fields);
+static inline void sf_csv_at(const struct sf_csv_chunk *chunk, size_t n_fields, size_t i, struct sf_csv_record *record)
+{
+    record->chunk = chunk;
+    record->ends = chunk->ends + i * n_fields;
+    record->n_fields = n_fields;
+    record->start = i ? (record->ends[-1] & 0x7fffffff) + 1 : 0;
+    record->next = (i + 1) * n_fields;
+}
 
 /* A field as it stands in the file, quotes included. */
 static inline struct sf_str sf_csv_raw(const struct sf_csv_record *record, size_t i)

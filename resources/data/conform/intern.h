@@ -25,21 +25,6 @@ struct sf_intern {
 void sf_intern_open(struct sf_intern *table, uint64_t seed);
 void sf_intern_close(struct sf_intern *table);
 uint64_t sf_intern_hash(uint64_t seed, struct sf_str bytes);
-/* Asks for the memory that a find with this hash will look at: first the slot, later what it points at. */
-static inline void sf_intern_expect_slot(const struct sf_intern *table, uint64_t hash)
-{
-    if (table->cap)
-        __builtin_prefetch(&table->slots[hash & (table->cap - 1)]);
-}
-static inline void sf_intern_expect_bytes(const struct sf_intern *table, uint64_t hash)
-{
-    if (table->cap == 0)
-        return;
-    const struct sf_intern_slot *slot = &table->slots[hash & (table->cap - 1)];
-    for (size_t i = 0; i < slot->n; i += 64) /* a line of the cache each */
-        __builtin_prefetch(slot->p + i);
-    __builtin_prefetch(slot->p + slot->n);
-}
 /* Number of the bytes, or SF_INTERN_NONE. `hash` is sf_intern_hash() of them. */
 static inline uint32_t sf_intern_find(const struct sf_intern *table, uint64_t hash, struct sf_str bytes)
 {
@@ -55,5 +40,17 @@ static inline uint32_t sf_intern_find(const struct sf_intern *table, uint64_t ha
 }
 /* Adds bytes that are not in it yet; they are not copied and must live as long as the table. */
 void sf_intern_add(struct sf_intern *table, uint64_t hash, struct sf_str bytes, uint32_t number);
+
+/* For many at once: what a table is asked for. */
+struct sf_intern_key {
+    struct sf_str bytes;
+    uint64_t hash;   /* set by sf_intern_find_all(): for sf_intern_add() if the bytes are new */
+    uint32_t number; /* set too: SF_INTERN_NONE if they are */
+};
+/* Finds `n` keys, some ten at a time: the memory for all of them is on its way before the first is looked at. The hash may be
+ * another one than sf_intern_hash(), by the processor's own instructions: a table takes the one or the other. */
+void sf_intern_find_all(const struct sf_intern *table, struct sf_intern_key *keys, size_t n);
+/* The same as a machine without AVX-512 does it: for tests. */
+void sf_intern_find_all_plainly(const struct sf_intern *table, struct sf_intern_key *keys, size_t n);
 
 #endif

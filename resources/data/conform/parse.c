@@ -71,14 +71,30 @@ static struct sf_str raw_of(const struct sf_parser *p, const struct sf_csv_recor
     return place < 0 ? SF_STR_NONE : sf_csv_raw(r, (size_t)place);
 }
 
-static struct sf_str unquoted(struct sf_parser *p, struct sf_str raw)
+static inline struct sf_str unquoted(struct sf_parser *p, struct sf_str raw)
 {
-    return sf_csv_value(raw, sf_csv_is_quoted(raw) ? scratch(p, raw.n) : NULL);
+    return sf_csv_is_quoted(raw) ? sf_csv_value(raw, scratch(p, raw.n)) : raw;
 }
 
 static struct sf_str value_of(struct sf_parser *p, const struct sf_csv_record *r, size_t column)
 {
     return unquoted(p, raw_of(p, r, column));
+}
+
+/* sf_str_eq() for short texts, without a call. */
+static inline bool is_same(struct sf_str a, struct sf_str b)
+{
+    enum { WORD = 8 };
+    if (a.n != b.n || a.n < WORD)
+        return sf_str_eq(a, b);
+    uint64_t x, y, differ = 0;
+    for (size_t i = 0; i < a.n; i += WORD) {
+        size_t at = i + WORD <= a.n ? i : a.n - WORD; /* the last word may overlap the one before */
+        memcpy(&x, a.p + at, WORD);
+        memcpy(&y, b.p + at, WORD);
+        differ |= x ^ y;
+    }
+    return differ == 0;
 }
 
 /* A raw not met under these bytes yet: unquote, check, and see whether its values are known in another writing. */
@@ -142,6 +158,22 @@ static struct sf_str span_of(struct sf_parser *p, const struct sf_csv_record *r,
     return (struct sf_str){out, n};
 }
 
+/* Of a member that was not known when its row was looked at: the rows between may have brought it. */
+static enum sf_code find_or_add_raw(struct sf_parser *p, const struct sf_csv_record *r, size_t dim, const struct sf_intern_key *key,
+                                    uint32_t *number, struct sf_err *err)
+{
+    const struct sf_intern *spans = &p->found[dim].spans;
+    struct sf_intern_key late = *key;
+    if (p->layout->is_contiguous[dim]) {
+        late.number = sf_intern_find(spans, late.hash, late.bytes);
+    } else {
+        late.bytes = span_of(p, r, dim);
+        sf_intern_find_all(spans, &late, 1);
+    }
+    *number = late.number;
+    return *number == SF_INTERN_NONE ? add_raw(p, r, dim, late.bytes, late.hash, number, err) : SF_OK;
+}
+
 static int read_year(struct sf_str s)
 {
     s = sf_text_trim(s);
@@ -167,6 +199,34 @@ static int read_side(const struct sf_rules *rules, struct sf_str s)
     return -1;
 }
 
+/* Rows of a year stand together: what was read last is mostly what is there. */
+static int year_of(struct sf_parser *p, const struct sf_csv_record *r)
+{
+    struct sf_str raw = raw_of(p, r, p->layout->rules->year_column);
+    uint32_t bytes = 0;
+    if (raw.n == sizeof bytes) {
+        memcpy(&bytes, raw.p, sizeof bytes);
+        if (bytes == p->year_bytes)
+            return p->year;
+    }
+    int year = read_year(unquoted(p, raw));
+    if (raw.n == sizeof bytes) {
+        p->year_bytes = bytes;
+        p->year = year;
+    }
+    return year;
+}
+
+static int side_of(struct sf_parser *p, const struct sf_csv_record *r)
+{
+    const struct sf_rules *rules = p->layout->rules;
+    struct sf_str raw = raw_of(p, r, rules->side_column);
+    for (size_t i = 0; i < rules->n_sides; i++)
+        if (is_same(raw, rules->sides[i].text))
+            return (int)i;
+    return read_side(rules, unquoted(p, raw));
+}
+
 static void reject(struct sf_parser *p, const struct sf_csv_record *r, struct sf_str column, struct sf_str value,
                    const char *reason)
 {
@@ -189,14 +249,21 @@ static void reject(struct sf_parser *p, const struct sf_csv_record *r, struct sf
         sf_csv_line(r), column, reason, sf_str_dup(p->arena, (struct sf_str){value.p, shown}), sf_str_dup(p->arena, text)};
 }
 
-static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record *r, int column, struct sf_str *stamp,
-                                struct sf_err *err)
+/* Whether a stamp is written as in the first row, as it is in nearly all. */
+static inline bool has_stamp(const struct sf_parser *p, const struct sf_csv_record *r, int column, size_t which)
 {
-    if (column < 0 || p->layout->place[column] < 0)
-        return SF_OK;
-    struct sf_str value = value_of(p, r, (size_t)column);
-    if (!p->has_stamps)
+    return column < 0 || p->layout->place[column] < 0 ||
+           (p->has_stamps && is_same(raw_of(p, r, (size_t)column), p->raw_stamps[which]));
+}
+
+static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record *r, int column, size_t which, struct sf_err *err)
+{
+    struct sf_str raw = raw_of(p, r, (size_t)column), *stamp = &p->stamps[which];
+    struct sf_str value = unquoted(p, raw);
+    if (!p->has_stamps) {
+        p->raw_stamps[which] = sf_str_dup(p->arena, raw);
         *stamp = sf_str_dup(p->arena, value);
+    }
     if (sf_str_eq(value, *stamp))
         return SF_OK;
     sf_fail(err, SF_E_DATA, "'%s' line %llu: %.*s is '%.*s', in other rows '%.*s': two snapshots in one file", r->chunk->file,
@@ -209,9 +276,11 @@ static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record 
 enum sf_code sf_parser_stamps(struct sf_parser *p, const struct sf_csv_record *r, struct sf_err *err)
 {
     const struct sf_rules *rules = p->layout->rules;
-    enum sf_code rc = check_stamp(p, r, rules->as_of_column, &p->stamps[0], err);
-    if (!rc)
-        rc = check_stamp(p, r, rules->loaded_at_column, &p->stamps[1], err);
+    enum sf_code rc = SF_OK;
+    if (!has_stamp(p, r, rules->as_of_column, 0))
+        rc = check_stamp(p, r, rules->as_of_column, 0, err);
+    if (!rc && !has_stamp(p, r, rules->loaded_at_column, 1))
+        rc = check_stamp(p, r, rules->loaded_at_column, 1, err);
     p->has_stamps = true;
     return rc;
 }
@@ -268,16 +337,16 @@ static const char *read_tail(struct sf_parser *p, const struct sf_csv_record *r,
     return NULL;
 }
 
-/* A row to be taken soon: what is looked up for it is on its way from memory. */
-struct row_ahead {
-    struct sf_csv_record record;
-    struct sf_str spans[SF_RULES_MAX_DIMENSIONS]; /* of contiguous dimensions */
-    uint64_t hashes[SF_RULES_MAX_DIMENSIONS];
+/* Rows to be taken soon, of the right number of fields. */
+struct rows_ahead {
+    struct sf_csv_record records[ROWS_AHEAD];
+    struct sf_intern_key members[SF_RULES_MAX_DIMENSIONS][ROWS_AHEAD];
+    size_t n;
 };
 
-static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ahead, struct sf_err *err)
+static enum sf_code take_row(struct sf_parser *p, const struct rows_ahead *ahead, size_t at, struct sf_err *err)
 {
-    const struct sf_csv_record *r = &row_ahead->record;
+    const struct sf_csv_record *r = &ahead->records[at];
     const struct sf_rules *rules = p->layout->rules;
     enum sf_code rc = sf_parser_stamps(p, r, err);
     if (rc)
@@ -291,18 +360,16 @@ static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ah
     bool is_unknown = unknown < n_unknown;
     if (is_unknown)
         problem = "is a value in a column that the rules do not know";
-    int year = read_year(value_of(p, r, rules->year_column));
+    int year = year_of(p, r);
     if (!problem && (year < rules->min_year || year > rules->max_year)) {
         bad_column = rules->year_column;
         problem = "is not a fiscal year in range";
     }
     uint32_t raws[SF_RULES_MAX_DIMENSIONS] = {0};
     for (size_t i = 0; i < rules->n_dimensions && !problem; i++) {
-        bool is_known = p->layout->is_contiguous[i];
-        struct sf_str span = is_known ? row_ahead->spans[i] : span_of(p, r, i);
-        uint64_t hash = is_known ? row_ahead->hashes[i] : sf_intern_hash(p->found[i].spans.seed, span);
-        raws[i] = sf_intern_find(&p->found[i].spans, hash, span);
-        if (raws[i] == SF_INTERN_NONE && (rc = add_raw(p, r, i, span, hash, &raws[i], err)))
+        const struct sf_intern_key *member = &ahead->members[i][at];
+        raws[i] = member->number;
+        if (raws[i] == SF_INTERN_NONE && (rc = find_or_add_raw(p, r, i, member, &raws[i], err)))
             return rc;
         if (raws[i] & HAS_PROBLEM) {
             const struct sf_found_raw *raw = &p->found[i].raws[raws[i] & ~(uint32_t)HAS_PROBLEM];
@@ -310,7 +377,7 @@ static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ah
             bad_column = raw->problem_column;
         }
     }
-    int side = rules->n_sides ? read_side(rules, value_of(p, r, rules->side_column)) : 0;
+    int side = rules->n_sides ? side_of(p, r) : 0;
     if (!problem && side < 0) {
         bad_column = rules->side_column;
         problem = "is none of the known values";
@@ -341,47 +408,57 @@ static enum sf_code take_row(struct sf_parser *p, const struct row_ahead *row_ah
     return SF_OK;
 }
 
-/* The next records of the right number of fields, at most ROWS_AHEAD; *more: there is a record, next, behind them. */
-static size_t look_ahead(const struct sf_parser *p, struct sf_csv_record *next, bool *more, struct row_ahead *rows)
+/* Looks up a dimension of all rows ahead; where its columns do not stand side by side that waits for find_or_add_raw(). */
+static void find_members(const struct sf_parser *p, size_t dim, struct rows_ahead *ahead)
 {
     const struct sf_layout *l = p->layout;
-    size_t n = 0, n_dims = l->rules->n_dimensions;
-    for (; *more && n < ROWS_AHEAD && next->n_fields == l->n_fields; n++) {
-        struct row_ahead *row = &rows[n];
-        row->record = *next;
-        for (size_t d = 0; d < n_dims; d++) {
-            if (!l->is_contiguous[d])
-                continue;
-            struct sf_str first = sf_csv_raw(next, l->first[d]), last = sf_csv_raw(next, l->last[d]);
-            row->spans[d] = (struct sf_str){first.p, (size_t)(last.p + last.n - first.p)};
-            row->hashes[d] = sf_intern_hash(p->found[d].spans.seed, row->spans[d]);
-            sf_intern_expect_slot(&p->found[d].spans, row->hashes[d]);
-        }
-        *more = sf_csv_next(next);
+    struct sf_intern_key *keys = ahead->members[dim];
+    for (size_t i = 0; i < ahead->n; i++) {
+        keys[i].number = SF_INTERN_NONE;
+        if (!l->is_contiguous[dim])
+            continue;
+        struct sf_str first = sf_csv_raw(&ahead->records[i], l->first[dim]), last = sf_csv_raw(&ahead->records[i], l->last[dim]);
+        keys[i].bytes = (struct sf_str){first.p, (size_t)(last.p + last.n - first.p)};
     }
-    for (size_t i = 0; i < n; i++)
-        for (size_t d = 0; d < n_dims; d++)
-            if (l->is_contiguous[d])
-                sf_intern_expect_bytes(&p->found[d].spans, rows[i].hashes[d]);
-    return n;
+    if (l->is_contiguous[dim])
+        sf_intern_find_all(&p->found[dim].spans, keys, ahead->n);
+}
+
+static enum sf_code take_rows(struct sf_parser *p, struct rows_ahead *ahead, struct sf_err *err)
+{
+    for (size_t d = 0; d < p->layout->rules->n_dimensions; d++)
+        find_members(p, d, ahead);
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; i < ahead->n && !rc; i++)
+        rc = take_row(p, ahead, i, err);
+    ahead->n = 0;
+    return rc;
 }
 
 enum sf_code sf_parser_chunk(struct sf_parser *p, const struct sf_csv_chunk *chunk, bool skip_first, struct sf_err *err)
 {
+    size_t n_fields = p->layout->n_fields;
+    struct rows_ahead ahead;
+    ahead.n = 0;
+    enum sf_code rc = SF_OK;
+    if (sf_csv_is_even(chunk, n_fields)) {
+        for (size_t i = skip_first; i < chunk->n_records && !rc; i++) {
+            sf_csv_at(chunk, n_fields, i, &ahead.records[ahead.n++]);
+            if (ahead.n == ROWS_AHEAD)
+                rc = take_rows(p, &ahead, err);
+        }
+        return rc ? rc : take_rows(p, &ahead, err);
+    }
     struct sf_csv_record next;
-    struct row_ahead rows[ROWS_AHEAD];
     bool more = sf_csv_first(chunk, &next);
     if (skip_first && more)
         more = sf_csv_next(&next);
-    while (more) {
-        size_t n = look_ahead(p, &next, &more, rows);
-        for (size_t i = 0; i < n; i++) {
-            enum sf_code rc = take_row(p, &rows[i], err);
-            if (rc)
-                return rc;
-        }
-        if (n < ROWS_AHEAD && more)
-            return sf_csv_fail_ragged(&next, p->layout->n_fields, err);
+    for (; more && !rc && next.n_fields == n_fields; more = sf_csv_next(&next)) {
+        ahead.records[ahead.n++] = next;
+        if (ahead.n == ROWS_AHEAD)
+            rc = take_rows(p, &ahead, err);
     }
-    return SF_OK;
+    if (!rc)
+        rc = take_rows(p, &ahead, err);
+    return more && !rc ? sf_csv_fail_ragged(&next, n_fields, err) : rc;
 }

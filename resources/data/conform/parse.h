@@ -52,11 +52,14 @@ struct sf_parser {
     uint64_t n_rows;  /* data rows seen, rejected ones included */
     struct sf_reject *rejects;
     size_t n_rejects, cap_rejects, reject_bytes;
-    uint64_t rejected;          /* all of them */
-    uint64_t rejected_readable; /* of them with a readable amount, the first measure */
-    int64_t rejected_cents;     /* their total */
-    struct sf_str stamps[2];    /* as_of, loaded_at: one value in all rows */
+    uint64_t rejected;           /* all of them */
+    uint64_t rejected_readable;  /* of them with a readable amount, the first measure */
+    int64_t rejected_cents;      /* their total */
+    struct sf_str stamps[2];     /* as_of, loaded_at: one value in all rows */
+    struct sf_str raw_stamps[2]; /* as they stood in the first row */
     bool has_stamps;
+    uint32_t year_bytes; /* of the last year that was read; 0: none yet */
+    int year;
     struct sf_buf tail;  /* of the row at hand */
     struct sf_buf parts; /* of a raw met for the first time */
     char *scratch;

@@ -100,8 +100,67 @@ void sf_text_sha256_hex(struct sf_str bytes, char hex[64])
     sf_text_hex(sum, sizeof sum, hex);
 }
 
+/* Eight digits, each a byte below ten, the first one lowest: joined to pairs, fours and eights by multiplications. */
+static inline uint64_t join_digits(uint64_t digits)
+{
+    const uint64_t pairs = 0x000000ff000000ff;
+    digits = digits * 10 + (digits >> 8);
+    return ((digits & pairs) * 0x000f424000000064 + (digits >> 16 & pairs) * 0x0000271000000001) >> 32;
+}
+
+static inline uint64_t load_word(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return le64toh(word);
+}
+
+static inline uint64_t load_half(const char *p)
+{
+    uint32_t half;
+    memcpy(&half, p, sizeof half);
+    return le32toh(half);
+}
+
+/* What nearly every amount is: an optional minus, one to thirteen digits, a point, two digits. False: read it byte by byte. */
+static inline bool read_plain_money(struct sf_str s, int64_t *cents)
+{
+    enum { LEAST = 4, WORD = 8, MOST = 16, BYTE = 8, POINT = 5 /* byte of the last word */ };
+    const uint64_t zeros = 0x3030303030303030, beyond_nine = 0x7676767676767676, tops = 0x8080808080808080;
+    bool is_negative = s.n && s.p[0] == '-';
+    s = (struct sf_str){s.p + is_negative, s.n - is_negative};
+    if (s.n < LEAST || s.n > MOST || s.p[s.n - 3] != '.')
+        return false;
+    /* the last sixteen characters, with zeros in front: the first eight in `high`, the last eight in `low` */
+    uint64_t high = zeros, low;
+    if (s.n >= WORD) {
+        low = load_word(s.p + s.n - WORD);
+        if (s.n > WORD) {
+            unsigned missing = BYTE * (unsigned)(MOST - s.n);
+            high = load_word(s.p) << missing | (zeros & (((uint64_t)1 << missing) - 1));
+        }
+    } else {
+        unsigned missing = BYTE * (unsigned)(WORD - s.n);
+        low = load_half(s.p) | load_half(s.p + s.n - LEAST) << BYTE * (s.n - LEAST);
+        low = low << missing | (zeros & (((uint64_t)1 << missing) - 1));
+    }
+    /* the point goes, and what is before it moves up */
+    const unsigned decimals_at = BYTE * (POINT + 1);
+    low = low >> decimals_at << decimals_at | (low << BYTE & (((uint64_t)1 << decimals_at) - 1)) | high >> (64 - BYTE);
+    high = high << BYTE | '0';
+    low ^= zeros;
+    high ^= zeros;
+    if ((low | high | (low + beyond_nine) | (high + beyond_nine)) & tops)
+        return false;
+    int64_t value = (int64_t)(join_digits(high) * 100000000 + join_digits(low));
+    *cents = is_negative ? -value : value;
+    return true;
+}
+
 const char *sf_text_money(struct sf_str s, int64_t *cents)
 {
+    if (read_plain_money(s, cents))
+        return NULL;
     s = sf_text_trim(s);
     if (s.n == 0)
         return "is empty";

@@ -407,6 +407,50 @@ static void chunks_are_cut_between_records_only(void **state)
     sf_buf_free(&have);
 }
 
+/* A record with more fields and one with fewer make up for each other in number only. */
+static void a_chunk_is_even_if_every_record_of_it_has_as_many_fields(void **state)
+{
+    (void)state;
+    enum { FIELDS = 3, BLOCK = 48 };
+    uint64_t seed = 20261121;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    size_t n_even = 0, n_uneven = 0;
+    for (size_t round = 0; round < 3000; round++) {
+        struct sf_buf text = SF_BUF(1 << 16);
+        for (size_t i = 0; i < 30; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            unsigned kind = (unsigned)(seed >> 40) % 40;
+            sf_buf_addz(&text, kind == 0 ? "1,2\n" : kind == 1 ? "1,2,3,4\n" : kind == 2 ? "\"a\nb\",\",\",\n" : "1,,33\n");
+        }
+        struct feed f = {sf_buf_str(&text), 1000};
+        struct sf_csv_splitter splitter;
+        struct sf_csv_chunk chunk = {.bytes = NULL};
+        bool end = false;
+        sf_csv_splitter_open(&splitter, feed, &f, "f.csv");
+        splitter.block = BLOCK;
+        while (!sf_csv_split(&splitter, &chunk, &end, NULL) && !end) {
+            bool is_known = chunk.is_indexed, is_even = sf_csv_is_even(&chunk, FIELDS), want = true;
+            assert_int_equal(sf_csv_index(&chunk, NULL), SF_OK);
+            struct sf_csv_record r, at;
+            size_t i = 0;
+            for (bool more = sf_csv_first(&chunk, &r); more; more = sf_csv_next(&r), i++) {
+                want = want && r.n_fields == FIELDS;
+                if (!is_even)
+                    continue;
+                sf_csv_at(&chunk, FIELDS, i, &at);
+                assert_true(at.ends == r.ends && at.start == r.start && at.next == r.next && at.n_fields == r.n_fields);
+            }
+            assert_int_equal(is_even, want && is_known);
+            n_even += is_even;
+            n_uneven += is_known && !is_even;
+        }
+        sf_csv_chunk_free(&chunk);
+        sf_csv_splitter_close(&splitter);
+        sf_buf_free(&text);
+    }
+    assert_true(n_even > 1000 && n_uneven > 1000);
+}
+
 static void written_fields_are_quoted_only_where_they_must_be(void **state)
 {
     (void)state;
@@ -435,6 +479,7 @@ int main(void)
         cmocka_unit_test(every_scanner_finds_the_same_separators),
         cmocka_unit_test(random_bytes_are_read_as_a_plain_reading_reads_them),
         cmocka_unit_test(chunks_are_cut_between_records_only),
+        cmocka_unit_test(a_chunk_is_even_if_every_record_of_it_has_as_many_fields),
         cmocka_unit_test(written_fields_are_quoted_only_where_they_must_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

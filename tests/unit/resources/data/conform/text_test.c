@@ -95,6 +95,36 @@ static void money_is_read_from_every_door(void **state)
     is_money("0000000000000000000000001", 100);
 }
 
+/* A blank in front is read byte by byte, most others are not: it must not matter. */
+static void plain_amounts_are_read_as_any_others(void **state)
+{
+    (void)state;
+    static const char odd[] = "0123456789.,-+ (/:;";
+    uint64_t seed = 20261121;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (size_t round = 0; round < 300000; round++) {
+        char text[32] = " ";
+        size_t n = 1;
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        uint64_t r = seed >> 20;
+        if (r & 1)
+            text[n++] = '-';
+        for (size_t digits = (r >> 1) % 17; digits > 0; digits--) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            text[n++] = (char)('0' + (seed >> 40) % 10);
+        }
+        n += (size_t)snprintf(text + n, sizeof text - n, ".%02u", (unsigned)(r >> 8) % 100);
+        if ((r >> 16) % 3 == 0)
+            text[1 + (r >> 24) % (n - 1)] = odd[(r >> 32) % (sizeof odd - 1)];
+        int64_t plain = 1, other = 1;
+        const char *want = sf_text_money((struct sf_str){text, n}, &other);
+        const char *have = sf_text_money((struct sf_str){text + 1, n - 1}, &plain);
+        if (want != have || plain != other)
+            fail_msg("'%s': %s %lld, with a blank %s %lld", text + 1, have ? have : "is", (long long)plain, want ? want : "is",
+                     (long long)other);
+    }
+}
+
 static void what_is_not_money_is_refused_with_the_reason(void **state)
 {
     (void)state;
@@ -169,7 +199,7 @@ int main(void)
         cmocka_unit_test(whole_numbers_are_those_of_printf),     cmocka_unit_test(folding_touches_blanks_and_ascii_capitals_only),
         cmocka_unit_test(keys_are_those_of_the_worked_examples), cmocka_unit_test(keys_are_exact_in_javascript),
         cmocka_unit_test(money_is_read_from_every_door),         cmocka_unit_test(what_is_not_money_is_refused_with_the_reason),
-        cmocka_unit_test(money_is_written_with_two_decimals),
+        cmocka_unit_test(money_is_written_with_two_decimals),    cmocka_unit_test(plain_amounts_are_read_as_any_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
