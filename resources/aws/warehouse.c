@@ -125,10 +125,11 @@ static enum sf_code stage_one(struct sf_op *op, const struct sf_data_api *api, c
     struct sf_str *sqls = SF_NEW_ARRAY(op->arena, n, struct sf_str);
     for (size_t i = 0; i < copy->n_prepare; i++)
         sqls[i] = copy->prepare[i];
-    enum sf_code rc = make_copy(op, copy, &sqls[n - 1], err);
+    sqls[n - 1] = copy->sql;
+    enum sf_code rc = copy->sql.n ? SF_OK : make_copy(op, copy, &sqls[n - 1], err);
     if (!rc)
         rc = sf_data_api_run(op, api, sqls, n, token_of(op, sqls, n), NULL, NULL, &failed, err);
-    if (rc == SF_E_REFUSED && failed + 1 == n)
+    if (rc == SF_E_REFUSED && failed + 1 == n && !copy->sql.n)
         explain_copy(op, api, err);
     if (rc == SF_E_UNKNOWN) {
         rc = SF_E_UNAVAILABLE; /* nobody reads what is staged */

@@ -18,14 +18,20 @@ static bool raises(const struct sf_check_run *run, const struct sf_check *check)
     return !check->is_warning && !check->is_accepted && !run->plan->is_rehearsal;
 }
 
+void sf_check_run_clear(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    sf_script_add(script, "clear earlier rejects", "delete from %s where loaded_by = %s",
+                  sf_sql_name2(script->arena, plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p,
+                  sf_sql_text(script->arena, plan->loaded_by).p);
+}
+
 void sf_check_run_add(struct sf_script *script, struct sf_checks *checks, const struct sf_load_plan *plan, struct sf_check_run *run)
 {
     struct sf_arena *arena = script->arena;
     const char *rejects = sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p;
     const char *id = sf_sql_text(arena, plan->load_id).p;
     *run = (struct sf_check_run){.checks = checks, .plan = plan, .first = SF_NEW_ARRAY(arena, checks->n + 1, size_t)};
-    sf_script_add(script, "clear earlier rejects", "delete from %s where loaded_by = %s", rejects,
-                  sf_sql_text(arena, plan->loaded_by).p);
+    sf_check_run_clear(script, plan);
     sf_publish_scratch(script, plan, "make room for the checks", SF_CHECK_RESULTS,
                        SF_STR("select cast('' as varchar(100)) as check_name, cast(0 as bigint) as failing where 1 = 0"));
     for (size_t i = 0; i < checks->n; i++) {

@@ -20,6 +20,8 @@ void sf_checks_announce(struct sf_op *op, struct sf_checks *checks);
  * rehearsal, which publishes nothing, that holds for all of them. */
 void sf_check_run_add(struct sf_script *script, struct sf_checks *checks, const struct sf_load_plan *plan,
                       struct sf_check_run *run);
+/* Forgets the rows that failed earlier. sf_check_run_add() begins with it. */
+void sf_check_run_clear(struct sf_script *script, const struct sf_load_plan *plan);
 /* SQL for "name=3 other=1": the accepted, or the warning, checks that failed. Empty when there are none to ask for. */
 struct sf_str sf_check_run_noted_sql(struct sf_arena *arena, const struct sf_checks *checks, bool accepted);
 /* The check whose statement this is; NULL when it is none of a check. */

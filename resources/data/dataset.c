@@ -1,5 +1,5 @@
 /* kind `dataset`: a snapshot of a source, conformed by a rule file. With `conform: {in: warehouse}` it is only checked and cut into
- * files here (conform/raw.h), and the load is to run the rules.
+ * files here (conform/raw.h), and the load runs the rules (conform_load.h).
  *
  * All the work is in derive(), so that a plan can say what would change: it evaluates the source into the content-addressed cache
  * and sets the attributes that upload and load live on. There is nothing outside to create or destroy: the objects in the cache
@@ -261,8 +261,6 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
     if (!rc)
         rc = read_source(op, source, rules, &spec, &from, err);
     from.is_raw = sf_dataset_is_in_warehouse(want);
-    if (!rc && from.is_raw)
-        rc = sf_fail(err, SF_E_CONFIG, "conform: a load cannot run the rules yet");
     if (!rc)
         rc = conform(op, rules, &from, want, &is_new, err);
     sf_held_leave(lock);

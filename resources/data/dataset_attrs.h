@@ -11,5 +11,7 @@
 #define FILE_SHA256 "sha256"
 #define FILE_DIGEST "digest"
 #define FILE_COLUMNS "columns"
+/* A table that comes in a file a part has, in place of the first, third to fifth, a map of them here: {"2025": {key, rows, ...}}. */
+#define TABLE_PARTS "parts"
 
 #endif

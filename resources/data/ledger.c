@@ -97,6 +97,7 @@ static void read_load(struct sf_ledger *ledger, const struct sf_value *rows, siz
 {
     ledger->has_load = true;
     ledger->load_id = sf_rows_text(rows, r, C_LOAD);
+    ledger->raw = sf_rows_text(rows, r, C_SOURCE);
     ledger->rules = sf_rows_text(rows, r, C_RULES);
     ledger->star = sf_rows_text(rows, r, C_STAR);
     ledger->checks = sf_rows_text(rows, r, C_CHECKS);
@@ -197,6 +198,12 @@ const struct sf_value *sf_ledger_state(struct sf_arena *arena, const struct sf_l
     return source;
 }
 
+bool sf_ledger_agrees(const struct sf_ledger_entry *e)
+{
+    return e->is_recorded && !e->is_doubled && e->is_found && e->found_rows == e->recorded_rows &&
+           sf_str_eq(e->found_total, e->recorded_total) && sf_str_eq(e->found_digest, e->recorded_digest);
+}
+
 const struct sf_ledger_entry *sf_ledger_find(const struct sf_ledger *ledger, struct sf_str table, const int64_t *part)
 {
     for (size_t i = 0; i < ledger->n; i++) {
@@ -282,4 +289,36 @@ const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct s
     sf_map_set(arena, contents, SF_STR("tables"), tables);
     sf_map_set(arena, contents, SF_STR("years"), years);
     return contents;
+}
+
+/* Whether the ledger knows this as the source of a table, or part, that is as it was published. */
+static bool is_published(struct sf_arena *arena, const struct sf_ledger *ledger, const struct sf_pair *pair, bool is_year)
+{
+    for (size_t i = 0; i < ledger->n; i++) {
+        const struct sf_ledger_entry *e = &ledger->entries[i];
+        bool is_it = e->is_part == is_year &&
+                     (is_year ? sf_str_eq(pair->key, sf_str_fmt(arena, "%" PRId64, e->part)) : sf_str_eq(pair->key, e->table));
+        if (is_it && sf_ledger_agrees(e) && sf_value_equal(pair->value, sf_ledger_state(arena, e)))
+            return true;
+    }
+    return false;
+}
+
+const struct sf_value *sf_ledger_differences(struct sf_arena *arena, const struct sf_ledger *ledger,
+                                             const struct sf_value *contents)
+{
+    if (!ledger->raw.n)
+        return contents;
+    struct sf_value *out = sf_value_map(arena);
+    for (size_t i = 0; i < contents->map.n; i++) {
+        const struct sf_pair *pair = &contents->map.pairs[i];
+        bool is_year = sf_str_is(pair->key, "years"), is_list = is_year || sf_str_is(pair->key, "tables");
+        struct sf_value *differing = sf_value_map(arena);
+        for (size_t k = 0; is_list && k < pair->value->map.n; k++)
+            if (!is_published(arena, ledger, &pair->value->map.pairs[k], is_year))
+                sf_map_add(arena, differing, pair->value->map.pairs[k].key, pair->value->map.pairs[k].value);
+        sf_map_add(arena, out, pair->key, is_list ? differing : pair->value);
+    }
+    sf_map_set_str(arena, out, "raw", ledger->raw);
+    return out;
 }

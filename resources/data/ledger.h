@@ -25,6 +25,7 @@ struct sf_ledger {
     size_t n_partitions;
     bool has_load; /* the row of a load of ours as a whole */
     struct sf_str load_id, rules, star, checks;
+    struct sf_str raw; /* snapshot of the source that the warehouse conformed; empty: the engine did */
     int64_t checks_passed;
     bool is_sample;
     int64_t wrong_comments;     /* relations whose comment lacks the sample note, or has it without cause */
@@ -47,10 +48,16 @@ void sf_ledger_assume(struct sf_arena *arena, struct sf_ledger *ledger, const st
 /* The recorded source of an entry that agrees, else a text ("edited by hand: 26,671 of 26,672 rows"); NULL when the entry is not in
  * the ledger and holds nothing. */
 const struct sf_value *sf_ledger_state(struct sf_arena *arena, const struct sf_ledger_entry *entry);
+/* Whether what is there is what was published. */
+bool sf_ledger_agrees(const struct sf_ledger_entry *entry);
 const struct sf_ledger_entry *sf_ledger_find(const struct sf_ledger *ledger, struct sf_str table, const int64_t *part);
 bool sf_ledger_has_partition(const struct sf_ledger *ledger, int64_t part);
 
 /* {rules, star, checks, sample, tables: {...}, years: {...}} as it is now. */
 const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct sf_ledger *ledger);
+/* The same of a load that was conformed in the warehouse, as it can be planned: of tables and years only those in `contents` that are
+ * not as published, and the snapshot as `raw`. Of another load all of it. */
+const struct sf_value *sf_ledger_differences(struct sf_arena *arena, const struct sf_ledger *ledger,
+                                             const struct sf_value *contents);
 
 #endif

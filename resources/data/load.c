@@ -10,7 +10,9 @@
 #include "attr/upload.h"
 
 #include "resources/data/check_run.h"
+#include "resources/data/conform_load.h"
 #include "resources/data/dataset_attrs.h"
+#include "resources/data/dataset_rules.h"
 #include "resources/data/load_plan.h"
 #include "resources/data/star_sql.h"
 
@@ -26,6 +28,7 @@ struct load_call {
     struct sf_str schema;
     struct sf_str loaded_by;
     struct sf_ledger ledger;
+    const struct sf_value *contents; /* all that is to be published, also where only the warehouse could say it */
 };
 
 static struct sf_str load_identity(const struct sf_op *op, struct sf_str schema)
@@ -90,7 +93,7 @@ static void report(struct sf_op *op, const struct load_call *call, const struct 
     int64_t rows = 0;
     for (size_t i = 0; i < call->ledger.n; i++)
         rows += call->ledger.entries[i].is_part && call->ledger.entries[i].is_found ? call->ledger.entries[i].found_rows : 0;
-    sf_map_set(op->arena, attrs, sf_str_of(LOAD_CONTENTS), contents);
+    sf_map_set(op->arena, attrs, sf_str_of(LOAD_CONTENTS), sf_ledger_differences(op->arena, &call->ledger, contents));
     sf_map_set_int(op->arena, attrs, LOAD_ROWS, rows);
     sf_map_set_int(op->arena, attrs, LOAD_CHECKS_PASSED, call->ledger.checks_passed);
     sf_map_set_str(op->arena, attrs, LOAD_LOAD_ID, call->ledger.load_id);
@@ -165,11 +168,16 @@ static enum sf_code find_load(struct sf_op *op, const struct sf_value *want, str
 
 /* --- rejects of the data set --- */
 
+static bool has_too_many_rejects(const struct sf_object *dataset)
+{
+    return sf_map_int(dataset->attrs, DATASET_REJECTED, 0) > sf_map_int(dataset->attrs, DATASET_MAX_REJECTS, 0);
+}
+
 static enum sf_code refuse_rejects(struct sf_op *op, const struct sf_object *dataset, struct sf_err *err)
 {
     int64_t rejected = sf_map_int(dataset->attrs, DATASET_REJECTED, 0),
             allowed = sf_map_int(dataset->attrs, DATASET_MAX_REJECTS, 0);
-    if (rejected <= allowed)
+    if (!has_too_many_rejects(dataset))
         return SF_OK;
     const struct sf_value *list = sf_map_getz(dataset->attrs, DATASET_REJECTS);
     struct sf_buf shown = SF_BUF(SF_MAX_MESSAGE_BYTES);
@@ -278,6 +286,39 @@ static void delete_superseded(struct sf_op *op, const struct load_call *call)
     }
 }
 
+/* Rows that the rules refused are in a staging table yet; this keeps them beyond it. */
+static enum sf_code record_rejects(struct sf_op *op, const struct load_call *call, const struct sf_load_plan *plan,
+                                   struct sf_err *err)
+{
+    struct sf_script script = {.arena = op->arena};
+    size_t failed;
+    sf_check_run_clear(&script, plan);
+    sf_conform_load_keep_rejects(&script, plan, "error");
+    enum sf_code rc = sf_op_intent(op, "record rejects", err);
+    return rc ? rc : op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, NULL, &failed, err);
+}
+
+/* Conforms in the warehouse: from then on the data set is as if the engine had done it, but for where its rows are. */
+static enum sf_code conform(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan, struct sf_err *err)
+{
+    struct sf_object *dataset = SF_NEW(op->arena, struct sf_object);
+    plan->is_conformed = true;
+    plan->dialect = op->site->world->dialect;
+    plan->schema = call->schema;
+    plan->partitions = sf_star_partitions_schema(op->arena, call->schema);
+    plan->raw = sf_map_str(call->objects.dataset->attrs, DATASET_SNAPSHOT);
+    enum sf_code rc = sf_load_check_raw(op, &call->objects, err);
+    if (!rc)
+        rc = sf_op_intent(op, "conform in the warehouse", err);
+    if (!rc)
+        rc = sf_conform_load(op, &call->objects, call->star, &call->ledger, dataset, err);
+    if (rc)
+        return rc;
+    call->objects.dataset = dataset;
+    call->contents = sf_load_contents(op, dataset, call->star, &call->checks);
+    return has_too_many_rejects(dataset) ? record_rejects(op, call, plan, err) : SF_OK;
+}
+
 static enum sf_code publish(struct sf_op *op, struct load_call *call, const struct sf_value *want, struct sf_str id,
                             const char *intent, struct sf_outcome *out, struct sf_err *err)
 {
@@ -285,16 +326,23 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
     struct sf_err local = {0};
     if (!err)
         err = &local;
-    enum sf_code rc = refuse_rejects(op, call->objects.dataset, err);
-    if (!rc)
-        rc = sf_load_prepare(op, &call->objects, call->star, &call->checks, sf_map_getz(want, LOAD_CONTENTS), &call->ledger, &plan,
-                             err);
-    if (!rc)
-        rc = sf_load_check_delivery(op, &call->objects, &plan, err);
-    if (rc)
-        return rc;
+    call->contents = sf_map_getz(want, LOAD_CONTENTS);
     plan.load_id = op->intent;
     plan.loaded_by = call->loaded_by;
+    enum sf_code rc = SF_OK;
+    if (sf_dataset_is_in_warehouse(call->objects.dataset->attrs))
+        rc = conform(op, call, &plan, err);
+    if (!rc)
+        rc = refuse_rejects(op, call->objects.dataset, err);
+    if (!rc)
+        rc = sf_load_prepare(op, &call->objects, call->star, &call->checks, call->contents, &call->ledger, &plan, err);
+    if (!rc && !plan.is_conformed)
+        rc = sf_load_check_delivery(op, &call->objects, &plan, err);
+    if (rc) {
+        if (plan.is_conformed)
+            sweep(op, call, &plan, rc);
+        return rc;
+    }
     struct sf_script copies = {.arena = op->arena}, script = {.arena = op->arena};
     plan.accepted_sql = sf_check_run_noted_sql(op->arena, &call->checks, true);
     plan.warned_sql = sf_check_run_noted_sql(op->arena, &call->checks, false);
@@ -303,6 +351,8 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
     sf_publish_stage(&copies, &plan);
     sf_publish_begin(&script, &plan);
     sf_check_run_add(&script, &call->checks, &plan, &run);
+    if (plan.is_conformed)
+        sf_conform_load_keep_rejects(&script, &plan, "accepted");
     sf_publish_commit(&script, &plan);
     rc = sf_op_intent(op, intent, err);
     if (rc)
@@ -334,7 +384,7 @@ static enum sf_code finish(struct sf_op *op, struct load_call *call, const struc
 {
     delete_superseded(op, call);
     /* what was published was measured in its transaction, the rest before it */
-    enum sf_code rc = ask_ledger(op, call, sf_map_getz(want, LOAD_CONTENTS), err);
+    enum sf_code rc = ask_ledger(op, call, call->contents, err);
     if (!rc)
         report(op, call, want, sf_ledger_contents(op->arena, &call->ledger), id, out);
     return rc;
@@ -365,10 +415,11 @@ static enum sf_code update_load(struct sf_op *op, struct sf_str id, const struct
                                 struct sf_outcome *out, struct sf_err *err)
 {
     struct load_call call = {0};
+    const struct sf_value *seen = sf_map_getz(have, LOAD_CONTENTS);
     enum sf_code rc = open_call(op, want, id, true, &call, err);
     /* what is there is asked again: the star may have made a table anew since the plan */
     if (!rc)
-        rc = ask_ledger(op, &call, sf_map_getz(have, LOAD_CONTENTS), err);
+        rc = ask_ledger(op, &call, sf_map_getz(seen, "raw") ? NULL : seen, err); /* that says only what differs */
     if (!rc)
         rc = publish(op, &call, want, id, "publish load", out, err);
     return rc ? rc : finish(op, &call, want, id, out, err);

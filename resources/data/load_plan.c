@@ -6,6 +6,7 @@
 #include "attr/upload.h"
 #include "resources/data/data_file.h"
 #include "resources/data/dataset_attrs.h"
+#include "resources/data/dataset_rules.h"
 #include "resources/data/manifest.h"
 
 #include <inttypes.h>
@@ -63,6 +64,8 @@ const struct sf_value *sf_load_contents(struct sf_op *op, const struct sf_object
     sf_map_set_str(arena, contents, "star", star->digest);
     sf_map_set_str(arena, contents, "checks", checks->digest);
     sf_map_set(arena, contents, SF_STR("sample"), sample);
+    if (sf_dataset_is_in_warehouse(dataset->attrs))
+        sf_map_set_str(arena, contents, "raw", sf_map_str(dataset->attrs, DATASET_SNAPSHOT));
     sf_map_set(arena, contents, SF_STR("tables"), tables);
     sf_map_set(arena, contents, SF_STR("years"), years);
     return contents;
@@ -287,16 +290,35 @@ static enum sf_code check_object(struct sf_op *op, const struct sf_load_objects 
     return SF_OK;
 }
 
+static enum sf_code read_delivered(struct sf_op *op, const struct sf_load_objects *objects, const struct sf_value **delivered,
+                                   struct sf_err *err)
+{
+    struct sf_str text, delivery = sf_map_str(objects->upload->attrs, UPLOAD_DELIVERY);
+    if (delivery.n == 0)
+        return sf_fail(err, SF_E_REFUSED, "upload '%.*s' has delivered nothing yet", SF_ARG(objects->upload->name));
+    enum sf_code rc = read_object(op, objects->bucket, delivery, &text, err);
+    return rc ? rc : sf_json_parse(op->arena, text, delivery.p, SF_JSON_PLAIN, delivered, err);
+}
+
+enum sf_code sf_load_check_raw(struct sf_op *op, const struct sf_load_objects *objects, struct sf_err *err)
+{
+    const struct sf_value *delivered, *files = sf_map_getz(objects->dataset->attrs, DATASET_RAW);
+    struct sf_str prefix = sf_map_str(objects->upload->attrs, UPLOAD_PREFIX);
+    struct table_manifest manifest = {0};
+    enum sf_code rc = read_delivered(op, objects, &delivered, err);
+    for (size_t i = 0; !rc && files && files->type == SF_V_MAP && i < files->map.n; i++) {
+        struct sf_str key = sf_map_str(files->map.pairs[i].value, FILE_KEY);
+        rc = check_object(op, objects, delivered, SF_STR(RAW_TABLE), sf_str_fmt(op->arena, "%.*s%.*s", SF_ARG(prefix), SF_ARG(key)),
+                          &manifest, err);
+    }
+    return rc;
+}
+
 enum sf_code sf_load_check_delivery(struct sf_op *op, const struct sf_load_objects *objects, const struct sf_load_plan *plan,
                                     struct sf_err *err)
 {
-    struct sf_str text;
     const struct sf_value *delivered;
-    if (plan->delivery.n == 0)
-        return sf_fail(err, SF_E_REFUSED, "upload '%.*s' has delivered nothing yet", SF_ARG(objects->upload->name));
-    enum sf_code rc = read_object(op, objects->bucket, plan->delivery, &text, err);
-    if (!rc)
-        rc = sf_json_parse(op->arena, text, plan->delivery.p, SF_JSON_PLAIN, &delivered, err);
+    enum sf_code rc = read_delivered(op, objects, &delivered, err);
     for (size_t i = 0; !rc && i < plan->n_tables; i++) {
         struct table_manifest manifest = {0};
         if (plan->tables[i].changes)

@@ -53,7 +53,7 @@ static struct sf_str column_types(struct sf_arena *arena, const struct sf_star_t
  * proves what attaching would else read the whole table for. What is only read once more is neither. */
 static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, const char *what, struct sf_str table,
                      const struct sf_star_table *like, const struct sf_load_part *part, struct sf_str columns,
-                     const struct sf_str *key)
+                     const struct sf_str *key, const int64_t *value)
 {
     struct sf_statement *copy = sf_script_put(script, what, SF_STR_NONE);
     struct sf_str *prepare = SF_NEW_ARRAY(script->arena, 2, struct sf_str);
@@ -62,6 +62,9 @@ static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, 
                             SF_ARG(column_types(script->arena, like, part ? &part->value : NULL)));
     copy->prepare = prepare;
     copy->n_prepare = 2;
+    if (plan->is_conformed)
+        copy->sql = sf_str_fmt(script->arena, "insert into %.*s (%.*s) %.*s", SF_ARG(table), SF_ARG(columns),
+                               SF_ARG(sf_publish_conformed_sql(script->arena, plan, like, columns, value)));
     copy->table = table;
     copy->columns = columns;
     copy->bucket = plan->bucket;
@@ -86,13 +89,14 @@ static void stage(struct sf_script *script, const struct sf_load_plan *plan)
         const struct sf_load_table *t = &plan->tables[i];
         if (t->changes)
             add_copy(script, plan, sf_str_fmt(arena, "copy %.*s", SF_ARG(t->table->name)).p,
-                     sf_publish_staged_table(arena, plan, t->table), t->table, NULL, t->columns, &t->key);
+                     sf_publish_staged_table(arena, plan, t->table), t->table, NULL, t->columns, &t->key, NULL);
     }
     for (size_t i = 0; i < plan->n_parts; i++) {
         const struct sf_load_part *part = &plan->parts[i];
         if (part->changes && !part->is_removed)
             add_copy(script, plan, sf_str_fmt(arena, "copy %.*s %" PRId64, SF_ARG(fact->name), part->value).p,
-                     staged_part(arena, plan, part), fact, is_attached(plan, part) ? part : NULL, plan->fact_columns, &part->key);
+                     staged_part(arena, plan, part), fact, is_attached(plan, part) ? part : NULL, plan->fact_columns, &part->key,
+                     &part->value);
     }
 }
 
@@ -413,11 +417,10 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
             "sum(digest) as digest from " SF_PUBLISH_MEASURED " group by part) m on m.part = s.part order by s.part",
             ledger, SF_LEDGER_COLUMNS, id, fact_text, tail, sources.p);
     }
-    sf_script_add(
-        script, "write the ledger",
-        "insert into %s (%s) select %s, '%s', null, true, coalesce(sum(row_count), 0), sum(amount), null, null, %s from %s "
-        "where is_current and table_name = %s",
-        ledger, SF_LEDGER_COLUMNS, id, SF_LEDGER_LOAD, tail, ledger, fact_text);
+    sf_script_add(script, "write the ledger",
+                  "insert into %s (%s) select %s, '%s', null, true, coalesce(sum(row_count), 0), sum(amount), null, %s, %s from %s "
+                  "where is_current and table_name = %s",
+                  ledger, SF_LEDGER_COLUMNS, id, SF_LEDGER_LOAD, sf_sql_text_or_null(arena, plan->raw).p, tail, ledger, fact_text);
     sf_buf_free(&stale);
     sf_buf_free(&tables);
     sf_buf_free(&sources);

@@ -23,6 +23,9 @@ extern const struct sf_publisher sf_publish_by_partition;
 
 /* Where a table that is loaded whole is staged. */
 struct sf_str sf_publish_staged_table(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table);
+/* Query: the rows of a table, or of one part of it, as they were conformed in the warehouse. */
+struct sf_str sf_publish_conformed_sql(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table,
+                                       struct sf_str columns, const int64_t *part);
 /* "sum(amount)" of the column that the ledger totals. */
 struct sf_str sf_publish_total_sql(struct sf_arena *arena, const struct sf_star_table *table);
 /* Query: rows of the fact, from `from`, counted, totalled and digested by part and side. */

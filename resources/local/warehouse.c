@@ -446,7 +446,7 @@ enum sf_code sf_local_warehouse_stage(struct sf_op *op, const struct sf_object *
     enum sf_code rc = load_cluster(op, cluster, &pg, err);
     for (size_t i = 0; !rc && i < n; i++) {
         *failed = i;
-        rc = check_role(op, &pg, &copies[i], err);
+        rc = copies[i].sql.n ? SF_OK : check_role(op, &pg, &copies[i], err);
     }
     if (rc || n == 0) {
         return rc;

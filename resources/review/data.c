@@ -40,9 +40,25 @@ static void add_dollars(struct sf_buf *out, int64_t cents)
     sf_buf_addf(out, ".%02u", (unsigned)(size % 100));
 }
 
+/* Rows that are not conformed yet. */
+static void describe_raw(const struct sf_review_item *item, const struct sf_value *files, struct sf_buf *out)
+{
+    int64_t rows = 0;
+    for (size_t i = 0; i < files->map.n; i++)
+        rows += sf_map_int(files->map.pairs[i].value, FILE_ROWS, 0);
+    sf_buf_addf(out, "  %.*s: ", SF_ARG(item->address));
+    add_grouped(out, (uint64_t)rows);
+    sf_buf_addf(out, " rows of the source in %zu file%s, to be conformed in the warehouse\n", files->map.n,
+                files->map.n == 1 ? "" : "s");
+    if (sf_map_bool(item->after, DATASET_IS_SAMPLE, false))
+        sf_buf_addz(out, "    SAMPLE DATA, NOT THE CITY'S FIGURES\n");
+}
+
 static void describe_dataset(const struct sf_review_item *item, struct sf_buf *out)
 {
-    const struct sf_value *years = sf_map_getz(item->after, DATASET_YEARS);
+    const struct sf_value *years = sf_map_getz(item->after, DATASET_YEARS), *raw = sf_map_getz(item->after, DATASET_RAW);
+    if (raw && raw->type == SF_V_MAP)
+        describe_raw(item, raw, out);
     if (!years || years->type != SF_V_MAP || years->map.n == 0)
         return;
     sf_buf_addf(out, "  %.*s: ", SF_ARG(item->address));
@@ -155,6 +171,19 @@ static bool is_known_load(const struct sf_review_item *item)
     return years && years->type == SF_V_MAP;
 }
 
+/* One that conforms in the warehouse: what it comes to is not known before, but what was edited since is. */
+static void describe_raw_load(const struct sf_review_item *item, struct sf_buf *out)
+{
+    bool is_new = strcmp(item->action, "create") == 0 || strcmp(item->action, "replace") == 0;
+    const struct sf_value *was = is_new ? NULL : sf_map_getz(sf_map_getz(item->before, LOAD_CONTENTS), "years");
+    sf_buf_addf(out, "  %.*s: rows conformed in the warehouse: years, rows and totals are known after the load\n",
+                SF_ARG(item->address));
+    for (size_t i = 0; was && was->type == SF_V_MAP && i < was->map.n; i++)
+        if (was->map.pairs[i].value->type == SF_V_STRING)
+            sf_buf_addf(out, "    FY%.*s is loaded again (%.*s)\n", SF_ARG(was->map.pairs[i].key),
+                        SF_ARG(was->map.pairs[i].value->s));
+}
+
 static void describe_load(const struct sf_site *site, const struct sf_review_item *item, struct sf_buf *out)
 {
     struct look look = {.arena = sf_arena_new(), .cache_dir = site->cache_dir, .out = out};
@@ -203,6 +232,8 @@ static void write_data(const struct sf_site *site, const struct sf_review_item *
             continue;
         if (sf_str_is(items[i].kind, "dataset"))
             describe_dataset(&items[i], out);
+        else if (sf_str_is(items[i].kind, "load") && sf_map_getz(sf_map_getz(items[i].after, LOAD_CONTENTS), "raw"))
+            describe_raw_load(&items[i], out);
         else if (sf_str_is(items[i].kind, "load") && is_known_load(&items[i]))
             describe_load(site, &items[i], out);
     }

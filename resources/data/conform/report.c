@@ -171,6 +171,12 @@ static void add_totals(struct sf_arena *arena, const struct sf_rules *rules, con
     }
 }
 
+void sf_report_year_totals(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_year *year, struct sf_value *out)
+{
+    for (size_t s = 0; s < (rules->n_sides ? rules->n_sides : 1); s++)
+        add_totals(arena, rules, year, s, out);
+}
+
 static struct sf_value *describe_years(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_result *r,
                                        struct sf_buf *identity)
 {
@@ -180,8 +186,7 @@ static struct sf_value *describe_years(struct sf_arena *arena, const struct sf_r
         if (y->rows == 0)
             continue;
         struct sf_value *v = describe(arena, &y->object);
-        for (size_t s = 0; s < (rules->n_sides ? rules->n_sides : 1); s++)
-            add_totals(arena, rules, y, s, v);
+        sf_report_year_totals(arena, rules, y, v);
         sf_map_set(arena, years, sf_str_fmt(arena, "%d", y->year), v);
         sf_buf_addf(identity, "%d %s\n", y->year, y->object.digest);
     }

@@ -22,4 +22,7 @@ struct sf_result {
 enum sf_code sf_report_make(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_conform_options *options,
                             const struct sf_result *result, const struct sf_value **summary, struct sf_err *err) SF_MUST_CHECK;
 
+/* Adds the rows and cents of each side of the year, as they are called among a data set's years. */
+void sf_report_year_totals(struct sf_arena *arena, const struct sf_rules *rules, const struct sf_year *year, struct sf_value *out);
+
 #endif
