@@ -2,6 +2,7 @@
  * follows from whether the stack gives `serverless`. What is wrong with the words of the stack file is said here, while planning.
  */
 #include "attr/cluster.h"
+#include "resources/aws/direct.h"
 #include "resources/aws/login.h"
 #include "resources/aws/redshift.h"
 #include "resources/aws/serverless.h"
@@ -222,6 +223,8 @@ static enum sf_code derive(struct sf_op *op, struct sf_value *want, struct sf_er
         rc = check_port(want, err);
     if (!rc)
         rc = check_deployment(want, serverless, err);
+    if (!rc)
+        rc = sf_aws_direct_review(op, want, err);
     return rc ? rc : check_roles(op, err);
 }
 

@@ -176,13 +176,17 @@ static bool is_over(struct sf_str status)
     return sf_str_is(status, "FINISHED") || sf_str_is(status, "FAILED") || sf_str_is(status, "ABORTED");
 }
 
+/* A read as far as we are concerned: it changes nothing that outlives it, and is announced nowhere. */
 static void cancel(struct sf_op *op, struct sf_str id)
 {
     struct sf_err local = {0};
     struct sf_value *params = sf_value_map(op->arena);
     sf_map_set_str(op->arena, params, "Id", id);
-    const struct sf_aws_call call = {
-        .service = SF_AWS_REDSHIFT_DATA, .action = "CancelStatement", .effect = SF_AWS_PUT, .params = params};
+    const struct sf_aws_call call = {.service = SF_AWS_REDSHIFT_DATA,
+                                     .action = "CancelStatement",
+                                     .effect = SF_AWS_READ,
+                                     .params = params,
+                                     .is_last_word = true};
     if (sf_aws_call(op, &call, NULL, &local))
         return; /* it runs on, and find() will see what came of it */
 }
@@ -203,6 +207,8 @@ static enum sf_code await(struct sf_op *op, struct sf_str id, const struct sf_va
             return SF_OK;
         bool is_lost = rc == SF_E_UNAVAILABLE || rc == SF_E_THROTTLED;
         lost = is_lost ? lost + 1 : 0;
+        if (rc == SF_E_CANCELLED)
+            cancel(op, id);
         if ((rc && !is_lost) || lost > LOST_POLLS || sf_clock_ms() >= op->deadline_ms)
             break;
         if (sf_op_is_cancelled(op) && !is_cancelled) {
@@ -221,7 +227,7 @@ static enum sf_code await(struct sf_op *op, struct sf_str id, const struct sf_va
 
 /* --- results --- */
 
-static const struct sf_value *field_text(struct sf_op *op, const struct sf_value *field)
+const struct sf_value *sf_data_api_field(struct sf_op *op, const struct sf_value *field)
 {
     const struct sf_value *v = sf_map_getz(field, "stringValue");
     if (!v)
@@ -266,7 +272,7 @@ static enum sf_code fetch_rows(struct sf_op *op, struct sf_str id, const struct 
         size_t n = record->type == SF_V_LIST ? record->list.n : 0;
         const struct sf_value **fields = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *);
         for (size_t f = 0; f < n; f++)
-            fields[f] = field_text(op, record->list.items[f]);
+            fields[f] = sf_data_api_field(op, record->list.items[f]);
         list[r] = sf_value_list(op->arena, fields, n);
     }
     *rows = sf_value_list(op->arena, list, records->list.n);
@@ -294,32 +300,41 @@ static enum sf_code fail_statement(struct sf_op *op, const struct sf_value *foun
 
 /* --- entry points --- */
 
-enum sf_code sf_data_api_run(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
-                             struct sf_str token, const bool *wants_rows, const struct sf_value **rows, size_t *failed,
-                             struct sf_err *err)
+enum sf_code sf_data_api_submit(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
+                                struct sf_str token, struct sf_str *id, size_t *failed, struct sf_err *err)
 {
     const struct sf_value **sqls = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *), *reply = NULL, *found = NULL;
-    const struct sf_value **results = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *);
     *failed = n;
     for (size_t i = 0; i < n; i++) {
         if (statements[i].n > SF_DATA_API_MAX_BYTES)
             return sf_fail(err, SF_E_INTERNAL, "a statement of %zu bytes is over the Data API's limit", statements[i].n);
         sqls[i] = sf_value_str(op->arena, statements[i]);
-        results[i] = &sf_null_value;
     }
     if (n == 0 || n > SF_DATA_API_MAX_STATEMENTS)
         return sf_fail(err, SF_E_INTERNAL, "a transaction of %zu statements: the Data API takes 1 to 40", n);
     struct sf_value *params = target(op, api);
     sf_map_set(op->arena, params, SF_STR("Sqls"), sf_value_list(op->arena, sqls, n));
     set_if_given(op, params, "ClientToken", token);
-    enum sf_code rc = submit(op, api, "BatchExecuteStatement", params, true, &reply, err);
-    struct sf_str id = sf_aws_text(reply, "Id");
+    enum sf_code rc = submit(op, api, "BatchExecuteStatement", params, token.n > 0, &reply, err);
+    *id = sf_aws_text(reply, "Id");
     if (!rc)
-        rc = await(op, id, &found, err);
+        rc = await(op, *id, &found, err);
+    if (!rc && !sf_str_is(sf_aws_text(found, "Status"), "FINISHED"))
+        rc = fail_statement(op, found, failed, err);
+    return rc;
+}
+
+enum sf_code sf_data_api_run(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
+                             struct sf_str token, const bool *wants_rows, const struct sf_value **rows, size_t *failed,
+                             struct sf_err *err)
+{
+    const struct sf_value **results = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *);
+    struct sf_str id = SF_STR_NONE;
+    for (size_t i = 0; i < n; i++)
+        results[i] = &sf_null_value;
+    enum sf_code rc = sf_data_api_submit(op, api, statements, n, token, &id, failed, err);
     if (rc)
         return rc;
-    if (!sf_str_is(sf_aws_text(found, "Status"), "FINISHED"))
-        return fail_statement(op, found, failed, err);
     for (size_t i = 0; !rc && rows && i < n; i++)
         if (wants_rows && wants_rows[i])
             rc = fetch_rows(op, sf_str_fmt(op->arena, "%.*s:%zu", SF_ARG(id), i + 1), &results[i], err);

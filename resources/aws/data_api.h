@@ -37,9 +37,15 @@ enum sf_code sf_data_api_of(struct sf_op *op, const struct sf_object *cluster, s
 enum sf_code sf_data_api_run(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
                              struct sf_str token, const bool *wants_rows, const struct sf_value **rows, size_t *failed,
                              struct sf_err *err) SF_MUST_CHECK;
+/* The same without a look at what it gave: the result of its n-th statement, from 1, is "*id:n" to GetStatementResult. */
+enum sf_code sf_data_api_submit(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
+                                struct sf_str token, struct sf_str *id, size_t *failed, struct sf_err *err) SF_MUST_CHECK;
 /* One query; a lost one has changed nothing (SF_E_UNAVAILABLE). */
 enum sf_code sf_data_api_query(struct sf_op *op, const struct sf_data_api *api, struct sf_str sql, const struct sf_value **rows,
                                struct sf_err *err) SF_MUST_CHECK;
+
+/* A field of GetStatementResult as text, or null. */
+const struct sf_value *sf_data_api_field(struct sf_op *op, const struct sf_value *field);
 
 /* What the text of a failed statement means: err is made of it. Also for texts that come over a connection. */
 enum sf_code sf_data_api_failure(struct sf_arena *arena, struct sf_str text, struct sf_err *err);

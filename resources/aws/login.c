@@ -7,14 +7,11 @@
 
 struct sf_str sf_login_of(const struct sf_value *want)
 {
-    const struct sf_value *connection = sf_map_getz(want, CLUSTER_CONNECTION),
-                          *managed = sf_map_getz(want, CLUSTER_MANAGE_PASSWORD);
-    if ((connection && connection->type == SF_V_UNKNOWN) || (managed && managed->type == SF_V_UNKNOWN))
+    const struct sf_value *managed = sf_map_getz(want, CLUSTER_MANAGE_PASSWORD);
+    if (managed && managed->type == SF_V_UNKNOWN)
         return SF_STR_NONE;
     if (sf_map_bool(want, CLUSTER_MANAGE_PASSWORD, false))
         return SF_STR(SF_LOGIN_MANAGED);
-    if (sf_str_is(sf_map_str(want, CLUSTER_CONNECTION), "direct"))
-        return SF_STR(SF_LOGIN_PASSWORD);
     bool is_serverless = sf_str_is(sf_map_str(want, CLUSTER_DEPLOYMENT), "serverless");
     return is_serverless ? SF_STR(SF_LOGIN_KEPT) : SF_STR(SF_LOGIN_TEMPORARY);
 }
@@ -141,4 +138,70 @@ enum sf_code sf_login_drop(struct sf_op *op, struct sf_str cluster, struct sf_er
     sf_map_set_bool(op->arena, params, "ForceDeleteWithoutRecovery", true);
     enum sf_code rc = call(op, "DeleteSecret", SF_AWS_PUT, params, NULL, err);
     return rc == SF_E_ABSENT ? SF_OK : rc;
+}
+
+/* --- logging in --- */
+
+static enum sf_code take_secret(struct sf_op *op, struct sf_str arn, struct sf_str *user, struct sf_str *password,
+                                struct sf_err *err)
+{
+    struct sf_value *params = sf_value_map(op->arena);
+    const struct sf_value *secret = NULL, *content = NULL;
+    struct sf_err ignored = {0};
+    sf_map_set_str(op->arena, params, "SecretId", arn);
+    const struct sf_aws_call request = {
+        .service = SF_AWS_SECRETS, .action = "GetSecretValue", .effect = SF_AWS_READ, .params = params, .resource = arn};
+    enum sf_code rc = sf_aws_call(op, &request, &secret, err);
+    if (rc)
+        return rc;
+    struct sf_str text = sf_aws_text(secret, "SecretString");
+    if (!sf_json_parse(op->arena, text, "secret", SF_JSON_PLAIN, &content, &ignored) && content->type == SF_V_MAP) {
+        *user = sf_map_str(content, "username");
+        *password = sf_map_str(content, "password");
+    }
+    if (user->n && password->n)
+        return SF_OK;
+    return sf_fail(err, SF_E_AUTH, "secret '%.*s' holds no username and password", SF_ARG(arn));
+}
+
+static enum sf_code take_temporary(struct sf_op *op, const struct sf_object *cluster, struct sf_str *user, struct sf_str *password,
+                                   struct sf_err *err)
+{
+    struct sf_value *params = sf_value_map(op->arena);
+    const struct sf_value *reply = NULL;
+    struct sf_str name = sf_map_str(cluster->attrs, CLUSTER_USERNAME);
+    sf_map_set_str(op->arena, params, "ClusterIdentifier", cluster->id);
+    sf_map_set_str(op->arena, params, "DbName", sf_map_str(cluster->attrs, CLUSTER_DATABASE));
+    sf_map_set_str(op->arena, params, "DbUser", name);
+    sf_map_set_bool(op->arena, params, "AutoCreate", false);
+    const struct sf_aws_call request = {
+        .service = SF_AWS_REDSHIFT,
+        .action = "GetClusterCredentials",
+        .effect = SF_AWS_READ,
+        .params = params,
+        .resource = sf_aws_arn(op, "redshift", true, "dbuser:%.*s/%.*s", SF_ARG(cluster->id), SF_ARG(name))};
+    enum sf_code rc = sf_aws_call(op, &request, &reply, err);
+    *user = sf_aws_text(reply, "DbUser");
+    *password = sf_aws_text(reply, "DbPassword");
+    return rc;
+}
+
+enum sf_code sf_login_take(struct sf_op *op, const struct sf_object *cluster, struct sf_str *user, struct sf_str *password,
+                           struct sf_err *err)
+{
+    const struct sf_value *clear = sf_map_getz(cluster->attrs, CLUSTER_PASSWORD);
+    struct sf_str secret = sf_map_str(cluster->attrs, CLUSTER_MASTER_SECRET);
+    *user = sf_map_str(cluster->attrs, CLUSTER_USERNAME);
+    *password = SF_STR_NONE;
+    if (clear && clear->type == SF_V_STRING && !sf_map_bool(cluster->attrs, CLUSTER_MANAGE_PASSWORD, false)) {
+        *password = clear->s;
+        return SF_OK;
+    }
+    if (secret.n)
+        return take_secret(op, secret, user, password, err);
+    if (!sf_str_is(sf_map_str(cluster->attrs, CLUSTER_DEPLOYMENT), "serverless"))
+        return take_temporary(op, cluster, user, password, err);
+    sf_fail(err, SF_E_AUTH, "the password of cluster '%.*s' is needed, and this run does not have it", SF_ARG(cluster->id));
+    sf_hint(err, "give the variable that its `password` comes from, as in SF_VAR_name=..., or apply: that puts it into its secret");
+    return SF_E_AUTH;
 }

@@ -13,9 +13,8 @@
 #define SF_LOGIN_KEPT "kept_secret"
 #define SF_LOGIN_MANAGED "managed_secret"
 #define SF_LOGIN_TEMPORARY "temporary_credentials"
-#define SF_LOGIN_PASSWORD "password"
 
-/* From `connection`, `manage_password` and `deployment` of want; empty while one of them is not known. */
+/* From `manage_password` and `deployment` of want; empty while the first is not known. */
 struct sf_str sf_login_of(const struct sf_value *want);
 /* Whether want's `login` is a secret of ours. */
 bool sf_login_is_kept(const struct sf_value *attrs);
@@ -29,5 +28,10 @@ enum sf_code sf_login_put(struct sf_op *op, struct sf_str cluster, const struct 
                           struct sf_err *err) SF_MUST_CHECK;
 /* Deletes it, at once and for good. SF_OK when there is none. */
 enum sf_code sf_login_drop(struct sf_op *op, struct sf_str cluster, struct sf_err *err) SF_MUST_CHECK;
+
+/* Name and password of the master user for a connection of one's own: the password where this run has it, else what `login` says.
+ * Changes nothing; works while planning. SF_E_AUTH when there is no way. */
+enum sf_code sf_login_take(struct sf_op *op, const struct sf_object *cluster, struct sf_str *user, struct sf_str *password,
+                           struct sf_err *err) SF_MUST_CHECK;
 
 #endif

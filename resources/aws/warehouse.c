@@ -26,11 +26,13 @@ static struct sf_str role_arn_of(const struct sf_object *role)
 }
 
 /* Manifests that an earlier run could not delete. Not ours to worry about when they cannot be seen. */
-static void delete_manifests(struct sf_op *op, const struct sf_object *bucket)
+void sf_aws_copy_clean(struct sf_op *op, const struct sf_object *bucket)
 {
     struct sf_err err = {0};
     struct sf_bucket_entry *entries = NULL;
     size_t n = 0;
+    if (!bucket)
+        return;
     if (op->site->world->bucket_list(op, bucket, SF_STR(SF_AWS_COPY_PREFIX), &entries, &n, &err))
         return;
     for (size_t i = 0; i < n; i++)
@@ -57,7 +59,7 @@ static enum sf_code list_object(struct sf_op *op, const struct sf_statement *cop
     return SF_OK;
 }
 
-static enum sf_code make_copy(struct sf_op *op, const struct sf_statement *copy, struct sf_str *sql, struct sf_err *err)
+enum sf_code sf_aws_copy_make(struct sf_op *op, const struct sf_statement *copy, struct sf_str *sql, struct sf_err *err)
 {
     struct sf_str arn = role_arn_of(copy->role);
     if (!arn.n) {
@@ -77,16 +79,13 @@ static enum sf_code make_copy(struct sf_op *op, const struct sf_statement *copy,
     return op->site->world->bucket_put(op, copy->bucket, key, bytes, err);
 }
 
+const char sf_aws_copy_errors_sql[] =
+    "select trim(file_name), cast(line_number as varchar), trim(column_name), trim(error_message) from sys_load_error_detail where "
+    "query_id = (select max(query_id) from sys_load_error_detail) order by line_number limit 5";
+
 /* Rows of the load that were refused, as the system view has them: "file, line 12, column amount: Invalid digit". */
-static void explain_copy(struct sf_op *op, const struct sf_data_api *api, struct sf_err *err)
+void sf_aws_copy_explain(const struct sf_value *rows, struct sf_err *err)
 {
-    static const char newest[] = "select trim(file_name), cast(line_number as varchar), trim(column_name), trim(error_message) "
-                                 "from sys_load_error_detail where query_id = (select max(query_id) from sys_load_error_detail) "
-                                 "order by line_number limit 5";
-    const struct sf_value *rows = NULL;
-    struct sf_err local = {0};
-    if (sf_data_api_query(op, api, SF_STR(newest), &rows, &local))
-        return; /* what COPY itself said stands */
     struct sf_buf list = SF_BUF(SF_MAX_MESSAGE_BYTES);
     for (size_t i = 0; i < sf_rows_count(rows); i++) {
         struct sf_str file = sf_rows_text(rows, i, 0), line = sf_rows_text(rows, i, 1), column = sf_rows_text(rows, i, 2),
@@ -97,6 +96,14 @@ static void explain_copy(struct sf_op *op, const struct sf_data_api *api, struct
     if (list.n)
         sf_hint(err, "the rows that did not fit:\n  %s", list.p);
     sf_buf_free(&list);
+}
+
+static void explain_copy(struct sf_op *op, const struct sf_data_api *api, struct sf_err *err)
+{
+    const struct sf_value *rows = NULL;
+    struct sf_err local = {0};
+    if (!sf_data_api_query(op, api, sf_str_of(sf_aws_copy_errors_sql), &rows, &local)) /* else what COPY itself said stands */
+        sf_aws_copy_explain(rows, err);
 }
 
 /* One for each different batch of a running intent. */
@@ -126,7 +133,7 @@ static enum sf_code stage_one(struct sf_op *op, const struct sf_data_api *api, c
     for (size_t i = 0; i < copy->n_prepare; i++)
         sqls[i] = copy->prepare[i];
     sqls[n - 1] = copy->sql;
-    enum sf_code rc = copy->sql.n ? SF_OK : make_copy(op, copy, &sqls[n - 1], err);
+    enum sf_code rc = copy->sql.n ? SF_OK : sf_aws_copy_make(op, copy, &sqls[n - 1], err);
     if (!rc)
         rc = sf_data_api_run(op, api, sqls, n, token_of(op, sqls, n), NULL, NULL, &failed, err);
     if (rc == SF_E_REFUSED && failed + 1 == n && !copy->sql.n)
@@ -147,7 +154,7 @@ enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cl
     *failed = 0;
     enum sf_code rc = sf_data_api_of(op, cluster, &api, err);
     if (n > 0 && !rc)
-        delete_manifests(op, copies[0].bucket);
+        sf_aws_copy_clean(op, copies[0].bucket);
     for (size_t i = 0; !rc && i < n; i++) {
         *failed = i;
         if (copies[i].what)
@@ -155,7 +162,7 @@ enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cl
         rc = stage_one(op, &api, &copies[i], err);
     }
     if (n > 0)
-        delete_manifests(op, copies[0].bucket);
+        sf_aws_copy_clean(op, copies[0].bucket);
     return rc;
 }
 

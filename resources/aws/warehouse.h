@@ -22,4 +22,13 @@ enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *clus
 struct sf_str sf_aws_copy_sql(struct sf_arena *arena, const struct sf_statement *copy, struct sf_str manifest,
                               struct sf_str role_arn);
 
+/* The COPY of `copy`, its manifest put into the bucket before. SF_E_DENIED without a role, SF_E_DATA for an object that is gone. */
+enum sf_code sf_aws_copy_make(struct sf_op *op, const struct sf_statement *copy, struct sf_str *sql,
+                              struct sf_err *err) SF_MUST_CHECK;
+/* Deletes the manifests: before a load those that an earlier run could not delete, after it its own. */
+void sf_aws_copy_clean(struct sf_op *op, const struct sf_object *bucket);
+/* What the newest failed load says of each row that did not fit, and how it is told: as the hint of err. */
+extern const char sf_aws_copy_errors_sql[];
+void sf_aws_copy_explain(const struct sf_value *rows, struct sf_err *err);
+
 #endif

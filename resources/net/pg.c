@@ -178,6 +178,9 @@ static PGconn *start_connect(const struct sf_pg_target *target, struct sf_arena 
                                  "keepalives_interval",
                                  "keepalives_count",
                                  "target_session_attrs",
+                                 "sslcert",
+                                 "sslkey",
+                                 "sslcrl",
                                  target->ssl_root_cert ? "sslrootcert" : NULL,
                                  NULL};
     const char *const values[] = {target->host,
@@ -192,13 +195,16 @@ static PGconn *start_connect(const struct sf_pg_target *target, struct sf_arena 
                                   target->ssl_mode ? target->ssl_mode : "disable",
                                   "disable",
                                   "prefer",
-                                  options.p,
+                                  target->setup ? NULL : options.p,
                                   "30",
                                   "1",
                                   "30",
                                   "10",
                                   "3",
                                   "any",
+                                  "/nonexistent/postgresql.crt", /* or files in ~/.postgresql would steer */
+                                  "/nonexistent/postgresql.key",
+                                  "/nonexistent/root.crl",
                                   target->ssl_root_cert,
                                   NULL};
     return PQconnectStartParams(names, values, 0);
@@ -214,12 +220,16 @@ enum sf_code sf_pg_open(struct sf_arena *arena, const struct sf_pg_target *targe
     PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(pg->conn, take_notice, pg);
     enum sf_code rc = SF_OK;
+    int64_t until_ms = target->deadline_ms;
+    if (target->connect_ms && sf_clock_ms() + target->connect_ms < until_ms) {
+        until_ms = sf_clock_ms() + target->connect_ms;
+    }
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
     if (PQstatus(pg->conn) == CONNECTION_BAD) {
         state = PGRES_POLLING_FAILED;
     }
     while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
-        rc = wait_for(pg, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, target->deadline_ms);
+        rc = wait_for(pg, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, until_ms);
         if (rc) {
             break;
         }
@@ -234,6 +244,11 @@ enum sf_code sf_pg_open(struct sf_arena *arena, const struct sf_pg_target *targe
         rc = fail_connect(pg, err);
     } else if (PQsetnonblocking(pg->conn, 1) != 0) {
         rc = fail_lost(pg, "cannot be made non-blocking", err);
+    } else if (target->setup) {
+        rc = sf_pg_exec(pg, sf_str_of(target->setup), NULL, err);
+        if (rc == SF_E_UNKNOWN) {
+            rc = sf_fail(err, SF_E_UNAVAILABLE, "lost the connection to database '%s' as soon as it was made", target->database);
+        }
     }
     if (rc) {
         sf_pg_close(pg);

@@ -12,17 +12,19 @@
 struct sf_pg;
 
 struct sf_pg_target {
-    const char *host;                /* a directory (unix socket), a numeric address, or a host name */
-    int port;                        /* also part of the socket's file name */
-    const char *user;                /* */
-    const char *database;            /* */
-    const char *password;            /* NULL: none is offered (peer authentication) */
-    const char *ssl_mode;            /* NULL: "disable" */
-    const char *ssl_root_cert;       /* NULL unless ssl_mode verifies */
-    const char *application_name;    /* NULL: "sfstack" */
-    bool is_read_only;               /* default_transaction_read_only: a query that writes is refused by the server */
-    int64_t deadline_ms;             /* sf_clock_ms() that no call on this connection passes by more than a grace of two seconds */
-    bool (*is_cancelled)(void *ctx); /* asked a few times a second; NULL: never */
+    const char *host;             /* a directory (unix socket), a numeric address, or a host name */
+    int port;                     /* also part of the socket's file name */
+    const char *user;             /* */
+    const char *database;         /* */
+    const char *password;         /* NULL: none is offered (peer authentication) */
+    const char *ssl_mode;         /* NULL: "disable" */
+    const char *ssl_root_cert;    /* NULL unless ssl_mode verifies */
+    const char *application_name; /* NULL: "sfstack" */
+    bool is_read_only;            /* default_transaction_read_only: a query that writes is refused by the server */
+    const char *setup;            /* SQL that sets the session, for a server that takes no startup options; NULL: they are sent */
+    int64_t connect_ms;           /* how long connecting may take; 0: until the deadline */
+    int64_t deadline_ms;          /* sf_clock_ms() that no call on this connection passes by more than a grace of two seconds */
+    bool (*is_cancelled)(void *ctx);              /* asked a few times a second; NULL: never */
     void (*warn)(void *ctx, const char *message); /* WARNINGs of the server; NULL: dropped, as NOTICEs always are */
     void *ctx;
 };

@@ -98,8 +98,7 @@ static void add_secret(const struct sf_review_item *item, struct sf_buf *out)
         return;
     sf_buf_addf(out, "  %.*s: ", SF_ARG(item->address));
     add_dollars(out, SECRET_PRICE);
-    sf_buf_addz(out,
-                " a month for its password in Secrets Manager, where the Data API takes it from; none with connection: direct\n");
+    sf_buf_addz(out, " a month for its password in Secrets Manager, where statements take it from\n");
 }
 
 static void describe(const struct sf_review_item *item, struct sf_buf *out)

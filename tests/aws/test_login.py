@@ -23,7 +23,6 @@ def city(aws):
     return aws
 
 
-
 def held(ws):
     [secret] = ws.call("secretsmanager", "list_secrets")["SecretList"]
     return json.loads(ws.call("secretsmanager", "get_secret_value", SecretId=secret["ARN"])["SecretString"])
@@ -65,17 +64,12 @@ def test_what_somebody_did_to_it_is_drift_and_is_mended(city, how):
     assert held(city) == {"username": "steward", "password": PASSWORD} and city.changes() == {}
 
 
-@pytest.mark.parametrize("other, is_managed", [("connection: direct, ", False), ("manage_password: true, ", True)])
-def test_it_goes_when_nobody_needs_it_and_comes_back(city, other, is_managed):
+def test_it_goes_when_redshift_keeps_the_password_and_comes_back(city):
     city.apply()
-    city.edit("stack.yaml", ("aws: {serverless", f"aws: {{{other}serverless"))
-    if is_managed:
-        city.edit("stack.yaml", ('password: "${var.password}", ', ""))
-    city.edit("stack.yaml", (', secret: "${dw.master_secret}"', ""))
+    city.edit("stack.yaml", ('password: "${var.password}", ', ""), ("aws: {serverless", "aws: {manage_password: true, serverless"))
     city.apply()
-    names = [secret["Name"] for secret in city.call("secretsmanager", "list_secrets")["SecretList"]]
-    assert [name for name in names if name.startswith("sfstack/")] == [] and len(names) == is_managed
-    assert city.changes() == {}
+    [name] = [secret["Name"] for secret in city.call("secretsmanager", "list_secrets")["SecretList"]]
+    assert not name.startswith("sfstack/") and city.changes() == {}
     city.write("stack.yaml", STACK)
     city.apply()
     assert held(city)["password"] == PASSWORD and city.changes() == {}

@@ -155,7 +155,7 @@ static enum sf_code send_signed(struct sf_op *op, struct sf_aws_sent *sent, cons
         .body = out->body,
         .deadline_ms = op->deadline_ms && op->deadline_ms < until ? op->deadline_ms : until,
         .is_once = sent->call->effect == SF_AWS_MAKE,
-        .is_cancelled = is_cancelled,
+        .is_cancelled = sent->call->is_last_word ? NULL : is_cancelled,
         .ctx = op,
     };
     enum sf_code rc = sf_http_send(aws->http, op->arena, &request, &sent->reply, err);

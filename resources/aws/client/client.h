@@ -41,6 +41,7 @@ struct sf_aws_call {
     enum sf_aws_effect effect;
     const struct sf_value *params; /* map, or NULL */
     struct sf_str resource;        /* ARN the caller needs the right on, for messages; may be empty */
+    bool is_last_word;             /* sent even while the run is being stopped: what tells the other side to stop, too */
     const char *permission;        /* IAM action where it is neither "<prefix>:<action>" nor one of S3's well-known exceptions */
     /* S3 only */
     const char *method;
