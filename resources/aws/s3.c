@@ -55,6 +55,12 @@ struct sf_str sf_s3_key_of(struct sf_arena *arena, struct sf_str encoded)
     return sf_uri_decode(arena, (struct sf_str){text, encoded.n});
 }
 
+struct sf_str sf_s3_bare_etag(struct sf_str etag)
+{
+    bool is_quoted = etag.n >= 2 && etag.p[0] == '"' && etag.p[etag.n - 1] == '"';
+    return is_quoted ? sf_str_slice(etag, 1, etag.n - 1) : etag;
+}
+
 static struct sf_aws_call call_of(struct sf_op *op, struct sf_str bucket, const struct sf_s3_part *part)
 {
     return (struct sf_aws_call){

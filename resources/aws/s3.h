@@ -32,5 +32,7 @@ struct sf_str sf_s3_key_arn(const struct sf_op *op, struct sf_str bucket, struct
 struct sf_value *sf_s3_query(struct sf_op *op, const char *name);
 /* What encoding-type=url makes of a key, undone: %XX, and '+' for a blank. */
 struct sf_str sf_s3_key_of(struct sf_arena *arena, struct sf_str encoded);
+/* Without its quotes. */
+struct sf_str sf_s3_bare_etag(struct sf_str etag);
 
 #endif

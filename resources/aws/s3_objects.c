@@ -40,7 +40,8 @@ enum sf_code sf_aws_bucket_list(struct sf_op *op, const struct sf_object *bucket
     *entries = SF_NEW_ARRAY(op->arena, *n, struct sf_bucket_entry);
     for (size_t i = 0; i < *n; i++)
         (*entries)[i] = (struct sf_bucket_entry){.key = sf_s3_key_of(op->arena, sf_aws_text(items->list.items[i], "Key")),
-                                                 .bytes = sf_aws_int(items->list.items[i], "Size", 0)};
+                                                 .bytes = sf_aws_int(items->list.items[i], "Size", 0),
+                                                 .etag = sf_s3_bare_etag(sf_aws_text(items->list.items[i], "ETag"))};
     qsort(*entries, *n, sizeof(**entries), by_key);
     return SF_OK;
 }

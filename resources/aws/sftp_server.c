@@ -485,7 +485,7 @@ static enum sf_code destroy(struct sf_op *op, struct sf_str id, struct sf_outcom
 }
 
 static const struct sf_need needs[] = {
-    {"transfer:CreateServer transfer:ListServers", "*"},
+    {"transfer:CreateServer transfer:ListServers transfer:DescribeSecurityPolicy", "*"},
     {"transfer:DescribeServer transfer:UpdateServer transfer:StartServer transfer:StopServer "
      "transfer:DeleteServer transfer:ImportHostKey transfer:ListHostKeys transfer:TagResource transfer:UntagResource",
      "arn:{partition}:transfer:{region}:{account}:server/*"},

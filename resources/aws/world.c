@@ -4,6 +4,8 @@
 #include "resources/aws/client/client.h"
 #include "resources/aws/rights.h"
 #include "resources/aws/s3_objects.h"
+#include "resources/aws/s3_put.h"
+#include "resources/aws/sftp_policy.h"
 #include "resources/data/dialect.h"
 
 #include "engine/core/clock.h"
@@ -140,6 +142,7 @@ static enum sf_code stage(struct sf_op *op, const struct sf_object *cluster, con
 
 const struct sf_world sf_world_aws = {
     .name = "aws",
+    .has_etags = true,
     .dialect = &sf_dialect_redshift,
     .check = check,
     .greet = greet,
@@ -149,7 +152,10 @@ const struct sf_world sf_world_aws = {
     .bucket_list = sf_aws_bucket_list,
     .bucket_open = sf_aws_bucket_open,
     .bucket_put = sf_aws_bucket_put,
+    .bucket_put_many = sf_aws_bucket_put_many,
+    .bucket_abandon = sf_aws_bucket_abandon,
     .bucket_delete = sf_aws_bucket_delete,
+    .sftp_check = sf_aws_sftp_check,
     .warehouse_query = query,
     .warehouse_stage = stage,
     .warehouse_run = run,

@@ -5,11 +5,14 @@
 #ifndef SF_DATA_WORLD_H
 #define SF_DATA_WORLD_H
 
+#include "engine/core/map.h"
 #include "engine/kind.h"
+#include "resources/net/put_pool.h"
 
 struct sf_bucket_entry {
     struct sf_str key;
     int64_t bytes;
+    struct sf_str etag; /* another after every write of other bytes, often their MD5 in hex; empty where there is none */
 };
 
 /* A streaming reader of one object. read() fills up to `n` bytes, *got = 0 at the end. close() always. */
@@ -42,6 +45,7 @@ struct sf_world {
     const char *name;
     const struct sf_dialect *dialect; /* of its warehouses; see dialect.h */
     struct sf_str account, region;
+    bool has_etags; /* of objects; see sf_bucket_entry */
 
     /* Called first, before even state is opened. Whether this account should work in this stack's directory at all (root in
      * somebody's home should not), and who it is in this world: sets site->account and site->region where they are not fixed, and
@@ -76,8 +80,21 @@ struct sf_world {
     /* Writes a whole object from memory. */
     enum sf_code (*bucket_put)(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_str bytes,
                                struct sf_err *err);
+    /* Puts files, ordered by step, each as a whole object under its key, several at once where that helps; see sf_put_all().
+     * `calls` is told of files. A file that does not have the size that was said is SF_E_STALE. A file's etag is set before done().
+     */
+    enum sf_code (*bucket_put_many)(struct sf_op *op, const struct sf_object *bucket, struct sf_put_file *files, size_t n,
+                                    const struct sf_put_calls *calls, struct sf_err *err);
+    /* Ends what was begun of putting one of `keys` (a map) below `prefix` and never finished. May be NULL: nothing is left then. */
+    enum sf_code (*bucket_abandon)(struct sf_op *op, const struct sf_object *bucket, struct sf_str prefix,
+                                   const struct sf_map *keys, struct sf_err *err);
     /* Deletes one object with all its versions; absent is success. */
     enum sf_code (*bucket_delete)(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_err *err);
+
+    /* --- SFTP --- */
+    /* While planning: whether this program's SSH can talk to `server` and log in with `key`, as both will be. SF_E_CONFIG says what
+     * they do not share and what else to do. May be NULL: it can. */
+    enum sf_code (*sftp_check)(struct sf_op *op, const struct sf_object *server, const struct sf_object *key, struct sf_err *err);
 
     /* --- warehouse --- */
     /* One read-only query through engine control (no password, outside the security groups). Rows: list of lists of string

@@ -125,7 +125,7 @@ struct listing {
 static void add_entry(struct listing *l, struct sf_str key, int64_t bytes)
 {
     l->entries = sf_arena_grow(l->op->arena, l->entries, l->n, &l->cap, sizeof(*l->entries));
-    l->entries[l->n++] = (struct sf_bucket_entry){key, bytes};
+    l->entries[l->n++] = (struct sf_bucket_entry){.key = key, .bytes = bytes};
 }
 
 /* Takes over `fd`. `path` ends with "/" or is empty. */
@@ -267,11 +267,15 @@ enum sf_code sf_local_bucket_open(struct sf_op *op, const struct sf_object *buck
 
 /* --- put --- */
 
-static bool write_temp(int dir_fd, const char *temp, struct sf_str bytes)
+/* Where an object's bytes come from. */
+struct content {
+    struct sf_str bytes;
+    int fd; /* of a file that holds them instead, or -1 */
+    int64_t size;
+};
+
+static bool write_all(int fd, struct sf_str bytes)
 {
-    int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return false;
     bool ok = true;
     while (ok && bytes.n) {
         ssize_t put = write(fd, bytes.p, bytes.n);
@@ -281,6 +285,32 @@ static bool write_temp(int dir_fd, const char *temp, struct sf_str bytes)
             bytes.n -= (size_t)put;
         }
     }
+    return ok;
+}
+
+/* *copied: how many bytes the file had. */
+static bool copy_all(int to, int from, int64_t *copied)
+{
+    char chunk[64 * 1024];
+    *copied = 0;
+    for (;;) {
+        ssize_t got = read(from, chunk, sizeof(chunk));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got == 0;
+        if (!write_all(to, (struct sf_str){chunk, (size_t)got}))
+            return false;
+        *copied += got;
+    }
+}
+
+static bool write_temp(int dir_fd, const char *temp, struct content *content)
+{
+    int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    bool ok = content->fd >= 0 ? copy_all(fd, content->fd, &content->size) : write_all(fd, content->bytes);
     ok = ok && fsync(fd) == 0;
     int cause = errno;
     close(fd);
@@ -288,13 +318,19 @@ static bool write_temp(int dir_fd, const char *temp, struct sf_str bytes)
     return ok;
 }
 
-static bool put_object(struct sf_op *op, int data_fd, struct sf_str key, struct sf_str bytes)
+/* With `size` given, a file of another is not put: errno is EILSEQ then. */
+static bool put_object(struct sf_op *op, int data_fd, struct sf_str key, struct content *content)
 {
     unsigned char random[8];
     sf_random_bytes(random, sizeof(random));
     struct sf_str hex = sf_str_hex(op->arena, random, sizeof(random));
     const char *temp = sf_str_fmt(op->arena, SF_TEMP_PREFIX "%.*s", SF_ARG(hex)).p;
-    bool ok = write_temp(data_fd, temp, bytes);
+    int64_t size = content->size;
+    bool ok = write_temp(data_fd, temp, content);
+    if (ok && content->size != size) {
+        errno = EILSEQ;
+        ok = false;
+    }
     /* a delete elsewhere may prune the directory that was just made: try again then */
     for (int tries = 0; ok; tries++) {
         struct sf_str leaf;
@@ -314,8 +350,8 @@ static bool put_object(struct sf_op *op, int data_fd, struct sf_str key, struct 
     return false;
 }
 
-enum sf_code sf_local_bucket_put(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_str bytes,
-                                 struct sf_err *err)
+static enum sf_code put_content(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct content *content,
+                                struct sf_err *err)
 {
     int data_fd;
     enum sf_code rc = sf_local_check_key(key, err);
@@ -324,16 +360,51 @@ enum sf_code sf_local_bucket_put(struct sf_op *op, const struct sf_object *bucke
     sf_territory_enter(op);
     rc = open_data(op, bucket, &data_fd, err);
     if (rc == SF_OK) {
-        if (!put_object(op, data_fd, key, bytes)) {
+        if (!put_object(op, data_fd, key, content)) {
             bool in_the_way = errno == ENOTDIR || errno == EISDIR || errno == ENOTEMPTY || errno == ELOOP;
-            rc = sf_fail_errno(err, in_the_way ? SF_E_CONFLICT : SF_E_IO, "cannot put the object '%.*s' into bucket '%.*s'",
-                               SF_ARG(key), SF_ARG(bucket_name(bucket)));
+            rc = errno == EILSEQ
+                     ? sf_fail(err, SF_E_STALE, "the file for object '%.*s' changed while it was put", SF_ARG(key))
+                     : sf_fail_errno(err, in_the_way ? SF_E_CONFLICT : SF_E_IO, "cannot put the object '%.*s' into bucket '%.*s'",
+                                     SF_ARG(key), SF_ARG(bucket_name(bucket)));
             if (in_the_way)
                 sf_hint(err, "a local bucket keeps objects as files: one key cannot be another key's directory");
         }
         close(data_fd);
     }
     sf_territory_leave(op);
+    return rc;
+}
+
+enum sf_code sf_local_bucket_put(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_str bytes,
+                                 struct sf_err *err)
+{
+    struct content content = {bytes, -1, (int64_t)bytes.n};
+    return put_content(op, bucket, key, &content, err);
+}
+
+static enum sf_code put_file(struct sf_op *op, const struct sf_object *bucket, const struct sf_put_file *file, struct sf_err *err)
+{
+    struct content content = {file->bytes, -1, file->size};
+    /* the cache is the caller's, the bucket the servers': opened before that account is entered */
+    if (file->local_path && (content.fd = open(file->local_path, O_RDONLY | O_CLOEXEC)) < 0)
+        return sf_fail_errno(err, SF_E_IO, "cannot open '%s'", file->local_path);
+    enum sf_code rc = put_content(op, bucket, file->path, &content, err);
+    if (content.fd >= 0)
+        close(content.fd);
+    return rc;
+}
+
+enum sf_code sf_local_bucket_put_many(struct sf_op *op, const struct sf_object *bucket, struct sf_put_file *files, size_t n,
+                                      const struct sf_put_calls *calls, struct sf_err *err)
+{
+    enum sf_code rc = calls->ready ? calls->ready(calls->ctx, err) : SF_OK;
+    for (size_t i = 0; !rc && i < n; i++) {
+        if (sf_op_is_cancelled(op))
+            return sf_fail(err, SF_E_CANCELLED, "stopped before '%.*s' was put", SF_ARG(files[i].path));
+        rc = put_file(op, bucket, &files[i], err);
+        if (!rc && calls->done)
+            rc = calls->done(calls->ctx, i, err);
+    }
     return rc;
 }
 

@@ -11,6 +11,9 @@ enum sf_code sf_local_bucket_open(struct sf_op *op, const struct sf_object *buck
                                   struct sf_err *err);
 enum sf_code sf_local_bucket_put(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_str bytes,
                                  struct sf_err *err);
+/* One after the other: a disk is not a long line. */
+enum sf_code sf_local_bucket_put_many(struct sf_op *op, const struct sf_object *bucket, struct sf_put_file *files, size_t n,
+                                      const struct sf_put_calls *calls, struct sf_err *err);
 enum sf_code sf_local_bucket_delete(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_err *err);
 
 /* Whether `key` may be a path in a bucket: 1 to 1,024 bytes of UTF-8, no control characters, no empty, "." or ".." segment (so

@@ -280,6 +280,7 @@ const struct sf_world sf_world_local = {
     .bucket_list = sf_local_bucket_list,
     .bucket_open = sf_local_bucket_open,
     .bucket_put = sf_local_bucket_put,
+    .bucket_put_many = sf_local_bucket_put_many,
     .bucket_delete = sf_local_bucket_delete,
     .warehouse_query = sf_local_warehouse_query,
     .warehouse_stage = sf_local_warehouse_stage,

@@ -3,6 +3,7 @@
 #include "resources/net/sftp.h"
 
 #include "engine/core/clock.h"
+#include "resources/net/sftp_methods.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,6 +187,19 @@ static enum sf_code fail_connect(struct sf_sftp *s, enum sf_code code, const cha
     return code;
 }
 
+/* Without an algorithm in common nothing is gained by trying again. */
+static enum sf_code fail_handshake(struct sf_sftp *s, struct sf_err *err)
+{
+    if (libssh2_session_last_errno(s->ssh) != LIBSSH2_ERROR_KEX_FAILURE)
+        return fail_connect(s, SF_E_UNAVAILABLE, "the SSH handshake with", err);
+    sf_fail(err, SF_E_REFUSED, "%s and this program's SSH (libssh2 %s) have no algorithm in common", s->where, sf_ssh_version());
+    if (err)
+        snprintf(err->remote_code, sizeof(err->remote_code), "libssh2:%d", LIBSSH2_ERROR_KEX_FAILURE);
+    sf_hint(err, "have the server offer more (on AWS `security_policy: TransferSecurityPolicy-2022-03`), or go round it: "
+                 "`via: bucket` on the upload");
+    return SF_E_REFUSED;
+}
+
 static enum sf_code check_host_key(struct sf_sftp *s, struct sf_err *err)
 {
     const char *digest = libssh2_hostkey_hash(s->ssh, LIBSSH2_HOSTKEY_HASH_SHA256);
@@ -231,16 +245,19 @@ static enum sf_code open_session(struct sf_sftp *s, struct sf_err *err)
     if (!s->ssh)
         sf_out_of_memory();
     libssh2_session_set_blocking(s->ssh, 1);
-    /* 128 bits are enough, and faster than libssh2's first choice; no cipher or MAC that is broken */
-    static const char ciphers[] = "aes128-ctr,aes192-ctr,aes256-ctr", macs[] = "hmac-sha2-256,hmac-sha2-512";
-    libssh2_session_method_pref(s->ssh, LIBSSH2_METHOD_CRYPT_CS, ciphers);
-    libssh2_session_method_pref(s->ssh, LIBSSH2_METHOD_CRYPT_SC, ciphers);
-    libssh2_session_method_pref(s->ssh, LIBSSH2_METHOD_MAC_CS, macs);
-    libssh2_session_method_pref(s->ssh, LIBSSH2_METHOD_MAC_SC, macs);
+    static const struct {
+        int method;
+        enum sf_ssh_part part;
+    } offers[] = {{LIBSSH2_METHOD_CRYPT_CS, SF_SSH_CIPHER},
+                  {LIBSSH2_METHOD_CRYPT_SC, SF_SSH_CIPHER},
+                  {LIBSSH2_METHOD_MAC_CS, SF_SSH_MAC},
+                  {LIBSSH2_METHOD_MAC_SC, SF_SSH_MAC}};
+    for (size_t i = 0; i < SF_COUNT(offers); i++)
+        libssh2_session_method_pref(s->ssh, offers[i].method, sf_ssh_offer(offers[i].part));
     int64_t left = s->deadline_ms - sf_clock_ms();
     libssh2_session_set_timeout(s->ssh, left > 1 ? (long)left : 1);
     if (libssh2_session_handshake(s->ssh, s->fd) != 0)
-        return fail_connect(s, SF_E_UNAVAILABLE, "the SSH handshake with", err);
+        return fail_handshake(s, err);
     rc = check_host_key(s, err);
     if (rc == SF_OK)
         rc = log_in(s, err);

@@ -1,233 +1,64 @@
-/* See sftp_pool.h. All that threads share is in struct pool and guarded by its mutex; a session is its thread's alone. */
+/* See sftp_pool.h. */
 #include "resources/net/sftp_pool.h"
-
-#include "engine/core/clock.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
-#include <time.h>
 
 /* LONG_LOGIN_MS: on loopback and in one data centre a login takes a few dozen; with 50 ms to the server and back over 500. */
 enum { MAX_SESSIONS = 12, LONG_LOGIN_MS = 100 };
 
-struct pool {
+struct delivery {
     const struct sf_sftp_target *target;
-    const struct sf_sftp_file *files;
-    size_t n;
-    atomic_bool is_over; /* somebody failed: everybody ends */
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    size_t next, n_done, n_told;
-    size_t *finished; /* indices, in the order in which they were done */
-    size_t n_working; /* threads that run */
-    bool is_logged_in, may_put;
-    enum sf_code rc;
-    struct sf_err err;
-    struct sf_sftp_folders folders;
+    const struct sf_put_file *files;
+    struct sf_sftp_folders *folders;
 };
 
-struct session {
-    struct pool *pool;
-    struct sf_arena *arena;
-    pthread_t thread;
-    bool is_started;
-};
-
-static bool is_stopped(void *ctx)
+static enum sf_code open_session(struct sf_put_session *session, struct sf_err *err)
 {
-    struct pool *pool = ctx;
-    return atomic_load(&pool->is_over) || (pool->target->is_cancelled && pool->target->is_cancelled(pool->target->ctx));
-}
-
-static void lock(struct pool *pool)
-{
-    pthread_mutex_lock(&pool->mutex);
-}
-
-static void unlock(struct pool *pool)
-{
-    pthread_cond_broadcast(&pool->changed);
-    pthread_mutex_unlock(&pool->mutex);
-}
-
-/* The first failure is the pool's; what others say after it follows from it. */
-static void fail_pool(struct pool *pool, enum sf_code rc, const struct sf_err *err)
-{
-    if (!pool->rc) {
-        pool->rc = rc;
-        pool->err = *err;
-    }
-    atomic_store(&pool->is_over, true);
-}
-
-/* Whether the next file begins a step while the one before it is not through. */
-static bool is_step_open(const struct pool *pool)
-{
-    return pool->next < pool->n && pool->next > pool->n_done && pool->files[pool->next].step != pool->files[pool->next - 1].step;
-}
-
-/* The next file whose turn it is, or SIZE_MAX: nothing is left. Waits for lower steps. */
-static size_t take(struct pool *pool)
-{
-    size_t i = SIZE_MAX;
-    lock(pool);
-    while (!atomic_load(&pool->is_over) && (!pool->may_put || is_step_open(pool)))
-        pthread_cond_wait(&pool->changed, &pool->mutex);
-    if (!atomic_load(&pool->is_over) && pool->next < pool->n)
-        i = pool->next++;
-    unlock(pool);
-    return i;
-}
-
-static void put_in_turn(struct session *s, struct sf_sftp *sftp)
-{
-    struct pool *pool = s->pool;
-    for (size_t i; (i = take(pool)) != SIZE_MAX;) {
-        struct sf_err err = {0};
-        const struct sf_sftp_file *file = &pool->files[i];
-        enum sf_code rc = file->local_path ? sf_sftp_put_file(sftp, file->path, file->local_path, NULL, &err)
-                                           : sf_sftp_put_bytes(sftp, file->path, file->bytes, &err);
-        if (rc)
-            sf_context(&err, "while delivering '%.*s'", SF_ARG(file->path));
-        lock(pool);
-        if (rc)
-            fail_pool(pool, rc, &err);
-        else
-            pool->finished[pool->n_done++] = i;
-        unlock(pool);
-        if (rc)
-            return;
-    }
-}
-
-static void *work(void *arg)
-{
-    struct session *s = arg;
-    struct pool *pool = s->pool;
-    struct sf_sftp_target target = *pool->target;
+    const struct delivery *d = session->road->ctx;
+    struct sf_sftp_target target = *d->target;
     struct sf_sftp *sftp = NULL;
-    struct sf_err err = {0};
-    target.is_cancelled = is_stopped;
-    target.ctx = pool;
-    target.folders = &pool->folders;
-    enum sf_code rc = sf_sftp_connect(s->arena, &target, &sftp, &err);
-    lock(pool);
-    pool->is_logged_in = pool->is_logged_in || !rc;
-    /* a server may admit fewer sessions than are asked for: the others do the work */
-    if (rc && !pool->is_logged_in && pool->n_working == 1)
-        fail_pool(pool, rc, &err);
-    unlock(pool);
-    if (!rc)
-        put_in_turn(s, sftp);
-    sf_sftp_close(sftp);
-    lock(pool);
-    pool->n_working--;
-    if (pool->n_working == 0 && pool->n_done < pool->n && !pool->rc)
-        fail_pool(pool, rc ? rc : SF_E_INTERNAL, &err);
-    unlock(pool);
-    return NULL;
+    target.is_cancelled = session->is_stopped;
+    target.ctx = session->ctx;
+    target.folders = d->folders;
+    enum sf_code rc = sf_sftp_connect(session->arena, &target, &sftp, err);
+    session->impl = sftp;
+    return rc;
 }
 
-/* False when there is no thread to be had. */
-static bool start(struct pool *pool, struct session *s)
+static enum sf_code put_file(struct sf_put_session *session, size_t i, struct sf_err *err)
 {
-    s->pool = pool;
-    s->arena = sf_arena_new();
-    pool->n_working++;
-    s->is_started = pthread_create(&s->thread, NULL, work, s) == 0;
-    if (!s->is_started)
-        pool->n_working--;
-    return s->is_started;
+    const struct delivery *d = session->road->ctx;
+    const struct sf_put_file *file = &d->files[i];
+    enum sf_code rc = file->local_path ? sf_sftp_put_file(session->impl, file->path, file->local_path, NULL, err)
+                                       : sf_sftp_put_bytes(session->impl, file->path, file->bytes, err);
+    if (rc)
+        sf_context(err, "while delivering '%.*s'", SF_ARG(file->path));
+    return rc;
 }
 
-/* Waits for news; until `until_ms` (sf_clock_ms(), 0: as long as it takes). Locked by the caller. */
-static void wait_for_news(struct pool *pool, int64_t until_ms)
+static void close_session(struct sf_put_session *session)
 {
-    struct timespec at;
-    if (!until_ms) {
-        pthread_cond_wait(&pool->changed, &pool->mutex);
-        return;
-    }
-    int64_t left = until_ms - sf_clock_ms();
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += (left > 0 ? left : 0) * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&pool->changed, &pool->mutex, &at);
+    sf_sftp_close(session->impl);
 }
 
-/* Tells the caller what there is to tell, unlocked meanwhile. */
-static void tell(struct pool *pool, const struct sf_sftp_calls *calls)
+enum sf_code sf_sftp_put_many(const struct sf_sftp_target *target, const struct sf_put_file *files, size_t n,
+                              const struct sf_put_calls *calls, struct sf_err *err)
 {
-    while (!pool->rc && ((pool->is_logged_in && !pool->may_put) || pool->n_told < pool->n_done)) {
-        struct sf_err err = {0};
-        bool is_ready = !pool->may_put;
-        size_t i = is_ready ? 0 : pool->finished[pool->n_told++];
-        enum sf_code rc = SF_OK;
-        pthread_mutex_unlock(&pool->mutex);
-        if (is_ready && calls->ready)
-            rc = calls->ready(calls->ctx, &err);
-        else if (!is_ready && calls->done)
-            rc = calls->done(calls->ctx, i, &err);
-        lock(pool);
-        pool->may_put = true;
-        if (rc)
-            fail_pool(pool, rc, &err);
-        pthread_cond_broadcast(&pool->changed);
-    }
-}
-
-static void supervise(struct pool *pool, struct session *sessions, size_t wanted, const struct sf_sftp_calls *calls)
-{
-    size_t n = 1;
-    int64_t patience = sf_clock_ms() + LONG_LOGIN_MS;
-    lock(pool);
-    while (pool->n_working > 0) {
-        tell(pool, calls);
-        if (patience && (pool->is_logged_in || pool->rc))
-            patience = 0;
-        if (patience && sf_clock_ms() >= patience) {
-            while (n < wanted && start(pool, &sessions[n]))
-                n++;
-            patience = 0;
-        }
-        if (pool->n_working > 0 && (pool->rc || pool->n_told == pool->n_done))
-            wait_for_news(pool, patience);
-    }
-    tell(pool, calls);
-    unlock(pool);
-}
-
-enum sf_code sf_sftp_put_many(const struct sf_sftp_target *target, const struct sf_sftp_file *files, size_t n,
-                              const struct sf_sftp_calls *calls, struct sf_err *err)
-{
-    struct session sessions[MAX_SESSIONS] = {0};
-    struct pool pool = {.target = target, .files = files, .n = n};
-    pthread_condattr_t monotonic;
-    if (n == 0)
-        return SF_OK;
+    struct sf_sftp_folders folders;
+    struct delivery delivery = {target, files, &folders};
+    const struct sf_put_road road = {.max_sessions = MAX_SESSIONS,
+                                     .patience_ms = LONG_LOGIN_MS,
+                                     .open = open_session,
+                                     .put = put_file,
+                                     .close = close_session,
+                                     .is_cancelled = target->is_cancelled,
+                                     .cancel_ctx = target->ctx,
+                                     .ctx = &delivery};
     struct sf_arena *arena = sf_arena_new();
-    pool.finished = SF_NEW_ARRAY(arena, n, size_t);
-    pthread_mutex_init(&pool.mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool.changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    sf_sftp_folders_open(&pool.folders);
-    if (start(&pool, &sessions[0]))
-        supervise(&pool, sessions, n < MAX_SESSIONS ? n : MAX_SESSIONS, calls);
-    else
-        pool.rc = sf_fail(&pool.err, SF_E_IO, "no thread could be started to deliver %zu files", n);
-    for (size_t i = 0; i < MAX_SESSIONS; i++) {
-        if (sessions[i].is_started)
-            pthread_join(sessions[i].thread, NULL);
-        sf_arena_free(sessions[i].arena);
-    }
-    sf_sftp_folders_close(&pool.folders);
-    pthread_cond_destroy(&pool.changed);
-    pthread_mutex_destroy(&pool.mutex);
+    int *steps = SF_NEW_ARRAY(arena, n + 1, int);
+    for (size_t i = 0; i < n; i++)
+        steps[i] = files[i].step;
+    sf_sftp_folders_open(&folders);
+    enum sf_code rc = sf_put_all(&road, steps, n, calls, err);
+    sf_sftp_folders_close(&folders);
     sf_arena_free(arena);
-    if (pool.rc && err)
-        *err = pool.err;
-    return pool.rc;
+    return rc;
 }

@@ -24,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from conftest import Workspace  # noqa: E402  (tests/conftest.py)
+from server_relay import Relay  # noqa: E402
 
 REGION, ACCOUNT = "us-west-2", "123456789012"
 SKIPPED = ("GetCallerIdentity", "SimulatePrincipalPolicy")  # calls of every run, of no kind
@@ -229,6 +230,30 @@ def workspace_on(installed, server):
         assert workspace.problems() == []
     finally:
         workspace.close()
+
+
+@pytest.fixture(scope="session")
+def sftp_aws_server():
+    """One whose Transfer servers are real."""
+    missing = [name for name in ("proftpd", "ssh-keygen") if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")]
+    if missing:
+        pytest.skip(f"{', '.join(missing)}: not installed")
+    server = Server("--sftp")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def sftp_aws(installed, sftp_aws_server):
+    """A workspace whose clients get to its Transfer server, the one that there is, at an address that is known beforehand."""
+    def port():
+        return next(iter(sftp_aws_server.control("GET", "sftp").values()))["port"]
+
+    way = Relay(port, lambda: None)
+    for workspace in workspace_on(installed, sftp_aws_server):
+        workspace.env["SF_TRANSFER_SFTP_ENDPOINT"] = f"127.0.0.1:{way.port}"
+        yield workspace
+    way.stop()
 
 
 @pytest.fixture

@@ -234,17 +234,17 @@ static int deliver(struct sf_arena *arena, char **argv)
 {
     static char line[MAX_LINE_BYTES];
     struct sf_sftp_target target;
-    struct sf_sftp_file *files = SF_NEW_ARRAY(arena, MAX_FILES, struct sf_sftp_file);
+    struct sf_put_file *files = SF_NEW_ARRAY(arena, MAX_FILES, struct sf_put_file);
     struct sf_err err = {.code = SF_OK};
     size_t n = 0, n_done = 0;
     if (!read_target(arena, argv, &target))
         return fail(argv[3]);
     for (; n < MAX_FILES && fgets(line, sizeof(line), stdin); n++) {
         const char *step = strtok(line, "\t\n"), *local = strtok(NULL, "\t\n"), *remote = strtok(NULL, "\t\n");
-        files[n] = (struct sf_sftp_file){
+        files[n] = (struct sf_put_file){
             .path = sf_str_dup(arena, sf_str_of(remote)), .local_path = sf_str_dup(arena, sf_str_of(local)).p, .step = atoi(step)};
     }
-    const struct sf_sftp_calls calls = {.done = count, .ctx = &n_done};
+    const struct sf_put_calls calls = {.done = count, .ctx = &n_done};
     enum sf_code rc = sf_sftp_put_many(&target, files, n, &calls, &err);
     printf("%s\t%s\t%zu\n", code_name(rc), rc ? err.message : "", n_done);
     return 0;

@@ -25,6 +25,7 @@ struct outgoing {
     size_t n_headers;
     const char *method;
     struct sf_str body;
+    struct sf_str body_hash; /* hex, or empty */
 };
 
 static void add_header(struct outgoing *out, struct sf_str name, struct sf_str value)
@@ -83,7 +84,10 @@ static void prepare_s3(struct sf_op *op, const struct sf_aws_call *call, const s
     add_header(out, SF_STR("host"), out->target.host);
     out->method = call->method;
     out->body = call->body;
-    if (call->body.n) {
+    if (call->body_sha256.n) {
+        add_header(out, SF_STR("x-amz-checksum-sha256"), sf_aws_base64(op->arena, call->body_sha256));
+        out->body_hash = sf_str_hex(op->arena, call->body_sha256.p, call->body_sha256.n);
+    } else if (call->body.n) {
         add_header(out, SF_STR("content-md5"), sf_aws_content_md5(op->arena, call->body));
         if (!call->key.n && call->body.p[0] == '<')
             add_header(out, SF_STR("content-type"), SF_STR("application/xml"));
@@ -132,6 +136,7 @@ static enum sf_code send_signed(struct sf_op *op, struct sf_aws_sent *sent, cons
         .headers = out->headers,
         .n_headers = out->n_headers,
         .body = out->body,
+        .payload_hash = out->body_hash,
         .service = sent->endpoint->signing_name,
         .region = sent->endpoint->signing_region,
         .time_ms = sent->time_ms,
@@ -212,7 +217,7 @@ static bool is_repeated_at_once(const struct sf_op *op, const struct sf_aws_call
 
 static enum sf_code announce(struct sf_op *op, const struct sf_aws_call *call, struct sf_err *err)
 {
-    if (call->effect == SF_AWS_READ)
+    if (call->effect == SF_AWS_READ || call->is_announced)
         return SF_OK;
     if (op->is_planning)
         return sf_fail(err, SF_E_INTERNAL, "'%s' was about to be called while planning", call->action);

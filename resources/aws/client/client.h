@@ -50,6 +50,8 @@ struct sf_aws_call {
     const struct sf_http_header *headers; /* besides the usual; Content-MD5 is added to every body with effect PUT */
     size_t n_headers;
     struct sf_str body;
+    struct sf_str body_sha256; /* of `body`, 32 bytes, if it is known: S3 is told it to compare, in place of Content-MD5 */
+    bool is_announced;         /* sf_op_intent() was asked before, by the thread that has the operation: this is another one */
 };
 
 struct sf_aws; /* the world's context: config, endpoints, credentials, connections, clock offset */

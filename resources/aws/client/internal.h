@@ -44,6 +44,7 @@ struct sf_aws_target {
 };
 void sf_aws_s3_address(struct sf_arena *arena, const struct sf_aws_endpoint *endpoint, const struct sf_aws_call *call,
                        struct sf_aws_target *target);
+struct sf_str sf_aws_base64(struct sf_arena *arena, struct sf_str bytes);
 /* Base64 of the body's MD5, as Content-MD5 wants it. */
 struct sf_str sf_aws_content_md5(struct sf_arena *arena, struct sf_str body);
 

@@ -50,13 +50,18 @@ void sf_aws_s3_address(struct sf_arena *arena, const struct sf_aws_endpoint *end
     sf_buf_free(&path);
 }
 
+struct sf_str sf_aws_base64(struct sf_arena *arena, struct sf_str bytes)
+{
+    char *text = sf_arena_alloc(arena, bytes.n / 3 * 4 + 5);
+    int n = EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)bytes.p, (int)bytes.n);
+    return (struct sf_str){text, (size_t)n};
+}
+
 struct sf_str sf_aws_content_md5(struct sf_arena *arena, struct sf_str body)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int n = 0;
-    char *text = sf_arena_alloc(arena, EVP_MAX_MD_SIZE * 2);
     if (EVP_Digest(body.p ? body.p : "", body.n, digest, &n, EVP_md5(), NULL) != 1)
         return SF_STR_NONE; /* an OpenSSL without MD5 (FIPS); the payload's SHA-256 is signed in any case */
-    int encoded = EVP_EncodeBlock((unsigned char *)text, digest, (int)n);
-    return (struct sf_str){text, (size_t)encoded};
+    return sf_aws_base64(arena, (struct sf_str){(const char *)digest, n});
 }
