@@ -21,7 +21,8 @@ Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
                               is_iam_strict: IAM must be signed for us-east-1, as on AWS; SDKs that are given an endpoint
                               by its URL sign for their own region,
                               is_kms_denied: COPY may not decrypt, is_other_host: databases show another host's certificate,
-                              sql_faults: [{match, fault, nth, times, looks, message}] (server_faults.SqlRule),
+                              exhausted: [workgroups whose usage limit is reached],
+                              sql_faults: [{match, fault, nth, times, looks, row, message}] (server_faults.SqlRule),
                               sftp_faults: [{fault: cut or stall, after_bytes, times}] (server_relay.py)}
   GET|POST /_test/faults     a list of rules {fault, service, action, is_change, nth, every, times, ms, offset, code, message, status};
                               GET adds `matched` and `fired`. is_change: only calls that change something. Faults: throttle, deny, 500,
@@ -59,6 +60,7 @@ import server_faults
 import server_iam
 import server_inventory
 import server_model
+import server_multipart  # noqa: F401
 import server_redshift  # noqa: F401
 import server_s3
 import server_serverless  # noqa: F401
@@ -296,7 +298,9 @@ def controls(server, world, request, what, query):
 # --- program ---
 
 
-def print_env(url):
+def print_env(url, sftp):
+    if sftp:
+        print(f"SF_TRANSFER_SFTP_ENDPOINT=127.0.0.1:{sftp.front.port}")
     access_key, key = next(iter(server_auth.KEYS.items()))
     for name, value in (("AWS_ENDPOINT_URL", url), ("AWS_ACCESS_KEY_ID", access_key), ("AWS_SECRET_ACCESS_KEY", key.secret),
                         ("AWS_REGION", server_auth.REGION), ("AWS_DEFAULT_REGION", server_auth.REGION),
@@ -333,7 +337,7 @@ def main():
     threading.Thread(target=end_with_input, args=(server,), daemon=True).start()
     print(f"listening on {server.url}", flush=True)
     if chosen.print_env:
-        print_env(server.url)
+        print_env(server.url, server.world.sftp)
     sys.stdout.flush()
     try:
         server.serve_forever(poll_interval=0.05)

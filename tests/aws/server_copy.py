@@ -330,14 +330,19 @@ def rows_of(data, options):
         yield ended + 1, RowError(1214, reason), str(error)
 
 
-def lines(files, columns, options, errors):
-    """PostgreSQL's text format of the good rows; load errors are appended to `errors`, and end it when there are too many."""
-    most = options.get("MAXERROR", 0)
+def lines(files, columns, options, errors, bad_row=0):
+    """PostgreSQL's text format of the good rows; load errors are appended to `errors`, and end it when there are too many. `bad_row`: see
+    server_faults.SqlRule."""
+    most, seen = options.get("MAXERROR", 0), 0
     for url, data in files:
         for number, fields, row in rows_of(plain(url, data, options), options):
+            seen += 1
             try:
                 if isinstance(fields, RowError):
                     raise fields
+                if seen == bad_row:
+                    column = next((column for column in columns if column.kind in RANGES), columns[0])
+                    raise RowError(1207, f"Invalid digit, Value 'x', Pos 0, Type: {column.kind.capitalize()}", column, "x")
                 if len(fields) > len(columns):
                     raise RowError(1202, "Extra column(s) found")
                 if len(fields) < len(columns) and "FILLRECORD" not in options:
@@ -388,7 +393,7 @@ def run(session, statement):
         files = files_of(spec, Reader(session.databases, session.thing, spec))
     session.last_copy_id = query
     errors = []
-    loaded = list(lines(files, columns, spec.options, errors))
+    loaded = list(lines(files, columns, spec.options, errors, session.bad_row))
     if errors:
         keep_errors(session, query, oid, errors)
     if len(errors) > spec.options.get("MAXERROR", 0):

@@ -52,7 +52,7 @@ class Rule:
         return True
 
 
-SQL_FAULTS = {"conflict", "error", "cut", "cut-after", "late"}
+SQL_FAULTS = {"conflict", "error", "cut", "cut-after", "late", "row"}
 
 
 @dataclasses.dataclass
@@ -60,7 +60,8 @@ class SqlRule:
     """A fault of a SQL statement, by whatever way it comes. `match` is a pattern for its shape: words in upper case, literals as ''.
 
     conflict: a serializable isolation violation, error 1023. error: `message`. cut: the session ends before it is run. cut-after: the
-    session ends when it is done, and nobody is told. late: the Data API goes on to say STARTED for `looks` looks after it is committed.
+    session ends when it is done, and nobody is told. late: the Data API goes on to say STARTED for `looks` looks after it is committed. row: a COPY finds a letter where a
+    digit has to be, in row `row` of all its files.
     """
 
     match: str
@@ -68,6 +69,7 @@ class SqlRule:
     nth: int = 0
     times: int = 0
     looks: int = 0
+    row: int = 0
     message: str = ""
     matched: int = 0
     fired: int = 0

@@ -14,7 +14,7 @@ import server_dialect
 import server_sql
 from server_pg import ERROR, READY, Connection, PgError, message, read_message, text
 from server_relay import Listener
-from server_session import Cut, Session, in_own_words
+from server_session import Cut, Session, check_limit, in_own_words
 
 SSL_REQUEST, CANCEL, GSS_REQUEST, VERSION_3 = 80877103, 80877102, 80877104, 196608
 TAKEN = {"user", "database", "client_encoding", "application_name", "options", "replication", "datestyle", "extra_float_digits",
@@ -152,6 +152,11 @@ class Link:
             is_serving = thing.status in server_sql.SERVING
         if not is_serving:
             return False  # nobody listens there
+        try:
+            check_limit(databases, thing)
+        except PgError as error:
+            self.refuse(error)
+            return False
         store = databases.store_of(thing)
         passed = ("application_name", "datestyle", "options", "timezone")
         given = {name: value for name, value in parameters.items() if name.lower() in passed}

@@ -33,7 +33,7 @@ class Session:
     def __init__(self, databases, thing, store, connection, database):
         self.databases, self.thing, self.store = databases, thing, store
         self.connection, self.database = connection, database
-        self.last_copy_id, self.last_copy_count, self.late_looks = -1, 0, 0
+        self.last_copy_id, self.last_copy_count, self.late_looks, self.bad_row = -1, 0, 0, 0
 
     @property
     def status(self):
@@ -52,6 +52,7 @@ class Session:
             if fault in ("conflict", "error"):
                 raise PgError(CONFLICT if fault == "conflict" else rule.message, "40001" if fault == "conflict" else "XX000")
             self.late_looks += rule.looks if fault == "late" else 0
+            self.bad_row = rule.row if fault == "row" else 0
             if fault == "cut-after":
                 for _ in self.work(plan, statement):
                     pass
@@ -104,11 +105,18 @@ class Session:
         self.connection.close()
 
 
+def check_limit(databases, thing):
+    """A usage limit whose breach turns off user queries: "Setting usage limits" of the Management Guide. The words are our own."""
+    if getattr(thing, "name", None) in databases.world.exhausted:
+        raise PgError(f"Query cancelled: workgroup {thing.name} has reached its usage limit, and user queries are turned off", "53400")
+
+
 def open_as(databases, thing, user, database, password=None):
     """A session of the Data API: as `user`, whom AWS has vouched for, or whose password is in a secret. Raises PgError.
 
     The user of an IAM identity (IAM:name, IAMR:name) is made when it is not there, as GetClusterCredentialsWithIAM does.
     """
+    check_limit(databases, thing)
     store = databases.store_of(thing)
     if not store.has_database(database):
         raise PgError(f'database "{database}" does not exist', "3D000")

@@ -109,7 +109,14 @@ class Endpoints:
         self.running = {}  # server id -> Endpoint
         if not program():
             raise SystemExit("--sftp needs proftpd with mod_sftp and mod_vroot")
+        self.front = Relay(self.newest_port, lambda: None)  # one address for clients that must know it before there is a server
         threading.Thread(target=self.poll, daemon=True).start()
+
+    def newest_port(self):
+        """Port of the server that was made last; OSError when there is none."""
+        if not self.running:
+            raise ConnectionRefusedError("no Transfer server is ONLINE")
+        return self.running[list(self.running)[-1]].relay.port
 
     def follow(self):
         """Starts, changes and ends endpoints, so that they are what the Transfer servers say."""

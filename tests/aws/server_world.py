@@ -59,6 +59,7 @@ class World:
         self.latency_ms = 0
         self.is_iam_strict = False
         self.is_kms_denied = False  # COPY may not decrypt objects under a KMS key
+        self.exhausted = []  # names of workgroups whose usage limit is reached
         self.is_other_host = False  # databases answer with the certificate of another host
         self.sql_faults = []  # server_faults.SqlRule
         self.sftp_faults = []  # [{fault: cut or stall, after_bytes, times}], server_relay.py
@@ -74,6 +75,7 @@ class World:
         return {"delays": self.clock.delays, "seconds_per_look": self.clock.seconds_per_look, "latency_ms": self.latency_ms,
                 "seconds_per_wall_ms": self.clock.seconds_per_wall_ms, "quotas": self.quotas, "denied": self.denied,
                 "is_iam_strict": self.is_iam_strict, "is_kms_denied": self.is_kms_denied, "is_other_host": self.is_other_host,
+                "exhausted": self.exhausted,
                 "sftp_faults": self.sftp_faults, "sql_faults": [vars(rule) for rule in self.sql_faults],
                 "foreign_buckets": sorted(self.foreign_buckets)}
 
@@ -87,7 +89,7 @@ class World:
                 have.update(value)
             elif name in ("seconds_per_look", "seconds_per_wall_ms"):
                 setattr(self.clock, name, value)
-            elif name in ("latency_ms", "denied", "is_iam_strict", "is_kms_denied", "is_other_host"):
+            elif name in ("latency_ms", "denied", "is_iam_strict", "is_kms_denied", "is_other_host", "exhausted"):
                 setattr(self, name, value)
             elif name == "sftp_faults":
                 if any(rule.get("fault") not in ("cut", "stall") or not isinstance(rule.get("after_bytes"), int) for rule in value):
