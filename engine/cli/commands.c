@@ -125,8 +125,10 @@ static void greet(struct command *command)
         sf_map_set_str(command->arena, fields, "caller", run->site.caller);
         sf_buf_clear(&out);
         sf_render_event_json(&out, command->arena, "info", "identity", line, fields);
+        sf_ui_print(&out);
+    } else {
+        sf_ui_show(&command->ui, &out);
     }
-    sf_ui_print(&out);
 }
 
 static enum sf_code open_command(struct command *command, enum sf_program program, int argc, char **argv, bool may_write)
@@ -168,11 +170,13 @@ static enum sf_code open_command(struct command *command, enum sf_program progra
 static void show_plan(struct command *command)
 {
     struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
-    if (command->options.json)
+    if (command->options.json) {
         sf_render_plan_json(&out, &command->run);
-    else
+        sf_ui_print(&out);
+    } else {
         sf_render_plan(&out, &command->run, command->ui.out_color);
-    sf_ui_print(&out);
+        sf_ui_show(&command->ui, &out);
+    }
     sf_ui_notes_shown(&command->ui, &command->run);
     if (command->run.diags->n && !command->options.json)
         sf_ui_error(&command->ui, &command->run, NULL);
@@ -311,7 +315,7 @@ static void show_result(struct command *command, const struct sf_apply_result *r
     struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
     sf_buf_addz(&out, "\nOutputs:\n\n");
     sf_render_outputs(&out, command->run.graph.outputs);
-    sf_ui_print(&out);
+    sf_ui_show(&command->ui, &out);
 }
 
 /* The clear files for people's own clients; whatever they opened is gone. */

@@ -177,7 +177,10 @@ static enum sf_code run_command(struct inspect *inspect)
         struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
         if (!rc)
             rc = commands[i].run(inspect, &out);
-        sf_ui_print(&out);
+        if (inspect->options.json || inspect->options.raw)
+            sf_ui_print(&out);
+        else
+            sf_ui_show(&inspect->ui, &out);
         return rc;
     }
     sf_fail(&inspect->err, SF_E_USAGE, "sfstate does not know '%s'", inspect->options.words[0]);

@@ -30,17 +30,6 @@ void sf_progress_init(struct sf_progress_display *display, bool is_terminal)
 
 /* --- words --- */
 
-/* Names and addresses in it are other people's: nothing of it may steer a terminal or break a log's line. */
-static void add_plain(struct sf_buf *out, const char *text)
-{
-    for (const char *c = text; *c; c++) {
-        bool is_c1 = (unsigned char)c[0] == 0xc2 && (unsigned char)c[1] >= 0x80 && (unsigned char)c[1] < 0xa0;
-        bool is_control = (unsigned char)*c < 0x20 || *c == 0x7f || is_c1;
-        sf_buf_addc(out, is_control ? '?' : *c);
-        c += is_c1;
-    }
-}
-
 static void add_number(struct sf_buf *out, uint64_t n, bool is_bytes)
 {
     char digits[24];
@@ -70,7 +59,7 @@ void sf_progress_describe(struct sf_buf *out, const struct sf_progress *p, int64
 {
     bool is_bytes = strcmp(p->unit, "bytes") == 0;
     const char *unit = is_bytes ? "MB" : p->unit;
-    add_plain(out, p->what);
+    sf_buf_add_shown(out, sf_str_of(p->what), ""); /* names and addresses in it are other people's */
     if (!p->unit[0])
         return;
     sf_buf_addz(out, ": ");

@@ -26,27 +26,13 @@ static bool cell(const struct sf_answer *answer, size_t row, size_t k, struct sf
 
 /* --- a table --- */
 
-/* What a terminal would act on is shown and not sent. */
 static struct sf_str printable(struct sf_arena *arena, struct sf_str text)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < text.n; i++)
-        n += (unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f;
-    if (n == 0)
-        return text;
-    char *out = sf_arena_alloc(arena, text.n + 3 * n + 1), *at = out;
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (c >= 0x20 && c != 0x7f) {
-            *at++ = (char)c;
-            continue;
-        }
-        *at++ = '\\';
-        *at++ = 'x';
-        *at++ = "0123456789ABCDEF"[c >> 4];
-        *at++ = "0123456789ABCDEF"[c & 15];
-    }
-    return (struct sf_str){out, (size_t)(at - out)};
+    struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
+    sf_buf_add_shown(&out, text, "");
+    struct sf_str shown = sf_str_dup(arena, sf_buf_str(&out));
+    sf_buf_free(&out);
+    return shown;
 }
 
 static size_t width_of(struct sf_str text)

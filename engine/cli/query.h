@@ -16,9 +16,9 @@ enum sf_code sf_query_run(struct sf_query *query, struct sf_arena *arena, const 
                           struct sf_err *err) SF_MUST_CHECK;
 void sf_query_close(struct sf_query *query);
 
-/* The three ways to write an answer. A table is meant for eyes: control characters are written \xNN, and null is blank. CSV is RFC
- * 4180's but for its line ends, which are ours; null is an empty field, an empty text "". JSON is one object a line, numbers as
- * they stand; SF_E_REFUSED when two columns have one name. */
+/* The three ways to write an answer. A table is meant for eyes: what would steer a terminal is written \xNN or \uNNNN, and null is
+ * blank. CSV is RFC 4180's but for its line ends, which are ours; null is an empty field, an empty text "". JSON is one object a
+ * line, numbers as they stand; SF_E_REFUSED when two columns have one name. */
 void sf_answer_write_table(struct sf_buf *out, struct sf_arena *arena, const struct sf_answer *answer);
 void sf_answer_write_csv(struct sf_buf *out, const struct sf_answer *answer);
 enum sf_code sf_answer_write_json(struct sf_buf *out, struct sf_arena *arena, const struct sf_answer *answer,

@@ -1,6 +1,7 @@
 /* See ui.h. */
 #include "engine/cli/ui.h"
 
+#include "engine/cli/render_value.h"
 #include "engine/core/clock.h"
 
 #include <stdio.h>
@@ -31,6 +32,33 @@ void sf_ui_print(struct sf_buf *buf)
     sf_buf_free(buf);
 }
 
+/* Bytes of the colour that `text` begins with; 0: with none. */
+static size_t colour_length(struct sf_str text)
+{
+    static const char *const colours[] = {SF_RED, SF_GREEN, SF_YELLOW, SF_BOLD, SF_RESET};
+    for (size_t i = 0; i < SF_COUNT(colours); i++)
+        if (sf_str_starts(text, sf_str_of(colours[i])))
+            return strlen(colours[i]);
+    return 0;
+}
+
+void sf_ui_show(const struct sf_ui *ui, struct sf_buf *buf)
+{
+    struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
+    struct sf_str text = sf_buf_str(buf);
+    for (size_t at = 0; at < text.n;) {
+        struct sf_str rest = sf_str_slice(text, at, text.n);
+        size_t colour = ui->out_color ? colour_length(rest) : 0;
+        const char *escape = memchr(rest.p + (colour ? colour : 1), '\033', rest.n - (colour ? colour : 1));
+        size_t n = escape ? (size_t)(escape - rest.p) : rest.n;
+        sf_buf_add(&out, sf_str_slice(rest, 0, colour));
+        sf_buf_add_shown(&out, sf_str_slice(rest, colour, n), "\n\t");
+        at += n;
+    }
+    sf_ui_print(&out);
+    sf_buf_free(buf);
+}
+
 bool sf_ui_flush(void)
 {
     struct stat st;
@@ -45,15 +73,8 @@ bool sf_ui_flush(void)
 void sf_ui_say(struct sf_str text)
 {
     struct sf_buf out = SF_BUF(MAX_OUTPUT_BYTES);
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        bool is_c1 = c == 0xc2 && i + 1 < text.n && (unsigned char)text.p[i + 1] >= 0x80 && (unsigned char)text.p[i + 1] < 0xa0;
-        bool is_control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || is_c1;
-        sf_buf_addc(&out, is_control ? '?' : text.p[i]);
-        i += is_c1;
-    }
-    if (out.n)
-        fwrite(out.p, 1, out.n, stderr);
+    sf_buf_add_shown(&out, text, "\n\t");
+    fwrite(out.p ? out.p : "", 1, out.n, stderr);
     sf_buf_free(&out);
 }
 

@@ -19,10 +19,12 @@ void sf_ui_open_streams(void);
 void sf_ui_init(struct sf_ui *ui, const struct sf_options *options);
 /* Takes the progress line away: when planning or applying is over. */
 void sf_ui_settle(struct sf_ui *ui);
-/* Writes the buffer to stdout, flushes and frees it. */
+/* Writes the buffer to stdout as it is, for programs; flushes and frees it. */
 void sf_ui_print(struct sf_buf *buf);
-/* Writes to stderr what may hold other people's words: control characters but tabs and line ends come out as '?', so that nothing
- * of it steers a terminal. */
+/* The same for people. What may hold other people's words steers no terminal: sf_buf_add_shown(), line ends, tabs and our own
+ * colours apart. */
+void sf_ui_show(const struct sf_ui *ui, struct sf_buf *buf);
+/* Writes to stderr, for people; no colours. */
 void sf_ui_say(struct sf_str text);
 /* Last thing in main: false, said on stderr, if something printed did not get to where stdout goes. */
 bool sf_ui_flush(void);

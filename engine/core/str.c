@@ -88,28 +88,61 @@ int sf_hex_digit(char c)
     return -1;
 }
 
+/* Bytes of the well-formed character that `n` bytes at `p` begin with; 0: they begin with none. */
+static size_t utf8_length(const unsigned char *p, size_t n)
+{
+    if (p[0] < 0x80)
+        return 1;
+    size_t more = p[0] >= 0xf0 ? 3 : p[0] >= 0xe0 ? 2 : 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || n <= more)
+        return 0;
+    unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+    if (p[1] < low || p[1] > high)
+        return 0;
+    for (size_t k = 2; k <= more; k++)
+        if ((p[k] & 0xc0) != 0x80)
+            return 0;
+    return more + 1;
+}
+
 bool sf_str_is_utf8(struct sf_str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
-    size_t i = 0;
-    while (i < s.n) {
-        if (p[i] < 0x80) {
-            i++;
-            continue;
-        }
-        size_t more = p[i] >= 0xf0 ? 3 : p[i] >= 0xe0 ? 2 : 1;
-        if (p[i] < 0xc2 || p[i] > 0xf4 || s.n - i <= more)
+    for (size_t i = 0, length; i < s.n; i += length) {
+        length = utf8_length(p + i, s.n - i);
+        if (!length)
             return false;
-        unsigned char low = p[i] == 0xe0 ? 0xa0 : p[i] == 0xf0 ? 0x90 : 0x80;
-        unsigned char high = p[i] == 0xed ? 0x9f : p[i] == 0xf4 ? 0x8f : 0xbf;
-        if (p[i + 1] < low || p[i + 1] > high)
-            return false;
-        for (size_t k = 2; k <= more; k++)
-            if ((p[i + k] & 0xc0) != 0x80)
-                return false;
-        i += more + 1;
     }
     return true;
+}
+
+/* The code point of a well-formed character below U+10000, which all that steer are. */
+static unsigned code_point(const unsigned char *p, size_t length)
+{
+    return length == 1   ? p[0]
+           : length == 2 ? (p[0] & 0x1fU) << 6 | (p[1] & 0x3fU)
+                         : (p[0] & 0x0fU) << 12 | (p[1] & 0x3fU) << 6 | (p[2] & 0x3fU);
+}
+
+/* The character that `n` bytes at `p` begin with, a byte that is none counting for itself: its length, and whether it steers. */
+static size_t next_character(const unsigned char *p, size_t n, unsigned *code, bool *steers)
+{
+    static const struct {
+        unsigned first, last;
+    } steering[] = {{0, 0x1f}, {0x7f, 0x9f}, {0x61c, 0x61c}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
+    size_t length = utf8_length(p, n);
+    *code = !length ? p[0] : length < 4 ? code_point(p, length) : ' ';
+    *steers = !length;
+    for (size_t i = 0; i < SF_COUNT(steering); i++)
+        *steers |= *code >= steering[i].first && *code <= steering[i].last;
+    return length ? length : 1;
+}
+
+size_t sf_str_character(struct sf_str s, bool *steers)
+{
+    unsigned code;
+    return next_character((const unsigned char *)s.p, s.n, &code, steers);
 }
 
 size_t sf_str_distance(struct sf_str a, struct sf_str b)
@@ -216,6 +249,22 @@ void sf_buf_addc(struct sf_buf *buf, char c)
 void sf_buf_addz(struct sf_buf *buf, const char *text)
 {
     sf_buf_add(buf, sf_str_of(text));
+}
+
+void sf_buf_add_shown(struct sf_buf *buf, struct sf_str text, const char *keep)
+{
+    size_t from = 0;
+    for (size_t i = 0, n; i < text.n; i += n) {
+        unsigned code;
+        bool steers;
+        n = next_character((const unsigned char *)text.p + i, text.n - i, &code, &steers);
+        if (!steers || (text.p[i] && strchr(keep, text.p[i])))
+            continue;
+        sf_buf_add(buf, sf_str_slice(text, from, i));
+        sf_buf_addf(buf, n == 1 && code != 0x7f ? "\\x%02X" : "\\u%04X", code);
+        from = i + n;
+    }
+    sf_buf_add(buf, sf_str_slice(text, from, text.n));
 }
 
 void sf_buf_addf(struct sf_buf *buf, const char *fmt, ...)

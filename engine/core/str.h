@@ -52,6 +52,10 @@ bool sf_str_int64(struct sf_str s, int64_t *out) SF_MUST_CHECK;
 int sf_hex_digit(char c);
 /* Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms). */
 bool sf_str_is_utf8(struct sf_str s);
+/* Bytes of the character that `s`, which is not empty, begins with, and whether a terminal would act on it instead of showing it:
+ * a control character (C0, DEL, C1), one that turns the direction of text or ends a line (Unicode's bidirectional controls and
+ * separators), or a byte that is no UTF-8, which counts for itself. */
+size_t sf_str_character(struct sf_str s, bool *steers);
 /* Levenshtein distance over bytes, for "did you mean"; both at most 64 bytes, else 64. */
 size_t sf_str_distance(struct sf_str a, struct sf_str b);
 
@@ -75,6 +79,9 @@ struct sf_buf {
 void sf_buf_add(struct sf_buf *buf, struct sf_str s);
 void sf_buf_addc(struct sf_buf *buf, char c);
 void sf_buf_addz(struct sf_buf *buf, const char *text);
+/* `text` as people may see it, whoever wrote it: what would steer a terminal comes out as \x1B or \u202E (in JSON text: as JSON
+ * escapes), but for the characters in `keep`. */
+void sf_buf_add_shown(struct sf_buf *buf, struct sf_str text, const char *keep);
 void sf_buf_addf(struct sf_buf *buf, const char *fmt, ...) SF_PRINTF(2, 3);
 void sf_buf_clear(struct sf_buf *buf);              /* keeps the memory */
 void sf_buf_free(struct sf_buf *buf);               /* back to the state of SF_BUF() */

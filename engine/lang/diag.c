@@ -170,32 +170,18 @@ static struct sf_str slice_chars(struct sf_str s, size_t from, size_t count)
     return sf_str_slice(s, start, i);
 }
 
-static size_t sequence_length(unsigned char c)
-{
-    return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-}
-
-/* Text that a terminal may see: a tab is one blank (so that carets fit), other control characters and bad UTF-8 are '?'. */
+/* Text that a terminal may see, one column a character so that carets fit: a tab is one blank, what would steer it is '?'. */
 static void add_clean(struct sf_buf *out, struct sf_str s, bool keep_lines)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        bool is_c1 = c == 0xc2 && i + 1 < s.n && (unsigned char)s.p[i + 1] < 0xa0;
-        if (c == '\n' && keep_lines) {
+    for (size_t i = 0, n; i < s.n; i += n) {
+        bool steers;
+        n = sf_str_character(sf_str_slice(s, i, s.n), &steers);
+        if (s.p[i] == '\n' && keep_lines)
             sf_buf_addz(out, "\n          ");
-        } else if (c == '\t') {
-            sf_buf_addc(out, ' ');
-        } else if (c < 0x20 || c == 0x7f) {
-            sf_buf_addc(out, '?');
-        } else if (is_c1) {
-            sf_buf_addc(out, '?');
-            i++;
-        } else {
-            struct sf_str one = sf_str_slice(s, i, i + sequence_length(c));
-            bool is_good = sf_str_is_utf8(one);
-            sf_buf_add(out, is_good ? one : SF_STR("?"));
-            i += is_good ? one.n - 1 : 0;
-        }
+        else if (steers)
+            sf_buf_addc(out, s.p[i] == '\t' ? ' ' : '?');
+        else
+            sf_buf_add(out, sf_str_slice(s, i, i + n));
     }
 }
 

@@ -236,7 +236,7 @@ def test_a_bound_that_moved_on_asks_the_years_that_did_not_change(books, week):
 
 def test_values_that_would_steer_a_terminal_do_not(books, week):
     def evil(rows):
-        return rows + [dict(rows[0], program="red \x1b[31m, title \x1b]0;x\x07, c1 \u009b31m,\nhint: run rm", program_code="EVIL")]
+        return rows + [dict(rows[0], program="red \x1b[31m, title \x1b]0;x\x07, c1 \u009b31m, \u202eltr,\nhint: run rm", program_code="EVIL")]
     write_rows(books, week, evil)
     stack = books.read("stack.yaml")
     for severity, code in (("error", 3), ("warn", 0)):
@@ -244,8 +244,9 @@ def test_values_that_would_steer_a_terminal_do_not(books, week):
         books.edit("stack.yaml", (DECLARED, "checks: {own: {check: sql, columns: [program], query: 'select program from program"
                                   f" where program_code = ''EVIL''', severity: {severity}}}}}}}"))
         result = books.run("sfapply", "-auto-approve")
-        assert result.code == code and "  program=red ?[31m, title ?]0;x?, c1 ?31m, hint: run rm\n" in result.err, result
-        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", result.out + result.err), result
+        assert result.code == code, result
+        assert "  program=red \\x1B[31m, title \\x1B]0;x\\x07, c1 \\u009B31m, \\u202Eltr, hint: run rm\n" in result.err, result
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", result.out + result.err), result
 
 
 # --- for CI ---

@@ -59,7 +59,7 @@ static void test_nothing_in_it_steers_a_terminal_or_ends_a_line(void **state)
     (void)state;
     check((struct sf_progress){.what = "a\033[31mb\nc\rd\x7f\xc2\x9b"
                                        "1me\xc3\xa9"},
-          0, "a?[31mb?c?d??1me\xc3\xa9");
+          0, "a\\x1B[31mb\\x0Ac\\x0Dd\\u007F\\u009B1me\xc3\xa9");
 }
 
 int main(void)

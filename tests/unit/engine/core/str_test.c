@@ -206,6 +206,35 @@ static void hex_digits_have_their_value_in_either_case_and_nothing_else_has(void
     }
 }
 
+static void what_steers_a_terminal_is_written_down_and_the_rest_is_as_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"", ""},
+        {"plain caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x99\x82 \\", "plain caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x99\x82 \\"},
+        {"\033[2J\r\n\t\b", "\\x1B[2J\\x0D\n\\x09\\x08"},
+        {"\x7f\xc2\x80\xc2\x9b\xc2\xa0", "\\u007F\\u0080\\u009B\xc2\xa0"},
+        {"\xd8\x9c\xe2\x80\x8d\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\x90", "\\u061C\xe2\x80\x8d\\u200E\\u200F\xe2\x80\x90"},
+        {"\xe2\x80\xa8\xe2\x80\xaa\xe2\x80\xae\xe2\x80\xaf", "\\u2028\\u202A\\u202E\xe2\x80\xaf"},
+        {"\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa", "\xe2\x81\xa5\\u2066\\u2069\xe2\x81\xaa"},
+        {"a\x9b"
+         "1m\xe2\x80",
+         "a\\x9B1m\\xE2\\x80"}, /* no UTF-8, the last cut off */
+    };
+    for (size_t i = 0; i < SF_COUNT(cases); i++) {
+        struct sf_buf buf = SF_BUF(1000);
+        sf_buf_add_shown(&buf, sf_str_of(cases[i].text), "\n");
+        assert_string_equal(buf.n ? buf.p : "", cases[i].shown);
+        sf_buf_free(&buf);
+    }
+    struct sf_buf buf = SF_BUF(1000);
+    sf_buf_add_shown(&buf, SF_STR("a\0b"), "\n");
+    assert_string_equal(buf.p, "a\\x00b");
+    sf_buf_free(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +247,7 @@ int main(void)
         UNIT(copies_in_an_arena_end_in_nul),
         UNIT(a_buffer_grows_and_always_ends_in_nul),
         UNIT(hex_digits_have_their_value_in_either_case_and_nothing_else_has),
+        UNIT(what_steers_a_terminal_is_written_down_and_the_rest_is_as_it_was),
         UNIT(a_buffer_never_passes_its_maximum_and_remembers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
