@@ -140,6 +140,9 @@ static void set_attributes(struct sf_op *op, const struct sf_value *summary, boo
     sf_map_set_str(op->arena, want, DATASET_SOURCE_KIND, is_sample ? SF_STR("sample") : SF_STR("file"));
     sf_map_set_bool(op->arena, want, DATASET_IS_SAMPLE, is_sample);
     sf_map_set(op->arena, want, SF_STR(DATASET_CROSSWALK), sf_value_map(op->arena)); /* not every table has one */
+    for (size_t i = 0; i < SF_COUNT(evaluated); i++) /* what there is none of is known too */
+        if (!sf_map_getz(want, evaluated[i]))
+            sf_map_set(op->arena, want, sf_str_of(evaluated[i]), &sf_null_value);
     copy(op, summary, evaluated, SF_COUNT(evaluated), want);
     for (size_t i = 0; i < SF_COUNT(lists); i++) {
         struct sf_str file = sf_map_str(summary, lists[i]);
