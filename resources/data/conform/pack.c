@@ -3,6 +3,7 @@
 #include "resources/data/conform/pack.h"
 
 #include "resources/data/conform/crc.h"
+#include "resources/data/conform/text.h"
 
 #include <stdlib.h>
 #include <zlib.h>
@@ -176,6 +177,7 @@ static void prepare_codes(struct sf_pack *p)
         p->lengths[length] =
             (struct sf_pack_bits){code[s.number].bits | (uint32_t)s.extra << code[s.number].n, code[s.number].n + s.extra_bits};
     }
+    p->has_digits = false;
 }
 
 static inline void put_pair(const struct sf_pack *p, struct sf_bits *b, uint64_t pair)
@@ -215,21 +217,26 @@ static inline const unsigned char *put_literals(const struct sf_pack *p, struct 
     return at;
 }
 
-static void put_runs(const struct sf_pack *p, size_t n_runs, struct sf_bits *bits)
+static inline void put_match(const struct sf_pack *p, struct sf_bits *b, size_t length, unsigned less_one)
+{
+    struct symbol distance = distance_symbol(less_one);
+    struct sf_huffman_code code = p->huffman.distances[distance.number];
+    struct sf_pack_bits first = p->lengths[length];
+    uint64_t second = code.bits | (uint64_t)distance.extra << code.n; /* all joined first: to put waits for what was put */
+    sf_bits_put(b, first.bits | second << first.n, first.n + code.n + distance.extra_bits);
+    sf_bits_flush(b);
+}
+
+static void put_runs(const struct sf_pack *p, size_t from, size_t n_runs, struct sf_bits *bits)
 {
     struct sf_bits b = *bits;
-    const struct sf_huffman_code *distance_code = p->huffman.distances;
-    const unsigned char *at = (const unsigned char *)p->in + p->start;
+    const unsigned char *at = (const unsigned char *)p->in + from;
     for (size_t i = 0; i < n_runs; i++) {
         const struct sf_pack_run *run = &p->runs[i];
         at = put_literals(p, &b, at, at + run->literals);
         if (run->length == 0)
             break;
-        struct symbol distance = distance_symbol(run->less_one);
-        sf_bits_put(&b, p->lengths[run->length].bits, p->lengths[run->length].n);
-        sf_bits_put(&b, distance_code[distance.number].bits, distance_code[distance.number].n);
-        sf_bits_put(&b, distance.extra, distance.extra_bits);
-        sf_bits_flush(&b);
+        put_match(p, &b, run->length, run->less_one);
         at += run->length;
     }
     *bits = b;
@@ -249,14 +256,17 @@ enum ending { MORE, CUT, LAST };
 static struct sf_str pack_block(struct sf_pack *p, enum ending ending)
 {
     bool is_last = ending == LAST;
-    struct sf_bits bits = {p->bits, p->n_bits, p->out};
+    if (p->coded && !p->is_told && p->n_runs == 0)
+        p->coded = 0; /* what is never told is searched: once more from the beginning */
+    struct sf_bits bits = p->coded ? p->ahead : (struct sf_bits){p->bits, p->n_bits, p->out};
     size_t n = p->end - p->start;
     p->crc = sf_crc32(p->crc, p->in + p->start, n);
     p->n_bytes += (uint32_t)n;
     if (!p->has_begun)
         put_header(p, &bits);
-    size_t n_runs = p->n_runs ? p->n_runs + 1 : find_runs(p);
-    if (p->n_runs)
+    bool is_told = p->n_runs || p->coded;
+    size_t n_runs = is_told ? p->n_runs + 1 : find_runs(p);
+    if (is_told)
         p->runs[p->n_runs] = (struct sf_pack_run){(uint32_t)(p->end - p->literals), 0, 0};
     if (p->n_blocks == 0) {
         count_runs(p, n_runs, ending != MORE);
@@ -264,7 +274,7 @@ static struct sf_str pack_block(struct sf_pack *p, enum ending ending)
         sf_huffman_begin_block(&p->huffman, &bits);
         prepare_codes(p);
     }
-    put_runs(p, n_runs, &bits);
+    put_runs(p, p->coded ? p->coded : p->start, n_runs, &bits);
     p->n_blocks = ending == MORE ? (p->n_blocks + 1) % BLOCKS_A_CODE : 0;
     if (p->n_blocks == 0) {
         sf_bits_put(&bits, p->huffman.literals[END_OF_BLOCK].bits, p->huffman.literals[END_OF_BLOCK].n);
@@ -293,7 +303,8 @@ static struct sf_str pack_block(struct sf_pack *p, enum ending ending)
         p->end = WINDOW;
     }
     p->start = p->literals = p->end;
-    p->n_runs = 0;
+    p->n_runs = p->coded = 0;
+    p->is_told = false;
     return (struct sf_str){(const char *)p->out, (size_t)(bits.out - p->out)};
 }
 
@@ -338,4 +349,167 @@ struct sf_str sf_pack_take(struct sf_pack *p)
 struct sf_str sf_pack_finish(struct sf_pack *p)
 {
     return pack_block(p, LAST);
+}
+
+/* --- rows that are coded as they are written --- */
+
+enum { GROUP = 1000, GROUPS = 7 /* of three digits, in 64 bits */, CENTS = 100, MOST_PUT = 57 };
+
+static struct sf_pack_digits join(const struct sf_pack *p, const char *text, size_t n)
+{
+    struct sf_pack_digits all = {.length = (uint16_t)n};
+    for (size_t i = 0; i < n; i++) {
+        struct sf_huffman_code code = p->huffman.literals[(unsigned char)text[i]];
+        all.code |= (uint64_t)code.bits << all.n;
+        all.n = (uint16_t)(all.n + code.n);
+        all.text[i] = text[i];
+    }
+    return all;
+}
+
+static void prepare_digits(struct sf_pack *p)
+{
+    unsigned widest = 0;
+    for (unsigned i = 0; i < GROUP; i++) {
+        const char text[3] = {(char)('0' + i / 100), (char)('0' + i / 10 % 10), (char)('0' + i % 10)};
+        size_t zeros = i >= 100 ? 0 : i >= 10 ? 1 : 2;
+        p->digits[i] = join(p, text, sizeof text);
+        p->first_digits[i] = join(p, text + zeros, sizeof text - zeros);
+        widest = p->digits[i].n > widest ? p->digits[i].n : widest;
+        if (i < CENTS)
+            p->cents[i] = join(p, (const char[]){'.', text[1], text[2]}, sizeof text);
+    }
+    p->has_digits = true;
+    p->has_short_digits = 2 * widest <= MOST_PUT; /* as in any table: they are the most frequent characters */
+}
+
+static inline char *put_digits(struct sf_bits *b, const struct sf_pack_digits *digits, char *out)
+{
+    sf_bits_put(b, digits->code, digits->n);
+    sf_bits_flush(b);
+    memcpy(out, digits->text, sizeof digits->text);
+    return out + digits->length;
+}
+
+static inline char *put_two(struct sf_bits *b, const struct sf_pack_digits *first, const struct sf_pack_digits *second, char *out)
+{
+    sf_bits_put(b, first->code | second->code << first->n, (unsigned)first->n + second->n);
+    sf_bits_flush(b);
+    memcpy(out, first->text, sizeof first->text);
+    out += first->length;
+    memcpy(out, second->text, sizeof second->text);
+    return out + second->length;
+}
+
+static inline char *put_number(const struct sf_pack *p, struct sf_bits *b, uint64_t value, char *out)
+{
+    const uint64_t half = 1000000000;
+    if (value < GROUP)
+        return put_digits(b, &p->first_digits[value], out);
+    if (value < GROUP * GROUP)
+        return put_two(b, &p->first_digits[value / GROUP], &p->digits[value % GROUP], out);
+    uint64_t high = value / half;
+    uint32_t low = (uint32_t)(value % half), middle = (uint32_t)(high % half);
+    const uint32_t groups[GROUPS] = {(uint32_t)(high / half),
+                                     middle / (GROUP * GROUP),
+                                     middle / GROUP % GROUP,
+                                     middle % GROUP,
+                                     low / (GROUP * GROUP),
+                                     low / GROUP % GROUP,
+                                     low % GROUP};
+    size_t i = 0;
+    while (groups[i] == 0)
+        i++;
+    const struct sf_pack_digits *first = &p->first_digits[groups[i++]];
+    if ((GROUPS - i) % 2)
+        out = put_two(b, first, &p->digits[groups[i++]], out);
+    else
+        out = put_digits(b, first, out);
+    for (; i < GROUPS; i += 2)
+        out = put_two(b, &p->digits[groups[i]], &p->digits[groups[i + 1]], out);
+    return out;
+}
+
+/* As sf_pack_token() does it: repeats that follow each other as they did there are one match. */
+static inline char *put_told(struct sf_pack *p, struct sf_bits *b, const struct sf_pack_told *told, size_t n_told, char *out)
+{
+    size_t length = 0; /* of the match not put yet */
+    uint64_t distance = 0;
+    for (size_t i = 0; i < n_told; i++) {
+        const struct sf_pack_told *t = &told[i];
+        uint64_t here = p->place + (size_t)(out - p->in), less_one = here - *t->place - 1;
+        *t->place = here;
+        memcpy(out, t->text, SF_PACK_TOKEN);
+        if (t->n > SF_PACK_TOKEN)
+            memcpy(out, t->text, t->n);
+        bool is_repeat = less_one < WINDOW && t->n >= SF_PACK_MIN_TOLD;
+        if (is_repeat && length && distance == less_one && length + t->n <= MAX_LENGTH) {
+            length += t->n;
+        } else {
+            if (length)
+                put_match(p, b, length, (unsigned)distance);
+            length = is_repeat ? t->n : 0;
+            distance = less_one;
+            p->is_told |= is_repeat;
+            if (!is_repeat)
+                put_literals(p, b, (const unsigned char *)out, (const unsigned char *)out + t->n);
+        }
+        out += t->n;
+    }
+    if (length)
+        put_match(p, b, length, (unsigned)distance);
+    return out;
+}
+
+static void write_row(struct sf_pack *p, uint64_t number, const struct sf_pack_told *told, size_t n_told, const int64_t *cents,
+                      size_t n_cents)
+{
+    char *out = sf_pack_room(p);
+    size_t n = sf_text_write_int((int64_t)number, out);
+    out[n] = ',';
+    sf_pack_wrote(p, n + 1);
+    for (size_t i = 0; i < n_told; i++)
+        sf_pack_token(p, told[i].text, told[i].n, told[i].place);
+    for (size_t i = 0; i < n_cents; i++) {
+        out = sf_pack_room(p);
+        n = sf_text_write_money(cents[i], out);
+        out[n] = i + 1 < n_cents ? ',' : '\n';
+        sf_pack_wrote(p, n + 1);
+    }
+}
+
+void sf_pack_row(struct sf_pack *p, uint64_t number, const struct sf_pack_told *told, size_t n_told, const int64_t *cents,
+                 size_t n_cents)
+{
+    bool is_in_turn = p->end == (p->coded ? p->coded : p->start) && p->n_runs == 0;
+    if (p->n_blocks && !p->has_digits)
+        prepare_digits(p);
+    if (p->n_blocks == 0 || !is_in_turn || !p->has_short_digits) {
+        write_row(p, number, told, n_told, cents, n_cents);
+        return;
+    }
+    const struct sf_huffman_code *code = p->huffman.literals;
+    struct sf_bits b = p->coded ? p->ahead : (struct sf_bits){p->bits, p->n_bits, p->out};
+    char *out = put_number(p, &b, number, sf_pack_room(p));
+    sf_bits_put(&b, code[','].bits, code[','].n);
+    sf_bits_flush(&b);
+    *out++ = ',';
+    out = put_told(p, &b, told, n_told, out);
+    for (size_t i = 0; i < n_cents; i++) {
+        uint64_t value = cents[i] < 0 ? 0 - (uint64_t)cents[i] : (uint64_t)cents[i];
+        if (cents[i] < 0) {
+            sf_bits_put(&b, code['-'].bits, code['-'].n);
+            sf_bits_flush(&b);
+            *out++ = '-';
+        }
+        out = put_number(p, &b, value / CENTS, out);
+        char behind = i + 1 < n_cents ? ',' : '\n';
+        struct sf_pack_digits last = p->cents[value % CENTS];
+        last.code |= (uint64_t)code[(unsigned char)behind].bits << last.n;
+        last.n = (uint16_t)(last.n + code[(unsigned char)behind].n);
+        out = put_digits(&b, &last, out);
+        *out++ = behind;
+    }
+    p->end = p->coded = p->literals = (size_t)(out - p->in);
+    p->ahead = b;
 }

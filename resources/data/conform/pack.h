@@ -34,6 +34,14 @@ struct sf_pack_bits {
     uint32_t bits, n;
 };
 
+/* Up to three characters as text and as codes. */
+struct sf_pack_digits {
+    uint64_t code;
+    uint16_t n;      /* bits of it */
+    uint16_t length; /* of `text` */
+    char text[4];
+};
+
 /* For the functions below alone, but for crc and n_bytes, of all that went in. */
 struct sf_pack {
     size_t start, end; /* of what is not packed yet, in `in` */
@@ -43,12 +51,17 @@ struct sf_pack {
     uint32_t crc, n_bytes;
     uint64_t bits; /* not a whole byte yet */
     unsigned n_bits;
+    size_t coded;         /* up to here the block is written already, row by row; 0: nothing of it */
+    struct sf_bits ahead; /* what comes behind that */
+    bool is_told;         /* one of those rows had a repeat */
     bool has_begun;
+    bool has_digits, has_short_digits;      /* those below are of these codes; two of them can be put at once */
     unsigned n_blocks;                      /* with these codes */
     uint32_t slots[1 << SF_PACK_HASH_BITS]; /* where the bytes with this hash were last a field's beginning; it may wrap */
     /* from here on nothing is read before it is written */
     struct sf_pack_bits lengths[SF_PACK_MAX_LENGTH + 1];
     uint32_t pairs[SF_PACK_PAIRS]; /* of two literals below 64, the first one lowest: their codes, and from bit 24 how many bits */
+    struct sf_pack_digits digits[1000], first_digits[1000], cents[100]; /* "007", "7", ".07" */
     struct sf_pack_run runs[SF_PACK_BLOCK / SF_PACK_MIN_TOLD + SF_PACK_MAX_ROW];
     struct sf_huffman huffman;
     char in[SF_PACK_WINDOW + SF_PACK_BLOCK + SF_PACK_MAX_ROW];
@@ -106,5 +119,16 @@ static inline bool sf_pack_is_full(const struct sf_pack *p)
     return p->end - p->start >= SF_PACK_BLOCK;
 }
 struct sf_str sf_pack_take(struct sf_pack *p);
+
+/* A token of a row: text that is readable up to SF_PACK_TOKEN, and where it was last, for sf_pack_token(). */
+struct sf_pack_told {
+    const char *text;
+    size_t n;
+    uint64_t *place;
+};
+/* A row of the number, a comma, the tokens, and amounts with commas between: what the three calls above give for it, in a third of
+ * the time where the codes are known already. It must fit SF_PACK_MAX_ROW. */
+void sf_pack_row(struct sf_pack *p, uint64_t number, const struct sf_pack_told *told, size_t n_told, const int64_t *cents,
+                 size_t n_cents);
 
 #endif

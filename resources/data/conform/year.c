@@ -174,16 +174,10 @@ static enum sf_code write_numbers(struct writer *w, struct sf_output *output, st
         rc = take_row(w, i, &line, err);
         if (rc)
             return rc;
-        char *id = sf_pack_room(pack);
-        size_t n = sf_text_write_int(w->ids[i], id);
-        id[n] = ',';
-        sf_pack_wrote(pack, n + 1);
+        struct sf_pack_told told[SF_RULES_MAX_DIMENSIONS];
         for (size_t d = 0; d < rules->n_dimensions; d++)
-            sf_pack_token(pack, line.uses[d]->text, line.uses[d]->n, &line.uses[d]->place);
-        char *measures = sf_pack_room(pack);
-        n = write_measures(rules, line.row.cents, measures);
-        measures[n] = '\n';
-        sf_pack_wrote(pack, n + 1);
+            told[d] = (struct sf_pack_told){line.uses[d]->text, line.uses[d]->n, &line.uses[d]->place};
+        sf_pack_row(pack, (uint64_t)w->ids[i], told, rules->n_dimensions, line.row.cents, rules->n_measures);
         sum += line.hash;
         if (sf_pack_is_full(pack))
             rc = sf_output_drain(output, err);

@@ -2,6 +2,7 @@
 #include "resources/data/conform/pack.h"
 
 #include "resources/data/conform/crc.h"
+#include "resources/data/conform/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,6 +143,98 @@ static void the_bytes_do_not_depend_on_the_pieces(void **state)
     sf_arena_free(arena);
 }
 
+static void add_all(struct sf_pack *p, struct sf_buf *out, struct sf_str text)
+{
+    while (text.n)
+        sf_buf_add(out, sf_pack_add(p, &text));
+}
+
+enum { ROW_TOKENS = 400, ROW_TOKEN = 40 };
+
+/* Tokens and where they stood in one of two files. */
+struct row_tokens {
+    char text[ROW_TOKENS][ROW_TOKEN];
+    size_t n[ROW_TOKENS];
+    uint64_t places[ROW_TOKENS];
+};
+
+/* Random rows. kind 0: as of a table; 1: nothing repeats; 2: numbers of any length, amounts of any size; 3: a long text now and
+ * then.
+ */
+static void add_row(struct sf_pack *p, bool is_whole, struct row_tokens *tokens, unsigned kind, uint64_t *seed, struct sf_buf *out)
+{
+    uint64_t number = (next_random(seed) << 31 ^ next_random(seed)) >> (kind == 2 ? next_random(seed) % 62 : 2);
+    if (kind == 2 && next_random(seed) % 50 == 0)
+        number = next_random(seed) % 2 ? UINT64_MAX >> 1 : 0;
+    struct sf_pack_told told[4];
+    size_t n_told = kind == 2 ? next_random(seed) % 5 : 3, n_cents = 1 + (kind == 2 ? next_random(seed) % 3 : 0);
+    size_t first = next_random(seed);
+    for (size_t i = 0; i < n_told; i++) {
+        size_t token = (kind == 2 ? first + i : next_random(seed)) % (i ? ROW_TOKENS : 3);
+        if (kind == 1)
+            tokens->places[token] = 0;
+        told[i] = (struct sf_pack_told){tokens->text[token], tokens->n[token], &tokens->places[token]};
+    }
+    int64_t cents[3];
+    for (size_t i = 0; i < n_cents; i++)
+        cents[i] = (int64_t)(next_random(seed) << 33 ^ next_random(seed)) >> (next_random(seed) % 64);
+    if (kind == 3 && next_random(seed) % 100 == 0)
+        add_all(p, out, SF_STR("a text between rows, ~~~ and what else a file may hold\n"));
+    if (is_whole) {
+        sf_pack_row(p, number, told, n_told, cents, n_cents);
+    } else {
+        sf_pack_wrote(p, (size_t)snprintf(sf_pack_room(p), SF_PACK_TOKEN, "%llu,", (unsigned long long)number));
+        for (size_t i = 0; i < n_told; i++)
+            sf_pack_token(p, told[i].text, told[i].n, told[i].place);
+        for (size_t i = 0; i < n_cents; i++) {
+            size_t n = sf_text_write_money(cents[i], sf_pack_room(p));
+            sf_pack_room(p)[n] = i + 1 < n_cents ? ',' : '\n';
+            sf_pack_wrote(p, n + 1);
+        }
+    }
+    if (sf_pack_is_full(p))
+        sf_buf_add(out, sf_pack_take(p));
+}
+
+static void pack_rows(bool is_whole, struct sf_str front, struct sf_buf *out)
+{
+    uint64_t seed = 20261121;
+    struct row_tokens *tokens = calloc(1, sizeof *tokens);
+    assert_non_null(tokens);
+    for (size_t i = 0; i < ROW_TOKENS; i++) {
+        tokens->n[i] = i ? 2 + next_random(&seed) % (ROW_TOKEN - 2) : 20;
+        for (size_t k = 0; k < ROW_TOKEN; k++)
+            tokens->text[i][k] = (char)((i % 9 ? '0' : 'A') + next_random(&seed) % 10);
+    }
+    struct sf_pack *p = sf_pack_new();
+    add_all(p, out, front);
+    for (size_t i = 0; i < 120000; i++)
+        add_row(p, is_whole, tokens, (unsigned)(i / 7000 % 4), &seed, out);
+    sf_buf_add(out, sf_pack_finish(p));
+    sf_pack_free(p);
+    free(tokens);
+}
+
+/* Behind a header, and behind a text without digits, whose codes are long then. */
+static void a_row_is_packed_as_the_calls_it_stands_for(void **state)
+{
+    (void)state;
+    static char letters[SF_PACK_BLOCK];
+    for (size_t i = 0; i < sizeof letters; i++)
+        letters[i] = "etaoinsh"[(i ^ i >> 3 ^ i >> 7) % 8];
+    const struct sf_str fronts[] = {SF_STR("a,header\n"), {letters, sizeof letters}};
+    for (size_t i = 0; i < SF_COUNT(fronts); i++) {
+        struct sf_buf have = SF_BUF(32 << 20), want = SF_BUF(32 << 20);
+        pack_rows(true, fronts[i], &have);
+        pack_rows(false, fronts[i], &want);
+        assert_true(want.n > 20 * SF_PACK_BLOCK);
+        assert_int_equal(have.n, want.n);
+        assert_memory_equal(have.p, want.p, want.n);
+        sf_buf_free(&have);
+        sf_buf_free(&want);
+    }
+}
+
 /* Tokens of 2 to 40 bytes, some right behind those they followed before, with numbers between and blocks that end within a row. */
 static void told_repeats_come_back(void **state)
 {
@@ -180,12 +273,6 @@ static void told_repeats_come_back(void **state)
     sf_buf_free(&text);
     sf_pack_free(p);
     sf_arena_free(arena);
-}
-
-static void add_all(struct sf_pack *p, struct sf_buf *out, struct sf_str text)
-{
-    while (text.n)
-        sf_buf_add(out, sf_pack_add(p, &text));
 }
 
 /* Of no bytes, of some, of more than a block; text may be added behind them. */
@@ -291,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_text_that_changes_its_kind_comes_back),
         cmocka_unit_test(the_bytes_do_not_depend_on_the_pieces),
         cmocka_unit_test(told_repeats_come_back),
+        cmocka_unit_test(a_row_is_packed_as_the_calls_it_stands_for),
         cmocka_unit_test(parts_joined_are_one_member),
         cmocka_unit_test(a_restarted_packer_is_as_a_new_one),
         cmocka_unit_test(sums_are_those_of_zlib),
