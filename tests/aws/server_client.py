@@ -131,6 +131,16 @@ def make_warehouse(server, **params):
     return cluster(server)["Endpoint"]
 
 
+def make_workgroup(server, **namespace):
+    """An available workgroup `sf-dw`: its endpoint, as psql takes it."""
+    done(server, "redshift-serverless", "create_namespace", namespaceName="sf-finance", adminUsername="steward",
+         adminUserPassword=PASSWORD, **namespace)
+    done(server, "redshift-serverless", "create_workgroup", workgroupName="sf-dw", namespaceName="sf-finance")
+    while (group := done(server, "redshift-serverless", "get_workgroup", workgroupName="sf-dw")["workgroup"])["status"] != "AVAILABLE":
+        pass
+    return {"Address": group["endpoint"]["address"], "Port": group["endpoint"]["port"]}
+
+
 def statement(server, sql, **more):
     """Id of a statement that was handed in; a list of statements is a batch."""
     where = {"ClusterIdentifier": "dw", "Database": "dev", "DbUser": "steward"}

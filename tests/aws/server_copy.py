@@ -157,7 +157,7 @@ class Reader:
             if problem_text:
                 raise PgError(problem_text, FAILED)
             raise s3_error("The specified key does not exist.", 404, "NoSuchKey", key)
-        if getattr(found, "encryption", None) == "aws:kms" and self.world.is_kms_denied:
+        if self.world.is_kms_denied and "aws:kms" in (getattr(found, "encryption", None), default_encryption(place)):
             raise s3_error(f"User: {self.role.arn} is not authorized to perform: kms:Decrypt on this resource because no identity-based"
                            " policy allows the kms:Decrypt action", 403, "AccessDenied", key)
         return found.value
@@ -166,6 +166,13 @@ class Reader:
         place = self.bucket(bucket)
         self.check("s3:ListBucket", f"arn:aws:s3:::{bucket}", bucket)
         return sorted(key for key in place.keys.keys() if key.startswith(prefix))
+
+
+def default_encryption(bucket):
+    """By what a bucket encrypts objects for which nothing else was said; those that come by SFTP are kept without a word of it."""
+    rule = ((bucket.encryption or {}).get("ServerSideEncryptionConfiguration") or bucket.encryption or {}).get("Rule") or {}
+    rule = rule[0] if isinstance(rule, list) else rule
+    return (rule.get("ApplyServerSideEncryptionByDefault") or {}).get("SSEAlgorithm")
 
 
 def s3_error(text, status, code, what):
@@ -180,8 +187,8 @@ def parts_of(url):
     return found.groups()
 
 
-def files_of(spec, reader):
-    """[(url, bytes)] that the COPY loads, in order."""
+def files_of(spec, reader, is_first_gone=False):
+    """[(url, bytes)] that the COPY loads, in order. `is_first_gone`: see server_faults.SqlRule, gone."""
     bucket, key = parts_of(spec.source)
     if "MANIFEST" not in spec.options:
         keys = reader.keys_under(bucket, key)
@@ -198,6 +205,8 @@ def files_of(spec, reader):
     for url, is_mandatory in urls:
         reader.check("s3:ListBucket", f"arn:aws:s3:::{parts_of(url)[0]}", parts_of(url)[0])
         try:
+            if is_first_gone and url == urls[0][0]:
+                raise s3_error("The specified key does not exist.", 404, "NoSuchKey", url)
             files.append((url, reader.read(*parts_of(url))))
         except PgError as error:
             if "NoSuchKey" not in error.message:
@@ -390,7 +399,7 @@ def run(session, statement):
         if session.databases.world.sftp:
             session.databases.world.sftp.sync()  # what was uploaded is an object by now
         query = session.databases.world.next_query()
-        files = files_of(spec, Reader(session.databases, session.thing, spec))
+        files = files_of(spec, Reader(session.databases, session.thing, spec), session.is_gone)
     session.last_copy_id = query
     errors = []
     loaded = list(lines(files, columns, spec.options, errors, session.bad_row))

@@ -33,7 +33,7 @@ class Session:
     def __init__(self, databases, thing, store, connection, database):
         self.databases, self.thing, self.store = databases, thing, store
         self.connection, self.database = connection, database
-        self.last_copy_id, self.last_copy_count, self.late_looks, self.bad_row = -1, 0, 0, 0
+        self.last_copy_id, self.last_copy_count, self.late_looks, self.bad_row, self.is_gone = -1, 0, 0, 0, False
 
     @property
     def status(self):
@@ -52,7 +52,7 @@ class Session:
             if fault in ("conflict", "error"):
                 raise PgError(CONFLICT if fault == "conflict" else rule.message, "40001" if fault == "conflict" else "XX000")
             self.late_looks += rule.looks if fault == "late" else 0
-            self.bad_row = rule.row if fault == "row" else 0
+            self.bad_row, self.is_gone = rule.row if fault == "row" else 0, fault == "gone"
             if fault == "cut-after":
                 for _ in self.work(plan, statement):
                     pass

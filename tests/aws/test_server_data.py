@@ -4,7 +4,7 @@ import datetime
 import json
 
 import pytest
-from server_client import (PASSWORD, cluster, code_of, describe, done, ended, error_of, make_cluster, make_warehouse, psql,
+from server_client import (PASSWORD, cluster, code_of, describe, done, ended, error_of, make_cluster, make_warehouse, make_workgroup, psql,
                            rows, server, set_up, settle, sql_server, sql_server_process, statement)  # noqa: F401  (fixtures)
 
 # ruff: noqa: F811
@@ -14,15 +14,6 @@ from server_client import (PASSWORD, cluster, code_of, describe, done, ended, er
 def dw(sql_server):
     make_warehouse(sql_server)
     return sql_server
-
-
-def make_workgroup(server, **namespace):
-    done(server, "redshift-serverless", "create_namespace", namespaceName="sf-finance", adminUsername="steward",
-         adminUserPassword=PASSWORD, **namespace)
-    done(server, "redshift-serverless", "create_workgroup", workgroupName="sf-dw", namespaceName="sf-finance")
-    while (group := done(server, "redshift-serverless", "get_workgroup", workgroupName="sf-dw")["workgroup"])["status"] != "AVAILABLE":
-        pass
-    return group["endpoint"]
 
 
 def test_a_statement_goes_through_its_states_and_gives_typed_fields(dw):
@@ -242,7 +233,7 @@ def test_a_managed_password_works(sql_server):
 def test_serverless_has_its_own_database(sql_server):
     endpoint = make_workgroup(sql_server)
     assert rows(sql_server, "select 1", WorkgroupName="sf-dw") == [[1]]
-    assert psql(sql_server, {"Address": endpoint["address"], "Port": endpoint["port"]}, "select current_user") == ("steward\n", "")
+    assert psql(sql_server, endpoint, "select current_user") == ("steward\n", "")
     assert code_of(sql_server, "redshift-data", "execute_statement", Sql="select 1", WorkgroupName="sf-dw", Database="dev",
                    DbUser="steward") == "ValidationException"
 
@@ -353,7 +344,7 @@ def test_temporary_users_of_iam(dw):
 def test_temporary_users_of_serverless(sql_server):
     endpoint = make_workgroup(sql_server)
     given = done(sql_server, "redshift-serverless", "get_credentials", workgroupName="sf-dw")
-    out, _ = psql(sql_server, {"Address": endpoint["address"], "Port": endpoint["port"]}, "select current_user", user=given["dbUser"],
+    out, _ = psql(sql_server, endpoint, "select current_user", user=given["dbUser"],
                   password=given["dbPassword"])
     assert out == "IAM:admin\n"
     assert code_of(sql_server, "redshift-serverless", "get_credentials", workgroupName="nowhere") == "ResourceNotFoundException"

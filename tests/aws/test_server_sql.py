@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from aws.conftest import Server
-from server_client import (cluster, done, ended, error_of, make_bucket, make_warehouse, psql, rows, set_up, settle, sql_server,
+from server_client import (cluster, done, ended, error_of, make_bucket, make_warehouse, make_workgroup, psql, rows, set_up, settle, sql_server,
                            sql_server_process, trust)  # noqa: F401  (fixtures)
 
 # ruff: noqa: F811
@@ -282,6 +282,26 @@ def test_manifests_that_name_what_is_not_there(loading):
     assert "NoSuchBucket" in error_of(loading, copy(loading, "s3://sf-nowhere/no.manifest"))
 
 
+def test_an_object_can_vanish_and_a_row_be_bad_when_it_is_wanted(loading):
+    put(loading, "a.csv", GOOD)
+    source = copy(loading, manifest(loading, "a.csv"))
+    set_up(loading, sql_faults=[{"match": "^COPY", "fault": "gone", "times": 1}])
+    assert "mandatory entry s3://sf-landing/a.csv does not exist" in error_of(loading, source)
+    set_up(loading, sql_faults=[{"match": "^COPY", "fault": "row", "row": 2, "times": 1}])
+    assert "Load into table 'facts' failed" in error_of(loading, source)
+    assert rows(loading, "select line_number, trim(column_name) from sys_load_error_detail") == [[3, "id"]]
+    assert error_of(loading, source) is None
+
+
+def test_a_workgroup_at_its_limit_takes_no_queries(sql_server):
+    endpoint = make_workgroup(sql_server)
+    set_up(sql_server, exhausted=["sf-dw"])
+    assert "usage limit" in error_of(sql_server, "select 1", WorkgroupName="sf-dw")
+    assert "usage limit" in psql(sql_server, endpoint, "select 1")[1]
+    set_up(sql_server, exhausted=[])
+    assert psql(sql_server, endpoint, "select 1")[0] == "1\n"
+
+
 def test_a_bucket_elsewhere_needs_its_region(loading):
     put(loading, "a.csv", GOOD)
     source = manifest(loading, "a.csv")
@@ -295,6 +315,16 @@ def test_objects_under_a_key_that_the_role_may_not_use(loading):
     assert "kms:Decrypt" in error_of(loading, copy(loading, source))
     set_up(loading, is_kms_denied=False)
     assert error_of(loading, copy(loading, source)) is None
+
+
+def test_a_bucket_may_encrypt_all_its_objects_under_a_key(loading):
+    put(loading, "a.csv", GOOD)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    source = manifest(loading, "a.csv")
+    set_up(loading, is_kms_denied=True)
+    assert error_of(loading, copy(loading, source)) is None
+    done(loading, "s3", "put_bucket_encryption", Bucket="sf-landing", ServerSideEncryptionConfiguration={"Rules": [rule]})
+    assert "kms:Decrypt" in error_of(loading, copy(loading, source))
 
 
 @pytest.mark.parametrize("change, said", [
