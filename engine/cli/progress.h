@@ -13,8 +13,8 @@ struct sf_progress_display {
 };
 
 void sf_progress_init(struct sf_progress_display *display, bool is_terminal);
-/* Appends "fetching bpnb-jwfb: 412,000 of 776,841 rows, 41,200 a second, 9 s left", as far as it is known. Control characters come
- * out as '?'. */
+/* Appends "fetching bpnb-jwfb: 412,000 of 776,841 rows, 41,200 a second, 9 s left", as far as it is known. Nothing in
+ * it steers a terminal. */
 void sf_progress_describe(struct sf_buf *out, const struct sf_progress *progress, int64_t now_ms);
 /* On a terminal: writes the line anew, for what has been running for a second or more. */
 void sf_progress_show(struct sf_progress_display *display, struct sf_run *run);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -202,10 +203,37 @@ static void read_ended(void *ctx, const struct sf_run_ctx *call)
     sf_arena_free(arena);
 }
 
+/* After the first signal of an apply: what is waited for, which a statement without an end would be forever. */
+static void say_stopping(struct sf_ui *ui, const struct sf_run *run)
+{
+    struct sf_arena *arena = sf_arena_new();
+    struct sf_buf text = SF_BUF(MAX_OUTPUT_BYTES);
+    size_t n = 0;
+    for (size_t i = 0; i < run->n_steps; i++)
+        if (run->steps[i]->status == SF_STATUS_RUNNING)
+            sf_buf_addf(&text, "%s%.*s", n++ ? ", " : "Stopping when done: ", SF_ARG(run->steps[i]->node->address));
+    ui->has_said_stopping = n > 0;
+    sf_buf_addz(&text, sf_sched_cancel_signal() == SIGINT ? ". Ctrl-C once more cancels what is under way."
+                                                          : ". A second signal cancels what is under way.");
+    if (n > 0 && ui->options->json) {
+        struct sf_buf line = SF_BUF(MAX_OUTPUT_BYTES);
+        sf_render_event_json(&line, arena, "warn", "log", sf_buf_str(&text), NULL);
+        sf_ui_print(&line);
+    } else if (n > 0) {
+        sf_progress_clear(&ui->progress);
+        sf_buf_addc(&text, '\n');
+        sf_ui_say(sf_buf_str(&text));
+    }
+    sf_buf_free(&text);
+    sf_arena_free(arena);
+}
+
 static void tick(void *ctx, struct sf_run *run)
 {
     struct sf_ui *ui = ctx;
     int64_t now = sf_clock_ms(), since;
+    if (sf_sched_cancel_level() == 1 && run->n_steps && !ui->has_said_stopping)
+        say_stopping(ui, run);
     if (ui->progress.is_terminal) {
         sf_progress_show(&ui->progress, run);
         return;

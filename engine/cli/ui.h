@@ -11,6 +11,7 @@ struct sf_ui {
     bool out_color, err_color;
     struct sf_progress_display progress;
     const struct sf_note *last_shown; /* of the notes, with the plan; NULL: none */
+    bool has_said_stopping;           /* what is waited for after a signal */
     struct sf_run_events events;      /* pass to sf_run_open() */
 };
 

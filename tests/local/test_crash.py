@@ -162,6 +162,26 @@ def test_a_signal_ends_an_apply_in_order_and_the_next_one_finishes(ws, small, si
     assert ws.changes() == {} and ws.totals() == small.totals()
 
 
+ENDLESS = ("checks: {endless: {check: sql, columns: [n], query: "
+           "'select count(*) as n from generate_series(1, 1000000000) a, generate_series(1, 1000000000) b having count(*) < 0'}}}")
+
+
+@pytest.mark.parametrize("sig, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_waited_for_after_a_signal_is_named_and_a_second_signal_cancels_it(ws1, sig, code):
+    ws1.flagship(("checks: builtin:sf/checks}", ENDLESS), source="{sample: {rows: 500, seed: 1}}")
+    process = ws1.spawn("sfapply", "-auto-approve", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    text = started(process, "load.weekly_load: Creating")
+    process.send_signal(sig)
+    text += started(process, "Stopping when done: load.weekly_load.")
+    process.send_signal(sig)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, text + err
+    assert open_intents(ws1) == [] and "load.weekly_load" not in ws1.recorded()
+    ws1.edit("stack.yaml", (ENDLESS, "checks: builtin:sf/checks}"))
+    ws1.apply()
+    assert ws1.changes() == {}
+
+
 # --- two at once ---
 
 def test_of_two_applies_one_waits_or_says_who_holds_the_lock(ws, small):
