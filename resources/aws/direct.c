@@ -173,6 +173,8 @@ static enum sf_code connect_as_master(struct sf_op *op, const struct sf_object *
 /* Redshift has one SQLSTATE, XX000, for what is its own: COPY, roles, conflicts. The text says which. */
 static enum sf_code explain(struct sf_op *op, enum sf_code rc, struct sf_err *err)
 {
+    if (rc == SF_E_DENIED && !err->hint[0])
+        sf_hint(err, "the database user that this runs as lacks the right: grant it, or let its owner do it");
     if (rc != SF_E_REFUSED || strcmp(err->remote_code, "XX000") != 0)
         return rc;
     struct sf_str text = sf_str_dup(op->arena, sf_str_of(err->message));

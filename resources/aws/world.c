@@ -6,6 +6,7 @@
 #include "resources/aws/s3_objects.h"
 #include "resources/aws/s3_put.h"
 #include "resources/aws/sftp_policy.h"
+#include "resources/net/pg.h"
 #include "resources/data/dialect.h"
 
 #include "engine/core/clock.h"
@@ -78,6 +79,7 @@ static enum sf_code check(struct sf_arena *arena, struct sf_site *site, struct s
 {
     struct sf_aws_config *config = SF_NEW(arena, struct sf_aws_config);
     struct sf_aws *aws = NULL;
+    sf_pg_forget_environment(); /* for direct connections, before other threads run */
     enum sf_code rc = sf_aws_config_load(arena, site->settings, config, err);
     if (rc == SF_OK)
         rc = check_region(config, err);

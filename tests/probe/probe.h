@@ -11,6 +11,7 @@ int sf_probe_csv(const char *file);
 int sf_probe_iam(const char *file);
 int sf_probe_endpoint(const char *file);
 int sf_probe_sign(const char *file);
+int sf_probe_warehouse(const char *file);
 /* A folder with context.json and request.txt. */
 int sf_probe_sigv4(const char *directory, bool is_query);
 /* FILE [BLOCK [THREADS]], after the command. */

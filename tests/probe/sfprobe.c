@@ -16,6 +16,7 @@ static const struct {
     {"iam", sf_probe_iam, "a request and policies: the decision, then the statement that decides"},
     {"endpoint", sf_probe_endpoint, "a service and a region: url, signing region and signing name"},
     {"sign", sf_probe_sign, "a request and credentials, or one a line: its signature, with every stage"},
+    {"warehouse", sf_probe_warehouse, "statements and a Redshift cluster: their rows"},
 };
 
 /* These say themselves how they are used. */
@@ -23,11 +24,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } tools[] = {
-    {"conform", sf_probe_conform},
-    {"conform-raw", sf_probe_conform_raw},
-    {"conform-sql", sf_probe_conform_sql},
-    {"copy", sf_probe_copy},
-    {"credentials", sf_probe_credentials},
+    {"conform", sf_probe_conform}, {"conform-raw", sf_probe_conform_raw}, {"conform-sql", sf_probe_conform_sql},
+    {"copy", sf_probe_copy},       {"credentials", sf_probe_credentials},
 };
 
 enum sf_code sf_probe_read(struct sf_arena *arena, const char *file, size_t max, struct sf_str *text, struct sf_err *err)
