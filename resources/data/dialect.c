@@ -2,6 +2,7 @@
 #include "resources/data/dialect.h"
 
 #include "resources/data/publish_sql.h"
+#include "resources/data/star_maker.h"
 
 const struct sf_dialect sf_dialect_postgresql = {
     .name = "postgresql",
@@ -16,6 +17,7 @@ const struct sf_dialect sf_dialect_postgresql = {
     .analyze = "analyze %",
     .now = "current_timestamp",
     .row_digest = sf_star_row_digest_postgresql,
+    .star = &sf_star_by_postgresql,
     .publisher = &sf_publish_by_partition,
 };
 
@@ -31,6 +33,7 @@ const struct sf_dialect sf_dialect_redshift = {
     .bytewise = "$",
     .now = "getdate()", /* current_timestamp runs on the leader node only */
     .row_digest = sf_star_row_digest_postgresql,
+    .star = &sf_star_by_postgresql,
     .publisher = &sf_publish_by_partition,
 };
 

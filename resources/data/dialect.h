@@ -10,6 +10,7 @@
 #include "resources/data/sql.h"
 
 struct sf_star_table;
+struct sf_star_maker;
 struct sf_publisher;
 
 struct sf_dialect {
@@ -30,6 +31,7 @@ struct sf_dialect {
     /* Order-free digest of one row, a whole number to be summed: every column, in order. A fact's partition column is left to the
      * GROUP BY. */
     struct sf_str (*row_digest)(struct sf_arena *arena, const struct sf_star_table *table);
+    const struct sf_star_maker *star;     /* star_maker.h */
     const struct sf_publisher *publisher; /* publish_sql.h */
 };
 

@@ -115,7 +115,8 @@ static const struct sf_value *without_remade_tables(struct sf_op *op, const stru
 {
     const struct sf_object *star = call->objects.star_schema;
     const struct sf_value *found = sf_map_getz(star->attrs, STAR_SCHEMA_STRUCTURE);
-    const struct sf_value *declared = sf_star_declared(op->arena, call->star, sf_map_str(star->attrs, STAR_SCHEMA_READER));
+    const struct sf_value *declared =
+        sf_star_declared(op->arena, op->site->world->dialect, call->star, sf_map_str(star->attrs, STAR_SCHEMA_READER));
     if (is_remade(found, declared, SF_STR(SF_STAR_LEDGER_TABLE)))
         return NULL;
     struct sf_value *tables = sf_value_map(op->arena), *years = sf_value_map(op->arena), *all = sf_value_map(op->arena);

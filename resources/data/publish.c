@@ -446,7 +446,7 @@ static void commit(struct sf_script *script, const struct sf_load_plan *plan)
     publish_tables(script, plan);
     publish_parts(script, plan);
     write_ledger(script, plan);
-    struct sf_star_site site = {.schema = plan->schema, .is_sample = plan->is_sample};
+    struct sf_star_site site = {.dialect = plan->dialect, .schema = plan->schema, .is_sample = plan->is_sample};
     sf_star_comment_relations(script, plan->star, &site);
     sweep(script, plan);
 }
@@ -468,7 +468,7 @@ static void withdraw(struct sf_script *script, const struct sf_load_plan *plan)
         else
             sf_script_add(script, "empty a table", "delete from %s", sf_sql_name2(arena, plan->schema, table->name).p);
     }
-    struct sf_star_site site = {.schema = plan->schema, .is_sample = false};
+    struct sf_star_site site = {.dialect = plan->dialect, .schema = plan->schema, .is_sample = false};
     sf_star_comment_relations(script, plan->star, &site);
 }
 

@@ -33,6 +33,7 @@ static enum sf_code open_call(struct sf_op *op, const struct sf_value *attrs, st
     if (rc)
         return rc;
     struct sf_star_site *site = &call->site;
+    site->dialect = op->site->world->dialect;
     site->schema = sf_map_str(attrs, STAR_SCHEMA_SCHEMA);
     site->partitions = sf_star_partitions_schema(op->arena, site->schema);
     site->owner = sf_map_str(call->cluster->attrs, CLUSTER_USERNAME);
@@ -104,7 +105,7 @@ static void report_as_made(struct sf_op *op, const struct star_call *call, const
         const struct sf_value *known = entry_of(base, STAR_SCHEMA_VIEW_DIGESTS, name);
         const struct sf_value *seen = sf_map_get(catalog->view_digests, name);
         if (is_digest(made) && known && seen && sf_value_equal(known, seen) &&
-            !sf_value_equal(made, sf_map_get(sf_star_declared(op->arena, call->star, SF_STR_NONE), name)))
+            !sf_value_equal(made, sf_map_get(sf_star_declared(op->arena, call->site.dialect, call->star, SF_STR_NONE), name)))
             sf_map_set(op->arena, structure, name, made);
     }
     sf_star_claim(op->arena, sf_map_getz(base, STAR_SCHEMA_STRUCTURE), catalog);
@@ -202,7 +203,8 @@ static enum sf_code ask_sample(struct sf_op *op, struct star_call *call, const s
         const struct sf_value *rows;
         enum sf_code rc = op->site->world->warehouse_query(
             op, call->cluster,
-            sf_str_fmt(op->arena, "select coalesce(bool_or(is_sample), false)::text from %s where is_current",
+            sf_str_fmt(op->arena,
+                       "select case when count(*) > 0 then 'true' else 'false' end from %s where is_current and is_sample",
                        sf_sql_name2(op->arena, call->site.schema, call->star->tables[i].name).p),
             &rows, err);
         if (rc)
@@ -384,7 +386,8 @@ static enum sf_code derive_star(struct sf_op *op, struct sf_value *want, struct 
     if (rc)
         return rc;
     struct sf_str name = sf_map_str(want, STAR_SCHEMA_READER);
-    sf_map_set(op->arena, want, sf_str_of(STAR_SCHEMA_STRUCTURE), sf_star_declared(op->arena, star, name));
+    sf_map_set(op->arena, want, sf_str_of(STAR_SCHEMA_STRUCTURE),
+               sf_star_declared(op->arena, op->site->world->dialect, star, name));
     const struct sf_object *cluster = sf_op_ref(op, NULL, STAR_SCHEMA_CLUSTER, 0);
     struct sf_str command = cluster && name.n > 0 ? sf_reader_command(op, cluster, name) : SF_STR_NONE;
     if (command.n > 0)

@@ -1,7 +1,7 @@
 /* A star in SQL: the statements that make it and the catalog query that proves it is as declared. Pure text, no calls.
  *
- * What is PostgreSQL's own way (list partitions, the catalog) is in star_sql.c alone; publish.h has the load's part. The
- * partitions of a fact live in a schema of their own, "<schema>_partitions", so that \dt shows people tables and not parts. */
+ * What only one dialect takes is in star_postgresql.c and star_redshift.c; publish.h has the load's part. The partitions of a fact,
+ * and what is staged, live in a schema of their own, "<schema>_partitions", so that \dt shows people tables and not parts. */
 #ifndef SF_DATA_STAR_SQL_H
 #define SF_DATA_STAR_SQL_H
 
@@ -16,6 +16,7 @@ struct sf_star_site {
     struct sf_str reader;     /* may be empty */
     struct sf_str marks;      /* ownership marks, part of the schema's comment */
     bool is_sample;           /* comments start with the star's sample note */
+    const struct sf_dialect *dialect;
 };
 
 struct sf_str sf_star_partitions_schema(struct sf_arena *arena, struct sf_str schema);
@@ -25,11 +26,9 @@ struct sf_str sf_star_type_sql(struct sf_arena *arena, const struct sf_star_colu
 struct sf_str sf_star_columns_sql(struct sf_arena *arena, const struct sf_star_table *table, const char *prefix);
 /* The comment a relation carries: the note first when the data are a sample. */
 struct sf_str sf_star_comment(struct sf_arena *arena, const struct sf_star *star, struct sf_str comment, bool is_sample);
-/* dialect.h, row_digest. */
-struct sf_str sf_star_row_digest_postgresql(struct sf_arena *arena, const struct sf_star_table *table);
-
 /* What is declared: relation -> 16 hex digits. Entries in parentheses are not relations: "(reader)", "(search_path)". */
-const struct sf_value *sf_star_declared(struct sf_arena *arena, const struct sf_star *star, struct sf_str reader);
+const struct sf_value *sf_star_declared(struct sf_arena *arena, const struct sf_dialect *dialect, const struct sf_star *star,
+                                        struct sf_str reader);
 
 /* One query for all that sf_star_compare() needs. */
 struct sf_str sf_star_catalog_sql(struct sf_arena *arena, const struct sf_star_site *site);
@@ -65,7 +64,4 @@ void sf_star_comment_relations(struct sf_script *script, const struct sf_star *s
 /* Drops what is ours, then the schemas if nothing else is in them. */
 void sf_star_drop(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
                   const struct sf_star_catalog *catalog);
-/* The database's search path: the schemas of all stars, in the order of their marks, then public. */
-void sf_star_search_path(struct sf_script *script);
-
 #endif

@@ -406,7 +406,8 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     assert_int_equal(sf_star_parse(&op, "star.yaml", SF_STR(small_star), &star, &err), SF_OK);
     assert_int_equal(sf_checks_parse(&op, "checks.yaml", SF_STR(small_checks), star, &checks, &err), SF_OK);
     star->digest = SF_STR("<star>"); /* of the text above, and so no business of the golden files */
-    struct sf_star_site where = {SF_STR("s"), SF_STR("s_partitions"), SF_STR("owner"), SF_STR("reader"), SF_STR("<marks>"), false};
+    struct sf_star_site where = {SF_STR("s"), SF_STR("s_partitions"), SF_STR("owner"), SF_STR("reader"), SF_STR("<marks>"),
+                                 false,       &sf_dialect_postgresql};
     struct sf_star_catalog catalog;
     sf_star_compare(arena, star, &where, sf_value_list(arena, NULL, 0), NULL, &catalog);
     struct sf_script script = {.arena = arena};
