@@ -3,7 +3,13 @@
 
 #include <inttypes.h>
 
-enum { MAX_SHOWN_REJECTS = 5, MAX_SHOWN_BYTES = 300 };
+enum {
+    MAX_SHOWN_REJECTS = 5,
+    MAX_SHOWN_BYTES = 300,
+    MIN_MERGED = 12,           /* checks in a statement that counts several */
+    MAX_MERGED_STATEMENTS = 5, /* about as many, however many checks there are */
+    MAX_MERGED_BYTES = 90 * 1000,
+};
 
 void sf_checks_announce(struct sf_op *op, struct sf_checks *checks)
 {
@@ -25,6 +31,103 @@ void sf_check_run_clear(struct sf_script *script, const struct sf_load_plan *pla
                   sf_sql_text(script->arena, plan->loaded_by).p);
 }
 
+static const char reject_columns[] = "load_id, check_name, severity, row_number, row_text, recorded_at, loaded_by";
+
+/* A statement or two for each check. */
+static void add_each(struct sf_script *script, struct sf_check_run *run)
+{
+    struct sf_arena *arena = script->arena;
+    const char *rejects = sf_sql_name2(arena, run->plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p;
+    for (size_t i = 0; i < run->checks->n; i++) {
+        const struct sf_check *check = &run->checks->list[i];
+        const char *what = sf_str_fmt(arena, "check %.*s", SF_ARG(check->name)).p;
+        run->first[i] = script->n;
+        if (raises(run, check)) {
+            sf_script_put(script, what, sf_check_raise_sql(arena, run->checks, check, run->plan));
+            continue;
+        }
+        sf_script_add(script, what, "insert into " SF_CHECK_RESULTS " (check_name, failing) %s",
+                      sf_check_count_sql(arena, run->checks, check, run->plan).p);
+        sf_script_add(script, what, "insert into %s (%s) %s order by row_text limit %d", rejects, reject_columns,
+                      sf_check_record_sql(arena, run->checks, check, run->plan).p, SF_MAX_REJECTS);
+    }
+}
+
+/* Queries that become one statement: "insert ... a union all b". */
+struct merger {
+    struct sf_script *script;
+    const char *what, *insert;
+    struct sf_buf text;
+    size_t n, most;
+};
+
+static void flush(struct merger *m)
+{
+    if (m->n > 0)
+        sf_script_add(m->script, m->what, "%s %.*s", m->insert, SF_ARG(sf_buf_str(&m->text)));
+    sf_buf_free(&m->text);
+    m->n = 0;
+}
+
+static void merge(struct merger *m, struct sf_str query)
+{
+    if (m->n == m->most || m->text.n + query.n > MAX_MERGED_BYTES)
+        flush(m);
+    sf_buf_addf(&m->text, "%s%.*s", m->n++ ? "\nunion all " : "", SF_ARG(query));
+}
+
+static bool raises_any(const struct sf_check_run *run)
+{
+    for (size_t i = 0; i < run->checks->n; i++)
+        if (raises(run, &run->checks->list[i]))
+            return true;
+    return false;
+}
+
+/* Where a transaction holds few statements: all are counted by some, one raises, some record. What is counted together is not many
+ * checks, or planning it would take longer than counting. */
+static void add_merged(struct sf_script *script, struct sf_check_run *run)
+{
+    struct sf_arena *arena = script->arena;
+    struct sf_checks *checks = run->checks;
+    const char *rejects = sf_sql_name2(arena, run->plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p;
+    size_t most = checks->n / MAX_MERGED_STATEMENTS + 1 > MIN_MERGED ? checks->n / MAX_MERGED_STATEMENTS + 1 : MIN_MERGED;
+    struct merger count = {script,
+                           "count the checks",
+                           "insert into " SF_CHECK_RESULTS " (check_name, failing)",
+                           SF_BUF(SF_MAX_SQL_BYTES),
+                           0,
+                           most},
+                  record = {script,
+                            "record what the checks found",
+                            sf_str_fmt(arena, "insert into %s (%s)", rejects, reject_columns).p,
+                            SF_BUF(SF_MAX_SQL_BYTES),
+                            0,
+                            most};
+    for (size_t i = 0; i <= checks->n; i++)
+        run->first[i] = script->n;
+    for (size_t i = 0; i < checks->n; i++)
+        merge(&count, sf_check_count_sql(arena, checks, &checks->list[i], run->plan));
+    flush(&count);
+    if (raises_any(run)) {
+        struct sf_buf names = SF_BUF(SF_MAX_SQL_BYTES);
+        for (size_t i = 0; i < checks->n; i++)
+            if (raises(run, &checks->list[i]))
+                sf_buf_addf(&names, "%s%s", names.n ? ", " : "", sf_sql_text(arena, checks->list[i].name).p);
+        run->raising = script->n;
+        sf_script_add(script, "checks",
+                      "select cast('check ' || check_name || ' failed for ' || cast(failing as varchar) || ' rows' as integer) "
+                      "from " SF_CHECK_RESULTS " where failing > 0 and check_name in (%.*s)",
+                      SF_ARG(sf_buf_str(&names)));
+        sf_buf_free(&names);
+    }
+    for (size_t i = 0; i < checks->n; i++)
+        if (!raises(run, &checks->list[i]))
+            merge(&record, sf_str_fmt(arena, "select * from (%s) r where place <= %d",
+                                      sf_check_record_sql(arena, checks, &checks->list[i], run->plan).p, SF_MAX_REJECTS));
+    flush(&record);
+}
+
 void sf_check_run_add(struct sf_script *script, struct sf_checks *checks, const struct sf_load_plan *plan, struct sf_check_run *run)
 {
     struct sf_arena *arena = script->arena;
@@ -34,17 +137,10 @@ void sf_check_run_add(struct sf_script *script, struct sf_checks *checks, const 
     sf_check_run_clear(script, plan);
     sf_publish_scratch(script, plan, "make room for the checks", SF_CHECK_RESULTS,
                        SF_STR("select cast('' as varchar(100)) as check_name, cast(0 as bigint) as failing where 1 = 0"));
-    for (size_t i = 0; i < checks->n; i++) {
-        const struct sf_check *check = &checks->list[i];
-        const char *what = sf_str_fmt(arena, "check %.*s", SF_ARG(check->name)).p;
-        run->first[i] = script->n;
-        if (raises(run, check)) {
-            sf_script_put(script, what, sf_check_raise_sql(arena, checks, check, plan));
-            continue;
-        }
-        sf_script_put(script, what, sf_check_count_sql(arena, checks, check, plan));
-        sf_script_put(script, what, sf_check_record_sql(arena, checks, check, plan));
-    }
+    if (plan->dialect->merges_checks)
+        add_merged(script, run);
+    else
+        add_each(script, run);
     run->first[checks->n] = script->n;
     run->results = script->n;
     sf_script_add(script, "count rejects", "select check_name, cast(failing as varchar) from " SF_CHECK_RESULTS)->wants_rows = true;
@@ -74,12 +170,15 @@ struct sf_str sf_check_run_noted_sql(struct sf_arena *arena, const struct sf_che
     return text;
 }
 
-const struct sf_check *sf_check_run_at(const struct sf_check_run *run, size_t statement)
+bool sf_check_run_raises(const struct sf_check_run *run, size_t statement, const struct sf_check **check)
 {
+    *check = NULL;
+    if (run->plan->dialect->merges_checks)
+        return run->raising > 0 && statement == run->raising;
     for (size_t i = 0; i < run->checks->n; i++)
         if (statement >= run->first[i] && statement < run->first[i + 1])
-            return &run->checks->list[i];
-    return NULL;
+            *check = &run->checks->list[i];
+    return *check != NULL;
 }
 
 /* --- what became of them --- */

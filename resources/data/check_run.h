@@ -8,7 +8,9 @@
 struct sf_check_run {
     struct sf_checks *checks;
     const struct sf_load_plan *plan;
-    size_t *first;  /* of each check: index of its first statement; one more entry holds the end of the last */
+    size_t
+        *first; /* of each check: index of its first statement; one more entry holds the end of the last. All alike when merged */
+    size_t raising; /* index of the statement that raises for all of them; 0: each raises for itself */
     size_t results; /* index of the statement that gives check_results */
     size_t rows;    /* index of the one that gives the first failing rows */
 };
@@ -24,8 +26,8 @@ void sf_check_run_add(struct sf_script *script, struct sf_checks *checks, const 
 void sf_check_run_clear(struct sf_script *script, const struct sf_load_plan *plan);
 /* SQL for "name=3 other=1": the accepted, or the warning, checks that failed. Empty when there are none to ask for. */
 struct sf_str sf_check_run_noted_sql(struct sf_arena *arena, const struct sf_checks *checks, bool accepted);
-/* The check whose statement this is; NULL when it is none of a check. */
-const struct sf_check *sf_check_run_at(const struct sf_check_run *run, size_t statement);
+/* Whether the statement at this index raises for a check that failed. *check is that check; NULL when it may be any. */
+bool sf_check_run_raises(const struct sf_check_run *run, size_t statement, const struct sf_check **check);
 
 /* Tells the engine what became of each check, from the rows of a script that went through (NULL: from none, only `failed` is known
  * to have failed). */

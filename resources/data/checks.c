@@ -618,8 +618,7 @@ struct sf_str sf_check_count_sql(struct sf_arena *arena, const struct sf_checks 
                                  const struct sf_load_plan *plan)
 {
     struct maker m = maker_of(arena, checks, check, plan);
-    return sf_str_fmt(arena, "insert into " SF_CHECK_RESULTS " (check_name, failing) select %s, n from (%s) c",
-                      sf_sql_text(arena, check->name).p, count_sql(&m).p);
+    return sf_str_fmt(arena, "select %s, n from (%s) c", sf_sql_text(arena, check->name).p, count_sql(&m).p);
 }
 
 struct sf_str sf_check_record_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_check *check,
@@ -629,14 +628,12 @@ struct sf_str sf_check_record_sql(struct sf_arena *arena, const struct sf_checks
     struct sf_load_plan scope = *plan; /* what was counted; a row that lost its member may be in any part */
     scope.is_rest_left_out = is_by_part(check, plan->star->fact) && check->kind != SF_CHECK_RELATIONSHIPS;
     return sf_str_fmt(arena,
-                      "insert into %s (load_id, check_name, severity, row_number, row_text, recorded_at, loaded_by) "
-                      "select %s, %s, '%s', row_number() over (order by row_text), substring(row_text, 1, 4000), "
-                      "%s, %s from (%s) f where (select max(failing) from " SF_CHECK_RESULTS
-                      " where check_name = %s) > 0 order by row_text limit %d",
-                      sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_REJECTS_TABLE)).p, sf_sql_text(arena, plan->load_id).p, name,
+                      "select %s, %s, '%s', row_number() over (order by row_text) as place, substring(row_text, 1, "
+                      "4000), %s, %s from (%s) f where (select max(failing) from " SF_CHECK_RESULTS " where check_name = %s) > 0",
+                      sf_sql_text(arena, plan->load_id).p, name,
                       check->is_warning    ? "warn"
                       : check->is_accepted ? "accepted"
                                            : "error",
                       plan->dialect->now, sf_sql_text(arena, plan->loaded_by).p,
-                      sf_check_failing_sql(arena, checks, check, &scope).p, name, SF_MAX_REJECTS);
+                      sf_check_failing_sql(arena, checks, check, &scope).p, name);
 }

@@ -80,10 +80,11 @@ struct sf_str sf_check_failing_sql(struct sf_arena *arena, const struct sf_check
 /* The statement that raises: "check NAME failed for N rows". */
 struct sf_str sf_check_raise_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_check *check,
                                  const struct sf_load_plan *plan);
-/* Counts into check_results: check_name, failing. */
+/* Query: check_name, failing. */
 struct sf_str sf_check_count_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_check *check,
                                  const struct sf_load_plan *plan);
-/* Stores up to SF_MAX_REJECTS failing rows in load_rejects; looks for them only if some were counted. */
+/* Query for the failing rows as load_rejects has them: load_id, check_name, severity, place (row_number, from 1), row_text,
+ * recorded_at, loaded_by. None unless check_results has counted some. */
 struct sf_str sf_check_record_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_check *check,
                                   const struct sf_load_plan *plan);
 

@@ -1,6 +1,7 @@
 /* See dialect.h. */
 #include "resources/data/dialect.h"
 
+#include "resources/data/ledger.h"
 #include "resources/data/publish_sql.h"
 #include "resources/data/star_maker.h"
 
@@ -19,6 +20,7 @@ const struct sf_dialect sf_dialect_postgresql = {
     .row_digest = sf_star_row_digest_postgresql,
     .star = &sf_star_by_postgresql,
     .publisher = &sf_publish_by_partition,
+    .ledger = sf_ledger_by_postgresql,
 };
 
 const struct sf_dialect sf_dialect_redshift = {
@@ -31,10 +33,13 @@ const struct sf_dialect sf_dialect_redshift = {
     .hash60 = "strtol(substring($, 1, 15), 16)",
     .collapse = "regexp_replace($, ' +', ' ')",
     .bytewise = "$",
-    .now = "getdate()", /* current_timestamp runs on the leader node only */
-    .row_digest = sf_star_row_digest_postgresql,
-    .star = &sf_star_by_postgresql,
-    .publisher = &sf_publish_by_partition,
+    .now = "getdate()",   /* current_timestamp runs on the leader node only */
+    .max_statements = 40, /* of a batch of the Data API; a connection takes more, and needs no more */
+    .merges_checks = true,
+    .row_digest = sf_star_row_digest_redshift,
+    .star = &sf_star_by_redshift,
+    .publisher = &sf_publish_by_delete,
+    .ledger = sf_ledger_by_redshift,
 };
 
 struct sf_str sf_dialect_fill(struct sf_arena *arena, const char *word, char mark, struct sf_str what)

@@ -9,6 +9,7 @@
 
 #include "resources/data/sql.h"
 
+struct sf_star;
 struct sf_star_table;
 struct sf_star_maker;
 struct sf_publisher;
@@ -28,11 +29,18 @@ struct sf_dialect {
     const char *analyze;   /* NULL: a table made of a query has statistics at once */
     const char *now;       /* when the transaction began, to go into a table */
 
+    /* What one transaction takes; 0: as many as come. A script that needs no single transaction is cut (sf_script_run). */
+    size_t max_statements;
+    bool merges_checks; /* many checks are counted by one statement, and one raises for all that fail */
+
     /* Order-free digest of one row, a whole number to be summed: every column, in order. A fact's partition column is left to the
      * GROUP BY. */
     struct sf_str (*row_digest)(struct sf_arena *arena, const struct sf_star_table *table);
     const struct sf_star_maker *star;     /* star_maker.h */
     const struct sf_publisher *publisher; /* publish_sql.h */
+    /* sf_ledger_fn of ledger.h. */
+    size_t (*ledger)(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema, bool is_measuring,
+                     struct sf_str *queries);
 };
 
 extern const struct sf_dialect sf_dialect_postgresql, sf_dialect_redshift;

@@ -8,79 +8,6 @@
 /* Columns of the query. */
 enum { C_KIND, C_TABLE, C_PART, C_ROWS, C_TOTAL, C_DIGEST, C_SOURCE, C_LOAD, C_RULES, C_STAR, C_CHECKS, C_PASSED, C_SAMPLE, C_BY };
 
-static const char *total_sql(struct sf_arena *arena, const struct sf_star_table *table)
-{
-    const struct sf_star_column *column = sf_star_total_column(table);
-    return column ? sf_str_fmt(arena, "cast(sum(%s) as varchar)", sf_sql_name(arena, column->name).p).p : "null";
-}
-
-static const char *digest_total(struct sf_arena *arena, const struct sf_dialect *dialect, const struct sf_star_table *table)
-{
-    return sf_str_fmt(arena, "cast(sum(%.*s) as varchar)", SF_ARG(dialect->row_digest(arena, table))).p;
-}
-
-struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_dialect *dialect, const struct sf_star *star,
-                            struct sf_str schema, bool is_measuring)
-{
-    static const char nulls[] = "null, null, null, null, null, null, null, null";
-    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    sf_buf_addf(
-        &buf,
-        "select 'ledger' as kind, cast(table_name as varchar) as name, cast(part as varchar) as part, cast(row_count as varchar) "
-        "as rows,\n"
-        "  cast(amount as varchar) as total, cast(digest as varchar) as digest, cast(source as varchar), cast(load_id as varchar), "
-        "cast(rules as varchar), cast(star as varchar),\n"
-        "  cast(checks as varchar), cast(checks_passed as varchar), case when is_sample then 'true' else 'false' end, "
-        "cast(loaded_by as "
-        "varchar)\nfrom %s where is_current\n",
-        sf_sql_name2(arena, schema, SF_STR(SF_STAR_LEDGER_TABLE)).p);
-    for (size_t i = 0; i < star->n_tables; i++) {
-        const struct sf_star_table *table = &star->tables[i];
-        if (table->role == SF_STAR_LEDGER)
-            continue;
-        bool is_fact = table->role == SF_STAR_FACT;
-        const char *name = sf_sql_name2(arena, schema, table->name).p, *text = sf_sql_text(arena, table->name).p;
-        if (!is_measuring && !is_fact)
-            sf_buf_addf(
-                &buf,
-                "union all\nselect 'found', %s, null, cast(count(*) as varchar), null, null, %s\nfrom (select 1 as one from %s "
-                "limit 1) t\n",
-                text, nulls, name);
-        if (!is_measuring)
-            continue;
-        const char *part = is_fact ? sf_str_fmt(arena, "cast(%s as varchar)", sf_sql_name(arena, table->partition_by).p).p : "null";
-        sf_buf_addf(&buf, "union all\nselect 'found', %s, %s, cast(count(*) as varchar), %s, %s, %s\nfrom %s%s%s\n", text, part,
-                    total_sql(arena, table), digest_total(arena, dialect, table), nulls, name, is_fact ? " group by " : "",
-                    is_fact ? sf_sql_name(arena, table->partition_by).p : "");
-    }
-    const char *fact = sf_sql_name2(arena, schema, star->fact->name).p;
-    sf_buf_addf(&buf,
-                "union all\nselect 'partition', pg_get_expr(c.relpartbound, c.oid), null, null, null, null, %s\n"
-                "from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass(%s)\n",
-                nulls, sf_sql_text(arena, sf_str_of(fact)).p);
-    sf_buf_addf(&buf,
-                "union all\nselect 'staging', cast(count(*) as varchar), null, null, null, null, %s\n"
-                "from pg_class c join pg_namespace n on n.oid = c.relnamespace\n"
-                "where n.nspname = %s and c.relkind = 'r' and not c.relispartition and c.relname like '" SF_PUBLISH_STAGED "%%'\n",
-                nulls, sf_sql_text(arena, sf_star_partitions_schema(arena, schema)).p);
-    struct sf_str note = star->sample_note.n > 0 ? star->sample_note : SF_STR("\x01");
-    sf_buf_addf(&buf,
-                "union all\nselect case when position(%s in coalesce(obj_description(c.oid, 'pg_class'), '')) = 1 then 'noted' "
-                "else 'plain' end,\n"
-                "  cast(count(*) as varchar), null, null, null, null, %s\n"
-                "from pg_class c join pg_namespace n on n.oid = c.relnamespace\n"
-                "where n.nspname = %s and c.relkind in ('r', 'p', 'v') and not c.relispartition and c.relname in (",
-                sf_sql_text(arena, note).p, nulls, sf_sql_text(arena, schema).p);
-    for (size_t i = 0; i < star->n_tables; i++)
-        sf_buf_addf(&buf, "%s%s", i ? ", " : "", sf_sql_text(arena, star->tables[i].name).p);
-    for (size_t i = 0; i < star->n_views; i++)
-        sf_buf_addf(&buf, ", %s", sf_sql_text(arena, star->views[i].name).p);
-    sf_buf_addz(&buf, ") group by 1");
-    struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
-    sf_buf_free(&buf);
-    return text;
-}
-
 static struct sf_ledger_entry *entry_of(struct sf_ledger *ledger, struct sf_str table, bool is_part, int64_t part)
 {
     for (size_t i = 0; i < ledger->n; i++) {
@@ -128,9 +55,12 @@ static void read_entry(struct sf_ledger *ledger, const struct sf_value *rows, si
     }
 }
 
-/* "FOR VALUES IN (2025)", as pg_get_expr() writes it; a partition made by hand may look otherwise and is no part of ours. */
+/* "FOR VALUES IN (2025)", as pg_get_expr() writes it, or 2025; a partition made by hand may look otherwise and is no part of ours.
+ */
 static bool read_bound(struct sf_str text, int64_t *value)
 {
+    if (sf_str_int64(text, value))
+        return true;
     struct sf_str start = SF_STR("FOR VALUES IN (");
     if (!sf_str_starts(text, start) || !sf_str_ends(text, SF_STR(")")))
         return false;

@@ -1,4 +1,4 @@
-/* The ledger against the tables: one query that counts, totals and digests every table and part as it is now, beside what the
+/* The ledger against the tables: what counts, totals and digests every table and part as it is now, beside what the
  * ledger says was published. What agrees is reported by the digest its data set gave it, what does not by a text that says how. */
 #ifndef SF_DATA_LEDGER_H
 #define SF_DATA_LEDGER_H
@@ -33,11 +33,15 @@ struct sf_ledger {
     struct sf_str other_loader; /* somebody else's current rows; empty when there are none */
 };
 
-/* Without `is_measuring` the query does not read the tables: it only looks whether each is filled and which partitions there are.
- */
-struct sf_str sf_ledger_sql(struct sf_arena *arena, const struct sf_dialect *dialect, const struct sf_star *star,
-                            struct sf_str schema, bool is_measuring);
-/* Reads the query's rows. SF_E_INTERNAL when they make no sense. */
+enum { SF_LEDGER_QUERIES = 2 };
+
+/* Without `is_measuring` the queries do not read the tables: they only look whether each is filled and which partitions there are.
+ * Returns how many of `queries` there are; rows of the first go before those of the next. */
+typedef size_t sf_ledger_fn(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema, bool is_measuring,
+                            struct sf_str *queries);
+sf_ledger_fn sf_ledger_by_postgresql, sf_ledger_by_redshift;
+
+/* Reads the queries' rows. SF_E_INTERNAL when they make no sense. */
 enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_value *rows, struct sf_str loaded_by, struct sf_ledger *ledger,
                             struct sf_err *err) SF_MUST_CHECK;
 

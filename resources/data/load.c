@@ -58,16 +58,38 @@ static enum sf_code open_call(struct sf_op *op, const struct sf_value *attrs, st
     return rc;
 }
 
+/* Rows of all queries. */
+static enum sf_code query_ledger(struct sf_op *op, const struct load_call *call, bool is_measuring, const struct sf_value **rows,
+                                 struct sf_err *err)
+{
+    const struct sf_world *world = op->site->world;
+    struct sf_str queries[SF_LEDGER_QUERIES];
+    const struct sf_value *parts[SF_LEDGER_QUERIES] = {0};
+    size_t n = world->dialect->ledger(op->arena, call->star, call->schema, is_measuring, queries), n_rows = 0;
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; !rc && i < n; i++) {
+        rc = world->warehouse_query(op, call->objects.cluster, queries[i], &parts[i], err);
+        n_rows += rc ? 0 : sf_rows_count(parts[i]);
+    }
+    if (rc)
+        return rc;
+    const struct sf_value **list = SF_NEW_ARRAY(op->arena, n_rows + 1, const struct sf_value *);
+    n_rows = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t r = 0; r < sf_rows_count(parts[i]); r++)
+            list[n_rows++] = parts[i]->list.items[r];
+    *rows = sf_value_list(op->arena, list, n_rows);
+    return SF_OK;
+}
+
 /* SF_E_ABSENT when the star's tables are not there. `seen` (may be NULL: all is measured) is what was compared before: then rows
  * are only counted. */
 static enum sf_code ask_ledger(struct sf_op *op, struct load_call *call, const struct sf_value *seen, struct sf_err *err)
 {
     bool is_measuring = !seen || seen->type != SF_V_MAP;
-    const struct sf_value *rows;
+    const struct sf_value *rows = NULL;
     struct sf_err local = {0};
-    enum sf_code rc = op->site->world->warehouse_query(
-        op, call->objects.cluster, sf_ledger_sql(op->arena, op->site->world->dialect, call->star, call->schema, is_measuring),
-        &rows, &local);
+    enum sf_code rc = query_ledger(op, call, is_measuring, &rows, &local);
     if (!rc) {
         rc = sf_ledger_read(op->arena, rows, call->loaded_by, &call->ledger, err);
         if (!rc && !is_measuring)
@@ -232,14 +254,17 @@ static enum sf_code record_failures(struct sf_op *op, struct load_call *call, co
     return rc ? rc : op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, results, &failed, err);
 }
 
-/* Turns a failed check, or a null where none may be, into SF_E_UNPUBLISHED with the rows that offend. */
+/* Turns a failed check (NULL: which one is not known), or a null where none may be, into SF_E_UNPUBLISHED with the rows that
+ * offend. */
 static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan,
-                                    const struct sf_check_run *first_run, const struct sf_check *failed, struct sf_err *err)
+                                    const struct sf_check_run *first_run, bool is_check, const struct sf_check *failed,
+                                    struct sf_err *err)
 {
     struct sf_err first = *err, second = {0};
     struct sf_check_run run;
     const struct sf_value *results = NULL;
-    enum sf_code rc = record_failures(op, call, plan, &run, &results, &second);
+    bool is_asked = is_check || !sf_publish_stages_bare(plan); /* else the copy would be refused again */
+    enum sf_code rc = is_asked ? record_failures(op, call, plan, &run, &results, &second) : SF_E_DATA;
     if (rc) {
         sweep(op, call, plan, rc);
         sf_check_run_report(op, first_run, NULL, failed);
@@ -248,15 +273,19 @@ static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, st
     }
     if (!rc && sf_check_run_explain(op, &run, results, err))
         return SF_E_UNPUBLISHED;
-    if (failed) {
-        rc = sf_fail(err, SF_E_UNPUBLISHED, "check '%.*s' failed; nothing was published", SF_ARG(failed->name));
+    if (is_check) {
+        rc = failed ? sf_fail(err, SF_E_UNPUBLISHED, "check '%.*s' failed; nothing was published", SF_ARG(failed->name))
+                    : sf_fail(err, SF_E_UNPUBLISHED, "a check failed; nothing was published");
         sf_hint(err, "what was published before still stands; the failing rows could not be recorded: %s",
                 second.message[0] ? second.message : "they were gone when asked for again");
     } else {
         *err = first;
         rc = SF_E_DATA;
         err->code = rc;
-        sf_hint(err, "the delivered file does not fit its table; nothing was published and what was published before still stands");
+        struct sf_str rows = sf_str_dup(op->arena, sf_str_of(first.hint));
+        sf_hint(err,
+                "the delivered file does not fit its table; nothing was published and what was published before still stands%s%s",
+                rows.n ? "\n" : "", rows.p);
     }
     return rc;
 }
@@ -320,6 +349,15 @@ static enum sf_code conform(struct sf_op *op, struct load_call *call, struct sf_
     return has_too_many_rejects(dataset) ? record_rejects(op, call, plan, err) : SF_OK;
 }
 
+static void tidy(struct sf_op *op, const struct load_call *call, const struct sf_load_plan *plan)
+{
+    struct sf_script script = {.arena = op->arena};
+    struct sf_err err = {0};
+    sf_publish_tidy(&script, plan);
+    if (sf_script_run(op, call->objects.cluster, &script, false, &err))
+        sf_op_warn(op, "the load is published; putting the warehouse in order after it failed: %s", err.message);
+}
+
 static enum sf_code publish(struct sf_op *op, struct load_call *call, const struct sf_value *want, struct sf_str id,
                             const char *intent, struct sf_outcome *out, struct sf_err *err)
 {
@@ -362,12 +400,13 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
     size_t failed = 0;
     rc = op->site->world->warehouse_stage(op, call->objects.cluster, copies.list, copies.n, &failed, err);
     if (rc == SF_E_REFUSED && is_data_error(err))
-        return explain_failure(op, call, &plan, &run, NULL, err);
+        return explain_failure(op, call, &plan, &run, false, NULL, err);
     if (!rc) {
         rc = op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, &results, &failed, err);
-        const struct sf_check *check = rc == SF_E_REFUSED ? sf_check_run_at(&run, failed) : NULL;
-        if (check && is_data_error(err))
-            return explain_failure(op, call, &plan, &run, check, err);
+        const struct sf_check *check = NULL;
+        bool is_check = rc == SF_E_REFUSED && sf_check_run_raises(&run, failed, &check);
+        if (is_check && is_data_error(err))
+            return explain_failure(op, call, &plan, &run, true, check, err);
         if (check) /* it did not fail, it could not be asked: a query that the warehouse does not take */
             sf_context(err, "check '%.*s'", SF_ARG(check->name));
     }
@@ -377,6 +416,7 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
     }
     out->id = id;
     sf_check_run_report(op, &run, results, NULL);
+    tidy(op, call, &plan);
     return SF_OK;
 }
 
@@ -449,6 +489,8 @@ static enum sf_code destroy_load(struct sf_op *op, struct sf_str id, struct sf_o
     rc = sf_op_intent(op, "withdraw load", err);
     if (!rc)
         rc = op->site->world->warehouse_control(op, call.objects.cluster, script.list, script.n, NULL, &failed, err);
+    if (!rc)
+        tidy(op, &call, &plan);
     return rc;
 }
 

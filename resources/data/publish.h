@@ -7,8 +7,8 @@
  * attached (nobody waits for it); one that exists is deleted and inserted, so that readers never wait either. What people read is
  * never renamed or truncated. Of another table with that column only those years are deleted and inserted whose count or digest is
  * not that of the staged rows. What the ledger says of a table or part is measured in that same transaction: of a part that is
- * attached before, since it is the very table, of all else after publishing. PostgreSQL's own ways (partitions, hash functions) are
- * in publish.c and star_sql.c alone. */
+ * attached before, since it is the very table, of all else after publishing. On Redshift, which has no partitions, the parts
+ * that change are staged in one table, deleted and inserted: publish_redshift.c. */
 #ifndef SF_DATA_PUBLISH_H
 #define SF_DATA_PUBLISH_H
 
@@ -78,6 +78,8 @@ struct sf_load_plan {
 
 /* The copies into staging tables, each with what makes its table: for warehouse_stage(). */
 void sf_publish_stage(struct sf_script *script, const struct sf_load_plan *plan);
+/* Whether what is staged has no constraints, so that a copy that is refused is refused in a rehearsal too. */
+bool sf_publish_stages_bare(const struct sf_load_plan *plan);
 /* Opens the transaction's script: locks the ledger and measures what is staged, once for all checks and the ledger. */
 void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan);
 /* The table as it would be published, to stand in a FROM clause: what is staged, and what does not change. */
@@ -98,6 +100,8 @@ void sf_publish_scratch(struct sf_script *script, const struct sf_load_plan *pla
 void sf_publish_sweep(struct sf_script *script, const struct sf_load_plan *plan);
 /* Replaces what changes by what is staged, measures it and writes the ledger. */
 void sf_publish_commit(struct sf_script *script, const struct sf_load_plan *plan);
+/* What is done after that was committed, by sf_script_run(): comments, statistics, space. A failure of it takes nothing back. */
+void sf_publish_tidy(struct sf_script *script, const struct sf_load_plan *plan);
 /* Empties every table of the load and takes its ledger rows away. */
 void sf_publish_withdraw(struct sf_script *script, const struct sf_load_plan *plan);
 

@@ -19,6 +19,11 @@ struct sf_str sf_publish_conformed_sql(struct sf_arena *arena, const struct sf_l
                 : query;
 }
 
+bool sf_publish_stages_bare(const struct sf_load_plan *plan)
+{
+    return plan->dialect->publisher->stages_bare;
+}
+
 void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan)
 {
     plan->dialect->publisher->begin(script, plan);
@@ -37,6 +42,12 @@ void sf_publish_commit(struct sf_script *script, const struct sf_load_plan *plan
 void sf_publish_sweep(struct sf_script *script, const struct sf_load_plan *plan)
 {
     plan->dialect->publisher->sweep(script, plan);
+}
+
+void sf_publish_tidy(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    if (plan->dialect->publisher->tidy)
+        plan->dialect->publisher->tidy(script, plan);
 }
 
 void sf_publish_withdraw(struct sf_script *script, const struct sf_load_plan *plan)

@@ -6,18 +6,23 @@
 
 /* Each as the function of its name in publish.h says. */
 struct sf_publisher {
+    bool stages_bare;
     void (*stage)(struct sf_script *script, const struct sf_load_plan *plan);
     void (*begin)(struct sf_script *script, const struct sf_load_plan *plan);
     /* The fact as it would be published: what is staged, and `with_rest` what is published and does not change. */
     struct sf_str (*fact)(struct sf_arena *arena, const struct sf_load_plan *plan, bool with_rest);
     struct sf_str (*part)(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part);
     void (*commit)(struct sf_script *script, const struct sf_load_plan *plan);
+    /* What follows the transaction in transactions of its own, and need not succeed. May be NULL. */
+    void (*tidy)(struct sf_script *script, const struct sf_load_plan *plan);
     void (*sweep)(struct sf_script *script, const struct sf_load_plan *plan);
     void (*withdraw)(struct sf_script *script, const struct sf_load_plan *plan);
 };
 
 /* Parts are partitions, staged as what they become (PostgreSQL). */
 extern const struct sf_publisher sf_publish_by_partition;
+/* Parts are staged in one table, deleted and inserted (Redshift). */
+extern const struct sf_publisher sf_publish_by_delete;
 
 /* --- text that publishers share --- */
 
@@ -33,7 +38,8 @@ struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_loa
 /* Columns of a ledger row, and their values from `rules` on, which are the same for all rows of a load. */
 #define SF_LEDGER_COLUMNS                                                                                                          \
     "load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, "                              \
-    "checks_passed, accepted, warned, snapshot, delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by"
+    "checks_passed, accepted, warned, \"snapshot\", delivery, is_sample, note, data_as_of, data_loaded_at, published_at, "         \
+    "loaded_by"
 struct sf_str sf_publish_ledger_tail(struct sf_arena *arena, const struct sf_load_plan *plan);
 
 #endif

@@ -34,6 +34,11 @@ struct sf_statement *sf_script_add(struct sf_script *script, const char *what, c
 /* The same with finished text. */
 struct sf_statement *sf_script_put(struct sf_script *script, const char *what, struct sf_str sql);
 
+/* Runs a script that needs not be one transaction, in as few as can be: cut where a statement `opens` one, and where the world's
+ * dialect takes no more. As warehouse_control() does, or as warehouse_run(). What was committed before a failure stays. */
+enum sf_code sf_script_run(struct sf_op *op, const struct sf_object *cluster, const struct sf_script *script, bool is_control,
+                           struct sf_err *err) SF_MUST_CHECK;
+
 /* Text of row `r`, column `c` of a query's result; empty view for null or out of range. */
 struct sf_str sf_rows_text(const struct sf_value *rows, size_t r, size_t c);
 bool sf_rows_is_null(const struct sf_value *rows, size_t r, size_t c);

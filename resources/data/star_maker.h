@@ -15,6 +15,8 @@ struct sf_star_maker {
     struct sf_str (*catalog)(struct sf_arena *arena, const struct sf_star_site *site);
     void (*make)(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
                  const struct sf_star_catalog *catalog);
+    /* Comments of everything, where `make` does not write them: in transactions of their own after it. May be NULL. */
+    void (*describe)(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site);
     void (*drop)(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
                  const struct sf_star_catalog *catalog);
 };
@@ -24,6 +26,9 @@ extern const struct sf_star_maker sf_star_by_postgresql, sf_star_by_redshift;
 /* dialect.h, row_digest. */
 struct sf_str sf_star_row_digest_postgresql(struct sf_arena *arena, const struct sf_star_table *table);
 struct sf_str sf_star_row_digest_redshift(struct sf_arena *arena, const struct sf_star_table *table);
+
+/* Redshift: query for the marks of all stars, schema_name (that of what is staged) and marks. */
+struct sf_str sf_star_marks_redshift(void);
 
 /* --- statements that makers share --- */
 

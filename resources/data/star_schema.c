@@ -214,6 +214,17 @@ static enum sf_code ask_sample(struct sf_op *op, struct star_call *call, const s
     return SF_OK;
 }
 
+/* Comments that were not written with the star. One that is missing is drift, so a failure here is only a note. */
+static void describe(struct sf_op *op, const struct star_call *call)
+{
+    struct sf_script script = {.arena = op->arena};
+    struct sf_err err = {0};
+    sf_star_describe(&script, call->star, &call->site);
+    if (sf_script_run(op, call->cluster, &script, true, &err))
+        sf_op_warn(op, "schema '%.*s' is made, but not all its comments could be written: %s", SF_ARG(call->site.schema),
+                   err.message);
+}
+
 /* Everything that create and update share, from what the catalog shows to what is declared. */
 static enum sf_code make(struct sf_op *op, struct star_call *call, const struct sf_value *want,
                          const struct sf_star_catalog *catalog, const char *intent, struct sf_outcome *out, struct sf_err *err)
@@ -226,8 +237,7 @@ static enum sf_code make(struct sf_op *op, struct star_call *call, const struct 
     rc = sf_op_intent(op, intent, err);
     if (rc)
         return rc;
-    size_t failed = 0;
-    rc = op->site->world->warehouse_control(op, call->cluster, script.list, script.n, NULL, &failed, err);
+    rc = sf_script_run(op, call->cluster, &script, true, err);
     if (rc) {
         sf_context(err, "schema '%.*s'", SF_ARG(call->site.schema));
         return rc;
@@ -238,6 +248,7 @@ static enum sf_code make(struct sf_op *op, struct star_call *call, const struct 
         if (rc)
             return rc;
     }
+    describe(op, call);
     if (call->site.reader.n > 0) {
         rc = sf_reader_make(op, call->cluster, &call->site, err);
         if (rc)

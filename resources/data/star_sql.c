@@ -338,6 +338,12 @@ void sf_star_make(struct sf_script *script, const struct sf_star *star, const st
     site->dialect->star->make(script, star, site, catalog);
 }
 
+void sf_star_describe(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site)
+{
+    if (site->dialect->star->describe)
+        site->dialect->star->describe(script, star, site);
+}
+
 void sf_star_drop(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
                   const struct sf_star_catalog *catalog)
 {

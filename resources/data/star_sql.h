@@ -59,6 +59,8 @@ void sf_star_claim(struct sf_arena *arena, const struct sf_value *recorded, stru
  * columns differ is made anew, empty: the load fills it in the same run. */
 void sf_star_make(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
                   const struct sf_star_catalog *catalog);
+/* The comments that those did not write. */
+void sf_star_describe(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site);
 /* Comments of every relation, with or without the sample note. */
 void sf_star_comment_relations(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site);
 /* Drops what is ours, then the schemas if nothing else is in them. */
