@@ -270,7 +270,7 @@ static enum sf_code fetch(struct sf_op *op, struct sf_str id, struct sf_answer *
 /* --- through the Data API --- */
 
 /* The schemas of the reader's stars, as the star set them for his own sessions: "report, public"; empty when he has no such
- * setting. */
+ * setting. Asked for on every way: only a session that he opened with his own password is sure to begin with them. */
 static enum sf_code ask_path(struct sf_op *op, const struct sf_data_api *api, struct sf_str user, struct sf_str *path,
                              struct sf_err *err)
 {
@@ -307,14 +307,15 @@ static enum sf_code ask_api(struct sf_op *op, const struct sf_object *cluster, s
     enum sf_code rc = sf_data_api_of(op, cluster, &api, err);
     if (!rc && sql.n > SF_DATA_API_MAX_BYTES)
         rc = sf_fail(err, SF_E_REFUSED, "a statement of %zu bytes: the Data API takes %d", sql.n, SF_DATA_API_MAX_BYTES);
-    if (!rc && (api.secret.n || api.workgroup.n)) {
-        rc = ask_path(op, &api, user, &path, err);
+    if (rc)
+        return rc;
+    if (api.secret.n || api.workgroup.n)
         statements[n++] = sf_str_fmt(op->arena, "set local session authorization %s", sf_sql_text(op->arena, user).p);
-        if (path.n)
-            statements[n++] = sf_str_fmt(op->arena, "set search_path to %.*s", SF_ARG(path));
-    } else {
+    else
         api.user = user;
-    }
+    rc = ask_path(op, &api, user, &path, err);
+    if (path.n)
+        statements[n++] = sf_str_fmt(op->arena, "set search_path to %.*s", SF_ARG(path));
     statements[n++] = sql;
     if (!rc)
         rc = sf_data_api_submit(op, &api, statements, n, SF_STR_NONE, &id, &failed, err);
