@@ -220,6 +220,17 @@ static bool is_counted(const struct sf_check *check, const struct sf_star_table 
     return !check->table || check->table == table;
 }
 
+static void add_part_counts(struct sf_buf *declared, struct sf_buf *found, const struct maker *m, const struct sf_star_table *table)
+{
+    struct sf_load_parted parted = sf_load_parted(m->plan, table);
+    for (size_t i = 0; i < parted.n; i++)
+        if (sf_publish_is_in_scope(m->plan, &parted.parts[i]))
+            sf_buf_addf(declared, "%sselect '%.*s %" PRId64 "' as what, %" PRId64 " as n", declared->n ? " union all " : "",
+                        SF_ARG(table->name), parted.parts[i].value, parted.parts[i].rows);
+    sf_buf_addf(found, "%sselect '%.*s ' || cast(s.part as varchar) as what, sum(s.row_count) as n from %s s group by s.part",
+                found->n ? " union all " : "", SF_ARG(table->name), sf_publish_measured(m->arena, m->plan, table).p);
+}
+
 static void row_count_sql(struct sf_buf *buf, const struct maker *m)
 {
     const struct sf_load_plan *plan = m->plan;
@@ -228,20 +239,17 @@ static void row_count_sql(struct sf_buf *buf, const struct maker *m)
         const struct sf_load_table *t = &plan->tables[i];
         if (!is_counted(m->check, t->table))
             continue;
+        if (t->table->partition_by.n > 0) {
+            add_part_counts(&declared, &found, m, t->table);
+            continue;
+        }
         const char *name = sf_sql_text(m->arena, t->table->name).p;
         sf_buf_addf(&declared, "%sselect %s as what, %" PRId64 " as n", declared.n ? " union all " : "", name, t->rows);
         sf_buf_addf(&found, "%sselect %s as what, count(*) as n from %s t", found.n ? " union all " : "", name,
                     sf_publish_relation(m->arena, plan, t->table).p);
     }
-    for (size_t i = 0; is_counted(m->check, m->fact) && i < plan->n_parts; i++)
-        if (sf_publish_is_in_scope(plan, &plan->parts[i]))
-            sf_buf_addf(&declared, "%sselect '%.*s %" PRId64 "' as what, %" PRId64 " as n", declared.n ? " union all " : "",
-                        SF_ARG(m->fact->name), plan->parts[i].value, plan->parts[i].rows);
     if (is_counted(m->check, m->fact))
-        sf_buf_addf(&found,
-                    "%sselect '%.*s ' || cast(s.part as varchar) as what, sum(s.row_count) as n from " SF_PUBLISH_MEASURED
-                    " s group by s.part",
-                    found.n ? " union all " : "", SF_ARG(m->fact->name));
+        add_part_counts(&declared, &found, m, m->fact);
     sf_buf_addf(
         buf,
         "select coalesce(d.what, f.what, 'null') || ': declared=' || coalesce(cast(d.n as varchar), 'none') || ', staged=' || "
@@ -555,14 +563,14 @@ static struct sf_str count_left_behind_sql(const struct maker *m)
     return taken(m->arena, &buf);
 }
 
-/* Whether a check of the fact looks at one row or one part at a time: then what is proven need not be looked at again. */
+/* Whether a check of a table in parts looks at one row or one part at a time: then what is proven need not be looked at again. */
 static bool is_by_part(const struct sf_check *check, const struct sf_star_table *fact)
 {
     switch (check->kind) {
     case SF_CHECK_NOT_NULL:
     case SF_CHECK_ACCEPTED_VALUES:
     case SF_CHECK_ACCEPTED_RANGE:
-        return check->table == fact && !has_moving_bound(check);
+        return check->table->partition_by.n > 0 && !has_moving_bound(check);
     case SF_CHECK_RELATIONSHIPS:
         return check->table == fact && check->where.n == 0;
     case SF_CHECK_UNIQUE:

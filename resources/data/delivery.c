@@ -52,6 +52,14 @@ static void add_table(struct sf_delivery *d, struct sf_str table, const struct s
     keep_bytes(d, key, bytes);
 }
 
+static void add_parts(struct sf_delivery *d, struct sf_str table, const struct sf_value *parts)
+{
+    const struct sf_value **described = SF_NEW_ARRAY(d->arena, parts->map.n + 1, const struct sf_value *);
+    for (size_t i = 0; i < parts->map.n; i++)
+        described[i] = parts->map.pairs[i].value;
+    add_table(d, table, described, parts->map.n);
+}
+
 /* The folder of the parts' keys: "transaction/fy=2025/..." -> "transaction". */
 static struct sf_str first_folder(struct sf_str key)
 {
@@ -62,12 +70,8 @@ static struct sf_str first_folder(struct sf_str key)
 /* What the load is to conform in the warehouse. */
 static void add_raw(struct sf_delivery *d, const struct sf_value *raw)
 {
-    if (!raw || raw->type != SF_V_MAP || raw->map.n == 0)
-        return;
-    const struct sf_value **files = SF_NEW_ARRAY(d->arena, raw->map.n, const struct sf_value *);
-    for (size_t i = 0; i < raw->map.n; i++)
-        files[i] = raw->map.pairs[i].value;
-    add_table(d, SF_STR(RAW_TABLE), files, raw->map.n);
+    if (raw && raw->type == SF_V_MAP && raw->map.n > 0)
+        add_parts(d, SF_STR(RAW_TABLE), raw);
 }
 
 bool sf_delivery_is_direct(const struct sf_op *op)
@@ -101,13 +105,16 @@ bool sf_delivery_compose(struct sf_op *op, struct sf_delivery *d)
                               .files = sf_value_map(op->arena),
                               .manifests = sf_value_map(op->arena),
                               .made = sf_map_new(op->arena)};
-    for (size_t i = 0; i < tables->map.n; i++)
-        add_table(d, tables->map.pairs[i].key, &tables->map.pairs[i].value, 1);
-    const struct sf_value **parts = SF_NEW_ARRAY(op->arena, years->map.n + 1, const struct sf_value *);
-    for (size_t i = 0; i < years->map.n; i++)
-        parts[i] = years->map.pairs[i].value;
+    for (size_t i = 0; i < tables->map.n; i++) {
+        const struct sf_pair *table = &tables->map.pairs[i];
+        const struct sf_value *parts = sf_map_getz(table->value, TABLE_PARTS);
+        if (parts)
+            add_parts(d, table->key, parts);
+        else
+            add_table(d, table->key, &table->value, 1);
+    }
     if (years->map.n > 0)
-        add_table(d, sf_str_dup(op->arena, first_folder(sf_map_str(parts[0], FILE_KEY))), parts, years->map.n);
+        add_parts(d, sf_str_dup(op->arena, first_folder(sf_map_str(years->map.pairs[0].value, FILE_KEY))), years);
     add_raw(d, sf_map_getz(dataset->attrs, DATASET_RAW));
     for (size_t i = 0; i < d->manifests->map.n; i++)
         add_kept(d, d->manifests->map.pairs[i].value->s);

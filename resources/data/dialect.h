@@ -33,8 +33,8 @@ struct sf_dialect {
     size_t max_statements;
     bool merges_checks; /* many checks are counted by one statement, and one raises for all that fail */
 
-    /* Order-free digest of one row, a whole number to be summed: every column, in order. A fact's partition column is left to the
-     * GROUP BY. */
+    /* Order-free digest of one row, a whole number to be summed: every column, in order. A partition column is left to the GROUP
+     * BY. */
     struct sf_str (*row_digest)(struct sf_arena *arena, const struct sf_star_table *table);
     const struct sf_star_maker *star;     /* star_maker.h */
     const struct sf_publisher *publisher; /* publish_sql.h */

@@ -70,14 +70,14 @@ static bool read_bound(struct sf_str text, int64_t *value)
     return sf_str_int64(inside, value);
 }
 
-enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_value *rows, struct sf_str loaded_by, struct sf_ledger *ledger,
-                            struct sf_err *err)
+enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_star *star, const struct sf_value *rows,
+                            struct sf_str loaded_by, struct sf_ledger *ledger, struct sf_err *err)
 {
     size_t n = sf_rows_count(rows);
     int64_t noted = 0, plain = 0;
-    *ledger = (struct sf_ledger){0};
+    *ledger = (struct sf_ledger){.fact = star->fact->name};
     ledger->entries = SF_NEW_ARRAY(arena, n + 1, struct sf_ledger_entry);
-    ledger->partitions = SF_NEW_ARRAY(arena, n + 1, int64_t);
+    ledger->partitions = SF_NEW_ARRAY(arena, n + 1, struct sf_ledger_partition);
     for (size_t r = 0; r < n; r++) {
         struct sf_str kind = sf_rows_text(rows, r, C_KIND), table = sf_rows_text(rows, r, C_TABLE);
         if (sf_str_is(kind, "ledger")) {
@@ -90,7 +90,8 @@ enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_value *rows,
         } else if (sf_str_is(kind, "found")) {
             read_entry(ledger, rows, r, false);
         } else if (sf_str_is(kind, "partition")) {
-            if (read_bound(table, &ledger->partitions[ledger->n_partitions]))
+            ledger->partitions[ledger->n_partitions].table = table;
+            if (read_bound(sf_rows_text(rows, r, C_PART), &ledger->partitions[ledger->n_partitions].value))
                 ledger->n_partitions++;
         } else if (!sf_str_int64(table, sf_str_is(kind, "staging") ? &ledger->staging
                                         : sf_str_is(kind, "noted") ? &noted
@@ -144,10 +145,10 @@ const struct sf_ledger_entry *sf_ledger_find(const struct sf_ledger *ledger, str
     return NULL;
 }
 
-bool sf_ledger_has_partition(const struct sf_ledger *ledger, int64_t part)
+bool sf_ledger_has_partition(const struct sf_ledger *ledger, struct sf_str table, int64_t part)
 {
     for (size_t i = 0; i < ledger->n_partitions; i++)
-        if (ledger->partitions[i] == part)
+        if (ledger->partitions[i].value == part && sf_str_eq(ledger->partitions[i].table, table))
             return true;
     return false;
 }
@@ -160,38 +161,70 @@ static bool still_holds(struct sf_arena *arena, const struct sf_ledger *ledger, 
     struct sf_err ignored = {0};
     if (!seen || sf_json_parse(arena, e->source, "load_ledger", SF_JSON_PLAIN, &source, &ignored) || !sf_value_equal(seen, source))
         return false;
-    bool is_there = e->is_part ? sf_ledger_has_partition(ledger, e->part) : e->is_found && e->found_rows > 0;
+    bool is_there = e->is_part ? sf_ledger_has_partition(ledger, e->table, e->part) : e->is_found && e->found_rows > 0;
     return is_there || e->recorded_rows == 0;
+}
+
+/* The map of a table's parts in contents; NULL when it has none. */
+static const struct sf_value *parts_in(const struct sf_ledger *ledger, const struct sf_value *contents, struct sf_str table)
+{
+    const struct sf_value *parts =
+        sf_str_eq(table, ledger->fact) ? sf_map_getz(contents, "years") : sf_map_get(sf_map_getz(contents, "tables"), table);
+    return parts && parts->type == SF_V_MAP ? parts : NULL;
+}
+
+/* Parts that were seen in a table and that no load of ours brought. */
+static void assume_foreign_parts(struct sf_ledger *ledger, struct sf_str table, const struct sf_value *parts)
+{
+    for (size_t i = 0; parts && i < parts->map.n; i++) {
+        int64_t part;
+        if (sf_str_int64(parts->map.pairs[i].key, &part) && !sf_ledger_find(ledger, table, &part))
+            ledger->entries[ledger->n++] =
+                (struct sf_ledger_entry){.table = table, .is_part = true, .part = part, .is_found = true, .found_rows = 1};
+    }
 }
 
 void sf_ledger_assume(struct sf_arena *arena, struct sf_ledger *ledger, const struct sf_value *contents)
 {
-    const struct sf_value *tables = sf_map_getz(contents, "tables"), *years = sf_map_getz(contents, "years");
-    size_t n_years = years && years->type == SF_V_MAP ? years->map.n : 0;
-    struct sf_ledger_entry *all = SF_NEW_ARRAY(arena, ledger->n + n_years + 1, struct sf_ledger_entry);
+    const struct sf_value *tables = sf_map_getz(contents, "tables"), *years = parts_in(ledger, contents, ledger->fact);
+    size_t n_tables = tables && tables->type == SF_V_MAP ? tables->map.n : 0, most = ledger->n + (years ? years->map.n : 0);
+    for (size_t i = 0; i < n_tables; i++)
+        most += tables->map.pairs[i].value->type == SF_V_MAP ? tables->map.pairs[i].value->map.n : 0;
+    struct sf_ledger_entry *all = SF_NEW_ARRAY(arena, most + 1, struct sf_ledger_entry);
     memcpy(all, ledger->entries, ledger->n * sizeof(*all));
     ledger->entries = all;
     for (size_t i = 0; i < ledger->n; i++) {
         struct sf_ledger_entry *e = &all[i];
         if (!e->is_recorded)
             continue;
-        const struct sf_value *seen =
-            e->is_part ? sf_map_get(years, sf_str_fmt(arena, "%" PRId64, e->part)) : sf_map_get(tables, e->table);
+        const struct sf_value *seen = e->is_part
+                                          ? sf_map_get(parts_in(ledger, contents, e->table), sf_str_fmt(arena, "%" PRId64, e->part))
+                                          : sf_map_get(tables, e->table);
         bool holds = still_holds(arena, ledger, e, seen);
         e->is_found = true;
         e->found_rows = holds ? e->recorded_rows : -1;
         e->found_total = e->recorded_total;
         e->found_digest = e->recorded_digest;
     }
-    /* parts that no load of ours brought */
-    for (size_t i = 0; i < n_years; i++) {
-        int64_t part;
-        bool is_known = !sf_str_int64(years->map.pairs[i].key, &part);
-        for (size_t k = 0; !is_known && k < ledger->n; k++)
-            is_known = all[k].is_part && all[k].part == part;
-        if (!is_known)
-            all[ledger->n++] = (struct sf_ledger_entry){.is_part = true, .part = part, .is_found = true, .found_rows = 1};
-    }
+    assume_foreign_parts(ledger, ledger->fact, years);
+    for (size_t i = 0; i < n_tables; i++)
+        if (tables->map.pairs[i].value->type == SF_V_MAP)
+            assume_foreign_parts(ledger, tables->map.pairs[i].key, tables->map.pairs[i].value);
+}
+
+/* The map of a table's parts, made if need be. One that was loaded whole before has a text there, which stays: then all of it is
+ * loaded again. */
+static struct sf_value *parts_of(struct sf_arena *arena, struct sf_value *tables, struct sf_value *years,
+                                 const struct sf_ledger *ledger, struct sf_str table)
+{
+    if (sf_str_eq(table, ledger->fact))
+        return years;
+    for (size_t i = 0; i < tables->map.n; i++)
+        if (sf_str_eq(tables->map.pairs[i].key, table))
+            return (struct sf_value *)(uintptr_t)tables->map.pairs[i].value;
+    struct sf_value *parts = sf_value_map(arena);
+    sf_map_add(arena, tables, table, parts);
+    return parts;
 }
 
 const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct sf_ledger *ledger)
@@ -200,10 +233,15 @@ const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct s
     for (size_t i = 0; i < ledger->n; i++) {
         const struct sf_ledger_entry *e = &ledger->entries[i];
         const struct sf_value *state = sf_ledger_state(arena, e);
-        if (state && e->is_part)
-            sf_map_add(arena, years, sf_str_fmt(arena, "%" PRId64, e->part), state);
-        else if (state)
-            sf_map_add(arena, tables, e->table, state);
+        if (!state)
+            continue;
+        if (!e->is_part) {
+            sf_map_set(arena, tables, e->table, state);
+            continue;
+        }
+        struct sf_value *parts = parts_of(arena, tables, years, ledger, e->table);
+        if (parts->type == SF_V_MAP)
+            sf_map_add(arena, parts, sf_str_fmt(arena, "%" PRId64, e->part), state);
     }
     sf_map_set_str(arena, contents, "rules", ledger->rules);
     sf_map_set_str(arena, contents, "star", ledger->star);
@@ -221,17 +259,44 @@ const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct s
     return contents;
 }
 
-/* Whether the ledger knows this as the source of a table, or part, that is as it was published. */
-static bool is_published(struct sf_arena *arena, const struct sf_ledger *ledger, const struct sf_pair *pair, bool is_year)
+/* Whether the ledger knows this as the source of a table, or of a part of one, that is as it was published. */
+static bool is_published(struct sf_arena *arena, const struct sf_ledger *ledger, struct sf_str table, const struct sf_str *part,
+                         const struct sf_value *source)
 {
-    for (size_t i = 0; i < ledger->n; i++) {
-        const struct sf_ledger_entry *e = &ledger->entries[i];
-        bool is_it = e->is_part == is_year &&
-                     (is_year ? sf_str_eq(pair->key, sf_str_fmt(arena, "%" PRId64, e->part)) : sf_str_eq(pair->key, e->table));
-        if (is_it && sf_ledger_agrees(e) && sf_value_equal(pair->value, sf_ledger_state(arena, e)))
-            return true;
+    int64_t value = 0;
+    if (part && !sf_str_int64(*part, &value))
+        return false;
+    const struct sf_ledger_entry *e = sf_ledger_find(ledger, table, part ? &value : NULL);
+    return e && sf_ledger_agrees(e) && sf_value_equal(source, sf_ledger_state(arena, e));
+}
+
+/* Those parts that are not as published. */
+static struct sf_value *differing_parts(struct sf_arena *arena, const struct sf_ledger *ledger, struct sf_str table,
+                                        const struct sf_value *parts)
+{
+    struct sf_value *out = sf_value_map(arena);
+    for (size_t i = 0; i < parts->map.n; i++) {
+        const struct sf_pair *pair = &parts->map.pairs[i];
+        if (!is_published(arena, ledger, table, &pair->key, pair->value))
+            sf_map_add(arena, out, pair->key, pair->value);
     }
-    return false;
+    return out;
+}
+
+static struct sf_value *differing_tables(struct sf_arena *arena, const struct sf_ledger *ledger, const struct sf_value *tables)
+{
+    struct sf_value *out = sf_value_map(arena);
+    for (size_t i = 0; i < tables->map.n; i++) {
+        const struct sf_pair *pair = &tables->map.pairs[i];
+        if (pair->value->type == SF_V_MAP) {
+            const struct sf_value *parts = differing_parts(arena, ledger, pair->key, pair->value);
+            if (parts->map.n > 0)
+                sf_map_add(arena, out, pair->key, parts);
+        } else if (!is_published(arena, ledger, pair->key, NULL, pair->value)) {
+            sf_map_add(arena, out, pair->key, pair->value);
+        }
+    }
+    return out;
 }
 
 const struct sf_value *sf_ledger_differences(struct sf_arena *arena, const struct sf_ledger *ledger,
@@ -242,12 +307,10 @@ const struct sf_value *sf_ledger_differences(struct sf_arena *arena, const struc
     struct sf_value *out = sf_value_map(arena);
     for (size_t i = 0; i < contents->map.n; i++) {
         const struct sf_pair *pair = &contents->map.pairs[i];
-        bool is_year = sf_str_is(pair->key, "years"), is_list = is_year || sf_str_is(pair->key, "tables");
-        struct sf_value *differing = sf_value_map(arena);
-        for (size_t k = 0; is_list && k < pair->value->map.n; k++)
-            if (!is_published(arena, ledger, &pair->value->map.pairs[k], is_year))
-                sf_map_add(arena, differing, pair->value->map.pairs[k].key, pair->value->map.pairs[k].value);
-        sf_map_add(arena, out, pair->key, is_list ? differing : pair->value);
+        const struct sf_value *value = sf_str_is(pair->key, "years")    ? differing_parts(arena, ledger, ledger->fact, pair->value)
+                                       : sf_str_is(pair->key, "tables") ? differing_tables(arena, ledger, pair->value)
+                                                                        : pair->value;
+        sf_map_add(arena, out, pair->key, value);
     }
     sf_map_set_str(arena, out, "raw", ledger->raw);
     return out;

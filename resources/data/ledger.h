@@ -5,7 +5,7 @@
 
 #include "resources/data/publish.h"
 
-/* A table, or a part of the fact: as recorded (by us, now current) and as it is. */
+/* A table, or a part of one: as recorded (by us, now current) and as it is. */
 struct sf_ledger_entry {
     struct sf_str table;
     int64_t part;
@@ -19,9 +19,13 @@ struct sf_ledger_entry {
 };
 
 struct sf_ledger {
+    struct sf_str fact; /* the table whose parts are the years */
     struct sf_ledger_entry *entries;
     size_t n;
-    int64_t *partitions; /* values that have a partition in the warehouse, filled or not */
+    struct sf_ledger_partition {
+        struct sf_str table;
+        int64_t value;
+    } * partitions; /* that are in the warehouse, filled or not */
     size_t n_partitions;
     bool has_load; /* the row of a load of ours as a whole */
     struct sf_str load_id, rules, star, checks;
@@ -42,8 +46,8 @@ typedef size_t sf_ledger_fn(struct sf_arena *arena, const struct sf_star *star, 
 sf_ledger_fn sf_ledger_by_postgresql, sf_ledger_by_redshift;
 
 /* Reads the queries' rows. SF_E_INTERNAL when they make no sense. */
-enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_value *rows, struct sf_str loaded_by, struct sf_ledger *ledger,
-                            struct sf_err *err) SF_MUST_CHECK;
+enum sf_code sf_ledger_read(struct sf_arena *arena, const struct sf_star *star, const struct sf_value *rows,
+                            struct sf_str loaded_by, struct sf_ledger *ledger, struct sf_err *err) SF_MUST_CHECK;
 
 /* After a query that did not measure: takes `contents` (as sf_ledger_contents() makes it) for what a measuring one would have found
  * in each table and part that it shows as the ledger has it now and that is still there. A table made anew meanwhile is empty. */
@@ -55,12 +59,12 @@ const struct sf_value *sf_ledger_state(struct sf_arena *arena, const struct sf_l
 /* Whether what is there is what was published. */
 bool sf_ledger_agrees(const struct sf_ledger_entry *entry);
 const struct sf_ledger_entry *sf_ledger_find(const struct sf_ledger *ledger, struct sf_str table, const int64_t *part);
-bool sf_ledger_has_partition(const struct sf_ledger *ledger, int64_t part);
+bool sf_ledger_has_partition(const struct sf_ledger *ledger, struct sf_str table, int64_t part);
 
-/* {rules, star, checks, sample, tables: {...}, years: {...}} as it is now. */
+/* {rules, star, checks, sample, tables: {...}, years: {...}} as it is now; of a table in parts a map of them. */
 const struct sf_value *sf_ledger_contents(struct sf_arena *arena, const struct sf_ledger *ledger);
-/* The same of a load that was conformed in the warehouse, as it can be planned: of tables and years only those in `contents` that are
- * not as published, and the snapshot as `raw`. Of another load all of it. */
+/* The same of a load that was conformed in the warehouse, as it can be planned: of tables and years only those in `contents` that
+ * are not as published, and the snapshot as `raw`. Of another load all of it. */
 const struct sf_value *sf_ledger_differences(struct sf_arena *arena, const struct sf_ledger *ledger,
                                              const struct sf_value *contents);
 

@@ -41,9 +41,9 @@ size_t sf_ledger_by_postgresql(struct sf_arena *arena, const struct sf_star *sta
         const struct sf_star_table *table = &star->tables[i];
         if (table->role == SF_STAR_LEDGER)
             continue;
-        bool is_fact = table->role == SF_STAR_FACT;
+        bool is_parted = table->partition_by.n > 0;
         const char *name = sf_sql_name2(arena, schema, table->name).p, *text = sf_sql_text(arena, table->name).p;
-        if (!is_measuring && !is_fact)
+        if (!is_measuring && !is_parted)
             sf_buf_addf(
                 &buf,
                 "union all\nselect 'found', %s, null, cast(count(*) as varchar), null, null, %s\nfrom (select 1 as one from %s "
@@ -51,16 +51,22 @@ size_t sf_ledger_by_postgresql(struct sf_arena *arena, const struct sf_star *sta
                 text, nulls, name);
         if (!is_measuring)
             continue;
-        const char *part = is_fact ? sf_str_fmt(arena, "cast(%s as varchar)", sf_sql_name(arena, table->partition_by).p).p : "null";
+        const char *part =
+            is_parted ? sf_str_fmt(arena, "cast(%s as varchar)", sf_sql_name(arena, table->partition_by).p).p : "null";
         sf_buf_addf(&buf, "union all\nselect 'found', %s, %s, cast(count(*) as varchar), %s, %s, %s\nfrom %s%s%s\n", text, part,
                     total_sql(arena, table), digest_total(arena, &sf_dialect_postgresql, table), nulls, name,
-                    is_fact ? " group by " : "", is_fact ? sf_sql_name(arena, table->partition_by).p : "");
+                    is_parted ? " group by " : "", is_parted ? sf_sql_name(arena, table->partition_by).p : "");
     }
-    const char *fact = sf_sql_name2(arena, schema, star->fact->name).p;
-    sf_buf_addf(&buf,
-                "union all\nselect 'partition', pg_get_expr(c.relpartbound, c.oid), null, null, null, null, %s\n"
-                "from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass(%s)\n",
-                nulls, sf_sql_text(arena, sf_str_of(fact)).p);
+    sf_buf_addf(
+        &buf,
+        "union all\nselect 'partition', cast(p.relname as varchar), pg_get_expr(c.relpartbound, c.oid), null, null, null, %s\n"
+        "from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent\n"
+        "join pg_namespace n on n.oid = p.relnamespace where n.nspname = %s and p.relname in (",
+        nulls, sf_sql_text(arena, schema).p);
+    for (size_t i = 0, n = 0; i < star->n_tables; i++)
+        if (star->tables[i].partition_by.n > 0)
+            sf_buf_addf(&buf, "%s%s", n++ ? ", " : "", sf_sql_text(arena, star->tables[i].name).p);
+    sf_buf_addz(&buf, ")\n");
     sf_buf_addf(&buf,
                 "union all\nselect 'staging', cast(count(*) as varchar), null, null, null, null, %s\n"
                 "from pg_class c join pg_namespace n on n.oid = c.relnamespace\n"
@@ -100,14 +106,14 @@ static struct sf_str redshift_tables(struct sf_arena *arena, const struct sf_sta
         sf_sql_name2(arena, schema, SF_STR(SF_STAR_LEDGER_TABLE)).p);
     for (size_t i = 0; i < star->n_tables; i++) {
         const struct sf_star_table *table = &star->tables[i];
-        bool is_fact = table->role == SF_STAR_FACT;
+        bool is_parted = table->partition_by.n > 0;
         const char *name = sf_sql_name2(arena, schema, table->name).p, *text = sf_sql_text(arena, table->name).p;
-        const char *part = is_fact ? sf_sql_name(arena, table->partition_by).p : "";
-        if (is_fact)
+        const char *part = is_parted ? sf_sql_name(arena, table->partition_by).p : "";
+        if (is_parted)
             sf_buf_addf(&buf,
-                        "union all\nselect 'partition', cast(%s as varchar(20)), null, null, null, null, %s\nfrom %s group by %s\n",
-                        part, nulls, name, part);
-        if (table->role == SF_STAR_LEDGER || (is_fact && !is_measuring))
+                        "union all\nselect 'partition', %s, cast(%s as varchar(20)), null, null, null, %s\nfrom %s group by %s\n",
+                        text, part, nulls, name, part);
+        if (table->role == SF_STAR_LEDGER || (is_parted && !is_measuring))
             continue;
         if (!is_measuring)
             sf_buf_addf(&buf,
@@ -116,8 +122,8 @@ static struct sf_str redshift_tables(struct sf_arena *arena, const struct sf_sta
                         text, nulls, name);
         else
             sf_buf_addf(&buf, "union all\nselect 'found', %s, %s, cast(count(*) as varchar(40)), %s, %s, %s\nfrom %s%s%s\n", text,
-                        is_fact ? sf_str_fmt(arena, "cast(%s as varchar(20))", part).p : "null", total_sql(arena, table),
-                        digest_total(arena, &sf_dialect_redshift, table), nulls, name, is_fact ? " group by " : "", part);
+                        is_parted ? sf_str_fmt(arena, "cast(%s as varchar(20))", part).p : "null", total_sql(arena, table),
+                        digest_total(arena, &sf_dialect_redshift, table), nulls, name, is_parted ? " group by " : "", part);
     }
     return taken(arena, &buf);
 }

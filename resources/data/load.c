@@ -91,7 +91,7 @@ static enum sf_code ask_ledger(struct sf_op *op, struct load_call *call, const s
     struct sf_err local = {0};
     enum sf_code rc = query_ledger(op, call, is_measuring, &rows, &local);
     if (!rc) {
-        rc = sf_ledger_read(op->arena, rows, call->loaded_by, &call->ledger, err);
+        rc = sf_ledger_read(op->arena, call->star, rows, call->loaded_by, &call->ledger, err);
         if (!rc && !is_measuring)
             sf_ledger_assume(op->arena, &call->ledger, seen);
         return rc;
@@ -113,8 +113,10 @@ static void report(struct sf_op *op, const struct load_call *call, const struct 
     for (size_t i = 0; base && i < base->map.n; i++)
         sf_map_add(op->arena, attrs, base->map.pairs[i].key, base->map.pairs[i].value);
     int64_t rows = 0;
-    for (size_t i = 0; i < call->ledger.n; i++)
-        rows += call->ledger.entries[i].is_part && call->ledger.entries[i].is_found ? call->ledger.entries[i].found_rows : 0;
+    for (size_t i = 0; i < call->ledger.n; i++) {
+        const struct sf_ledger_entry *e = &call->ledger.entries[i];
+        rows += e->is_part && e->is_found && sf_str_eq(e->table, call->ledger.fact) ? e->found_rows : 0;
+    }
     sf_map_set(op->arena, attrs, sf_str_of(LOAD_CONTENTS), sf_ledger_differences(op->arena, &call->ledger, contents));
     sf_map_set_int(op->arena, attrs, LOAD_ROWS, rows);
     sf_map_set_int(op->arena, attrs, LOAD_CHECKS_PASSED, call->ledger.checks_passed);
@@ -482,7 +484,9 @@ static enum sf_code destroy_load(struct sf_op *op, struct sf_str id, struct sf_o
     plan.partitions = sf_star_partitions_schema(op->arena, plan.schema);
     plan.parts = SF_NEW_ARRAY(op->arena, call.ledger.n_partitions + 1, struct sf_load_part);
     for (size_t i = 0; i < call.ledger.n_partitions; i++)
-        plan.parts[plan.n_parts++] = (struct sf_load_part){.value = call.ledger.partitions[i], .has_partition = true};
+        plan.parts[plan.n_parts++] = (struct sf_load_part){.table = sf_star_table(call.star, call.ledger.partitions[i].table),
+                                                           .value = call.ledger.partitions[i].value,
+                                                           .has_partition = true};
     struct sf_script script = {.arena = op->arena};
     sf_publish_withdraw(&script, &plan);
     size_t failed = 0;

@@ -43,6 +43,18 @@ static const struct sf_value *part_facts(struct sf_arena *arena, const struct sf
     return facts;
 }
 
+/* Of a table in parts: of each. */
+static const struct sf_value *table_digest(struct sf_arena *arena, const struct sf_value *table)
+{
+    const struct sf_value *parts = sf_map_getz(table, TABLE_PARTS);
+    if (!parts)
+        return sf_value_str(arena, sf_map_str(table, FILE_DIGEST));
+    struct sf_value *digests = sf_value_map(arena);
+    for (size_t i = 0; i < parts->map.n; i++)
+        sf_map_add(arena, digests, parts->map.pairs[i].key, table_digest(arena, parts->map.pairs[i].value));
+    return digests;
+}
+
 const struct sf_value *sf_load_contents(struct sf_op *op, const struct sf_object *dataset, const struct sf_star *star,
                                         const struct sf_checks *checks)
 {
@@ -56,8 +68,7 @@ const struct sf_value *sf_load_contents(struct sf_op *op, const struct sf_object
         return NULL;
     struct sf_value *contents = sf_value_map(arena), *tables = sf_value_map(arena), *years = sf_value_map(arena);
     for (size_t i = 0; i < from_tables->map.n; i++)
-        sf_map_add(arena, tables, from_tables->map.pairs[i].key,
-                   sf_value_str(arena, sf_map_str(from_tables->map.pairs[i].value, FILE_DIGEST)));
+        sf_map_add(arena, tables, from_tables->map.pairs[i].key, table_digest(arena, from_tables->map.pairs[i].value));
     for (size_t i = 0; i < from_years->map.n; i++)
         sf_map_add(arena, years, from_years->map.pairs[i].key, part_facts(arena, from_years->map.pairs[i].value));
     sf_map_set(arena, contents, SF_STR("rules"), rules);
@@ -103,20 +114,81 @@ static bool differs(const struct sf_value *want, const struct sf_value *have)
     return !want || !have || !sf_value_equal(want, have);
 }
 
-/* The column by whose values a table's rows can be told apart as the fact's can. Only of a table that was filled by a load of the
- * same kind of data: what is generated and what is the city's are replaced whole, and in an empty one there is nothing to keep. */
-static const struct sf_star_column *part_column(const struct sf_star *star, const struct sf_star_table *table,
-                                                const struct sf_ledger *ledger, bool is_other_kind)
+/* What a list of parts is made from: what the data set says of each, where its files are, and what the ledger says. */
+struct parts_source {
+    const struct sf_star_table *table;
+    const struct sf_value *from, *want, *have; /* by part; `have` may be NULL */
+    struct sf_str prefix;
+    const struct sf_ledger *ledger;
+};
+
+static enum sf_code prepare_parts(struct sf_op *op, const struct parts_source *s, struct sf_load_part **out, size_t *n,
+                                  struct sf_err *err)
 {
-    const struct sf_star_column *column = sf_star_column(table, star->fact->partition_by);
-    const struct sf_ledger_entry *entry = sf_ledger_find(ledger, table->name, NULL);
-    bool can = column && column->type == SF_STAR_INTEGER && !column->is_nullable && !is_other_kind;
-    return can && entry && entry->is_found && entry->found_rows > 0 ? column : NULL;
+    size_t n_have = s->have && s->have->type == SF_V_MAP ? s->have->map.n : 0;
+    struct sf_load_part *parts = *out = SF_NEW_ARRAY(op->arena, s->from->map.n + n_have + 1, struct sf_load_part);
+    *n = 0;
+    for (size_t i = 0; i < s->from->map.n; i++) {
+        const struct sf_pair *pair = &s->from->map.pairs[i];
+        const struct sf_value *facts = sf_map_get(s->want, pair->key);
+        struct sf_load_part *part = &parts[(*n)++];
+        part->table = s->table;
+        if (!sf_str_int64(pair->key, &part->value))
+            return sf_fail(err, SF_E_CONFIG, "the data set has a part '%.*s', which is no number", SF_ARG(pair->key));
+        part->facts = facts;
+        part->key = sf_str_fmt(op->arena, "%.*s%.*s", SF_ARG(s->prefix), SF_ARG(sf_map_str(pair->value, FILE_KEY)));
+        part->source = sf_json_text(op->arena, facts ? facts : &sf_null_value, SF_JSON_PLAIN);
+        part->rows = sf_map_int(pair->value, FILE_ROWS, -1);
+        part->changes = differs(facts, sf_map_get(s->have, pair->key));
+        part->has_partition = sf_ledger_has_partition(s->ledger, s->table->name, part->value);
+    }
+    for (size_t i = 0; i < n_have; i++) {
+        const struct sf_pair *pair = &s->have->map.pairs[i];
+        int64_t value;
+        if (sf_map_get(s->from, pair->key) || !sf_str_int64(pair->key, &value))
+            continue;
+        parts[(*n)++] = (struct sf_load_part){.table = s->table,
+                                              .value = value,
+                                              .changes = true,
+                                              .is_removed = true,
+                                              .has_partition = sf_ledger_has_partition(s->ledger, s->table->name, value)};
+    }
+    return SF_OK;
+}
+
+/* One table of the data set, `file` as it says: a file, or a map of them by part. */
+static enum sf_code prepare_table(struct sf_op *op, const struct parts_source *source, const struct sf_value *file,
+                                  struct sf_load_table *t, struct sf_err *err)
+{
+    const struct sf_star_table *table = t->table = source->table;
+    const struct sf_value *parts = sf_map_getz(file, TABLE_PARTS);
+    if ((parts != NULL) != (table->partition_by.n > 0)) {
+        sf_fail(err, SF_E_CONFIG, "the data set has table '%.*s' %s, the star file has it %s", SF_ARG(table->name),
+                parts ? "in parts" : "whole", parts ? "whole" : "in parts");
+        sf_hint(err, parts ? "give it `partition_by` in the star file" : "take `partition_by` away from it in the star file");
+        return SF_E_CONFIG;
+    }
+    t->rows = sf_map_int(file, FILE_ROWS, -1);
+    enum sf_code rc = file_columns(op, table, sf_map_getz(file, FILE_COLUMNS), &t->columns, err);
+    if (rc)
+        return rc;
+    if (parts) {
+        struct parts_source by_part = *source;
+        by_part.from = parts;
+        rc = prepare_parts(op, &by_part, &t->parts, &t->n_parts, err);
+        for (size_t i = 0; i < t->n_parts; i++)
+            t->changes |= t->parts[i].changes;
+        return rc;
+    }
+    t->key = sf_str_fmt(op->arena, "%.*s%.*s", SF_ARG(source->prefix), SF_ARG(sf_map_str(file, FILE_KEY)));
+    t->source = sf_json_text(op->arena, source->want, SF_JSON_PLAIN);
+    t->changes = differs(source->want, source->have);
+    return SF_OK;
 }
 
 static enum sf_code prepare_tables(struct sf_op *op, const struct sf_value *from, struct sf_str prefix, const struct sf_value *want,
-                                   const struct sf_value *have, const struct sf_ledger *ledger, bool is_other_kind,
-                                   struct sf_load_plan *plan, struct sf_err *err)
+                                   const struct sf_value *have, const struct sf_ledger *ledger, struct sf_load_plan *plan,
+                                   struct sf_err *err)
 {
     plan->tables = SF_NEW_ARRAY(op->arena, plan->star->n_tables, struct sf_load_table);
     for (size_t i = 0; i < plan->star->n_tables; i++) {
@@ -126,51 +198,18 @@ static enum sf_code prepare_tables(struct sf_op *op, const struct sf_value *from
         const struct sf_value *file = sf_map_get(from, table->name);
         if (!file)
             return sf_fail(err, SF_E_CONFIG, "the data set has no table '%.*s', which the star file declares", SF_ARG(table->name));
-        struct sf_load_table *t = &plan->tables[plan->n_tables++];
-        t->table = table;
-        t->key = sf_str_fmt(op->arena, "%.*s%.*s", SF_ARG(prefix), SF_ARG(sf_map_str(file, FILE_KEY)));
-        t->rows = sf_map_int(file, FILE_ROWS, -1);
-        t->source = sf_json_text(op->arena, sf_map_get(sf_map_getz(want, "tables"), table->name), SF_JSON_PLAIN);
-        t->changes =
-            differs(sf_map_get(sf_map_getz(want, "tables"), table->name), sf_map_get(sf_map_getz(have, "tables"), table->name));
-        t->part_column = part_column(plan->star, table, ledger, is_other_kind);
-        enum sf_code rc = file_columns(op, table, sf_map_getz(file, FILE_COLUMNS), &t->columns, err);
+        struct parts_source source = {.table = table,
+                                      .want = sf_map_get(sf_map_getz(want, "tables"), table->name),
+                                      .have = sf_map_get(sf_map_getz(have, "tables"), table->name),
+                                      .prefix = prefix,
+                                      .ledger = ledger};
+        enum sf_code rc = prepare_table(op, &source, file, &plan->tables[plan->n_tables++], err);
         if (rc)
             return rc;
     }
     if (from->map.n != plan->n_tables)
         return sf_fail(err, SF_E_CONFIG, "the data set has %zu tables, the star file %zu that it could fill", from->map.n,
                        plan->n_tables);
-    return SF_OK;
-}
-
-static enum sf_code prepare_parts(struct sf_op *op, const struct sf_value *from, struct sf_str prefix, const struct sf_value *want,
-                                  const struct sf_value *have, const struct sf_ledger *ledger, struct sf_load_plan *plan,
-                                  struct sf_err *err)
-{
-    const struct sf_value *want_years = sf_map_getz(want, "years"), *have_years = sf_map_getz(have, "years");
-    size_t n_have = have_years ? have_years->map.n : 0;
-    plan->parts = SF_NEW_ARRAY(op->arena, from->map.n + n_have + 1, struct sf_load_part);
-    for (size_t i = 0; i < from->map.n; i++) {
-        const struct sf_pair *pair = &from->map.pairs[i];
-        struct sf_load_part *part = &plan->parts[plan->n_parts++];
-        if (!sf_str_int64(pair->key, &part->value))
-            return sf_fail(err, SF_E_CONFIG, "the data set has a part '%.*s', which is no number", SF_ARG(pair->key));
-        part->facts = sf_map_get(want_years, pair->key);
-        part->key = sf_str_fmt(op->arena, "%.*s%.*s", SF_ARG(prefix), SF_ARG(sf_map_str(pair->value, FILE_KEY)));
-        part->source = sf_json_text(op->arena, part->facts ? part->facts : &sf_null_value, SF_JSON_PLAIN);
-        part->rows = sf_map_int(pair->value, FILE_ROWS, -1);
-        part->changes = differs(part->facts, sf_map_get(have_years, pair->key));
-        part->has_partition = sf_ledger_has_partition(ledger, part->value);
-    }
-    for (size_t i = 0; i < n_have; i++) {
-        const struct sf_pair *pair = &have_years->map.pairs[i];
-        int64_t value;
-        if (sf_map_get(from, pair->key) || !sf_str_int64(pair->key, &value))
-            continue;
-        plan->parts[plan->n_parts++] = (struct sf_load_part){
-            .value = value, .changes = true, .is_removed = true, .has_partition = sf_ledger_has_partition(ledger, value)};
-    }
     return SF_OK;
 }
 
@@ -207,11 +246,15 @@ enum sf_code sf_load_prepare(struct sf_op *op, const struct sf_load_objects *obj
     plan->is_rest_proven = !has_accepted && ledger->has_load && !is_other_kind && sf_str_eq(ledger->rules, plan->rules) &&
                            sf_str_eq(ledger->star, star->digest) && sf_str_eq(ledger->checks, checks->digest) &&
                            ledger->checks_passed == plan->n_checks;
-    enum sf_code rc = prepare_tables(op, tables, prefix, want, have, ledger, is_other_kind, plan, err);
+    enum sf_code rc = prepare_tables(op, tables, prefix, want, have, ledger, plan, err);
+    struct parts_source source = {star->fact, years, sf_map_getz(want, "years"), sf_map_getz(have, "years"), prefix, ledger};
     if (!rc)
-        rc = prepare_parts(op, years, prefix, want, have, ledger, plan, err);
-    for (size_t i = 0; !rc && is_other_kind && i < plan->n_tables; i++)
+        rc = prepare_parts(op, &source, &plan->parts, &plan->n_parts, err);
+    for (size_t i = 0; !rc && is_other_kind && i < plan->n_tables; i++) {
         plan->tables[i].changes = true;
+        for (size_t k = 0; k < plan->tables[i].n_parts; k++)
+            plan->tables[i].parts[k].changes = true;
+    }
     for (size_t i = 0; !rc && is_other_kind && i < plan->n_parts; i++)
         plan->parts[i].changes = true;
     if (!rc)
@@ -314,19 +357,29 @@ enum sf_code sf_load_check_raw(struct sf_op *op, const struct sf_load_objects *o
     return rc;
 }
 
+static enum sf_code check_parts(struct sf_op *op, const struct sf_load_objects *objects, const struct sf_value *delivered,
+                                const struct sf_load_part *parts, size_t n, struct sf_err *err)
+{
+    struct table_manifest manifest = {0};
+    enum sf_code rc = SF_OK;
+    for (size_t i = 0; !rc && i < n; i++)
+        if (parts[i].changes && !parts[i].is_removed)
+            rc = check_object(op, objects, delivered, parts[i].table->name, parts[i].key, &manifest, err);
+    return rc;
+}
+
 enum sf_code sf_load_check_delivery(struct sf_op *op, const struct sf_load_objects *objects, const struct sf_load_plan *plan,
                                     struct sf_err *err)
 {
     const struct sf_value *delivered;
     enum sf_code rc = read_delivered(op, objects, &delivered, err);
     for (size_t i = 0; !rc && i < plan->n_tables; i++) {
+        const struct sf_load_table *t = &plan->tables[i];
         struct table_manifest manifest = {0};
-        if (plan->tables[i].changes)
-            rc = check_object(op, objects, delivered, plan->tables[i].table->name, plan->tables[i].key, &manifest, err);
+        if (t->changes && t->table->partition_by.n == 0)
+            rc = check_object(op, objects, delivered, t->table->name, t->key, &manifest, err);
+        else
+            rc = check_parts(op, objects, delivered, t->parts, t->n_parts, err);
     }
-    struct table_manifest manifest = {0};
-    for (size_t i = 0; !rc && i < plan->n_parts; i++)
-        if (plan->parts[i].changes && !plan->parts[i].is_removed)
-            rc = check_object(op, objects, delivered, plan->star->fact->name, plan->parts[i].key, &manifest, err);
-    return rc;
+    return rc ? rc : check_parts(op, objects, delivered, plan->parts, plan->n_parts, err);
 }

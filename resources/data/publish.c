@@ -2,20 +2,44 @@
 #include "resources/data/publish_sql.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 struct sf_str sf_publish_staged_table(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
 {
     return sf_sql_name2(arena, plan->partitions, sf_str_fmt(arena, SF_PUBLISH_STAGED "table_%.*s", SF_ARG(table->name)));
 }
 
-static struct sf_str part_name(struct sf_arena *arena, const struct sf_load_plan *plan, int64_t value)
+static struct sf_str part_name(struct sf_arena *arena, const struct sf_load_part *part)
 {
-    return sf_str_fmt(arena, "%.*s_%" PRId64, SF_ARG(plan->star->fact->name), value);
+    return sf_str_fmt(arena, "%.*s_%" PRId64, SF_ARG(part->table->name), part->value);
 }
 
-static struct sf_str partition_name(struct sf_arena *arena, const struct sf_load_plan *plan, int64_t value)
+static struct sf_str partition_name(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part)
 {
-    return sf_sql_name2(arena, plan->partitions, part_name(arena, plan, value));
+    return sf_sql_name2(arena, plan->partitions, part_name(arena, part));
+}
+
+struct sf_load_parted sf_load_parted(const struct sf_load_plan *plan, const struct sf_star_table *table)
+{
+    if (table == plan->star->fact)
+        return (struct sf_load_parted){table, plan->parts, plan->n_parts, plan->fact_columns};
+    for (size_t i = 0; i < plan->n_tables; i++)
+        if (plan->tables[i].table == table && table->partition_by.n > 0)
+            return (struct sf_load_parted){table, plan->tables[i].parts, plan->tables[i].n_parts, plan->tables[i].columns};
+    return (struct sf_load_parted){.table = NULL};
+}
+
+size_t sf_publish_list_parted(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_load_parted **out)
+{
+    size_t n = 0;
+    *out = SF_NEW_ARRAY(arena, plan->n_tables + 1, struct sf_load_parted);
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        struct sf_load_parted parted = sf_load_parted(plan, plan->tables[i].table);
+        if (parted.table)
+            (*out)[n++] = parted;
+    }
+    (*out)[n++] = sf_load_parted(plan, plan->star->fact);
+    return n;
 }
 
 /* Whether a part is staged as the partition it becomes. */
@@ -26,8 +50,7 @@ static bool is_attached(const struct sf_load_plan *plan, const struct sf_load_pa
 
 static struct sf_str staged_part(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part)
 {
-    return sf_sql_name2(arena, plan->partitions,
-                        sf_str_fmt(arena, SF_PUBLISH_STAGED "part_%.*s", SF_ARG(part_name(arena, plan, part->value))));
+    return sf_sql_name2(arena, plan->partitions, sf_str_fmt(arena, SF_PUBLISH_STAGED "part_%.*s", SF_ARG(part_name(arena, part))));
 }
 
 #define PART_CONSTRAINT "staged_in_part"
@@ -81,40 +104,70 @@ void sf_publish_scratch(struct sf_script *script, const struct sf_load_plan *pla
                   SF_ARG(select));
 }
 
+/* What is to be copied. */
+struct copy {
+    int64_t rows;
+    size_t n; /* its place, which decides between equals */
+    const struct sf_load_table *table;
+    const struct sf_load_part *part; /* NULL: the whole table */
+    struct sf_str columns;
+};
+
+static int order_copies(const void *a, const void *b)
+{
+    const struct copy *x = a, *y = b;
+    if (x->rows != y->rows)
+        return x->rows > y->rows ? -1 : 1;
+    return (x->n > y->n) - (x->n < y->n);
+}
+
+/* The largest first, so that several connections end together. */
 static void stage(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
-    const struct sf_star_table *fact = plan->star->fact;
+    struct sf_load_parted *parted;
+    size_t n_parted = sf_publish_list_parted(arena, plan, &parted), n = 0, most = plan->n_tables;
+    for (size_t i = 0; i < n_parted; i++)
+        most += parted[i].n;
+    struct copy *copies = SF_NEW_ARRAY(arena, most + 1, struct copy);
     for (size_t i = 0; i < plan->n_tables; i++) {
         const struct sf_load_table *t = &plan->tables[i];
-        if (t->changes)
+        if (t->changes && t->table->partition_by.n == 0)
+            copies[n] = (struct copy){.rows = t->rows, .n = n, .table = t}, n++;
+    }
+    for (size_t i = 0; i < n_parted; i++)
+        for (size_t k = 0; k < parted[i].n; k++) {
+            const struct sf_load_part *part = &parted[i].parts[k];
+            if (part->changes && !part->is_removed)
+                copies[n] = (struct copy){.rows = part->rows, .n = n, .part = part, .columns = parted[i].columns}, n++;
+        }
+    qsort(copies, n, sizeof *copies, order_copies);
+    for (size_t i = 0; i < n; i++) {
+        const struct sf_load_table *t = copies[i].table;
+        const struct sf_load_part *part = copies[i].part;
+        if (part)
+            add_copy(script, plan, sf_str_fmt(arena, "copy %.*s %" PRId64, SF_ARG(part->table->name), part->value).p,
+                     staged_part(arena, plan, part), part->table, is_attached(plan, part) ? part : NULL, copies[i].columns,
+                     &part->key, &part->value);
+        else
             add_copy(script, plan, sf_str_fmt(arena, "copy %.*s", SF_ARG(t->table->name)).p,
                      sf_publish_staged_table(arena, plan, t->table), t->table, NULL, t->columns, &t->key, NULL);
     }
-    for (size_t i = 0; i < plan->n_parts; i++) {
-        const struct sf_load_part *part = &plan->parts[i];
-        if (part->changes && !part->is_removed)
-            add_copy(script, plan, sf_str_fmt(arena, "copy %.*s %" PRId64, SF_ARG(fact->name), part->value).p,
-                     staged_part(arena, plan, part), fact, is_attached(plan, part) ? part : NULL, plan->fact_columns, &part->key,
-                     &part->value);
-    }
 }
 
-/* "1999, 2000": values of the parts that `takes` takes. */
-typedef bool part_filter_fn(const struct sf_load_plan *plan, const struct sf_load_part *part);
-
-static struct sf_str part_list(struct sf_arena *arena, const struct sf_load_plan *plan, part_filter_fn *takes)
+struct sf_str sf_publish_parts(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_parted *parted,
+                               sf_publish_part_fn *takes)
 {
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    for (size_t i = 0; i < plan->n_parts; i++)
-        if (takes(plan, &plan->parts[i]))
-            sf_buf_addf(&buf, "%s%" PRId64, buf.n ? ", " : "", plan->parts[i].value);
+    for (size_t i = 0; i < parted->n; i++)
+        if (takes(plan, &parted->parts[i]))
+            sf_buf_addf(&buf, "%s%" PRId64, buf.n ? ", " : "", parted->parts[i].value);
     struct sf_str text = buf.n ? sf_str_dup(arena, sf_buf_str(&buf)) : SF_STR_NONE;
     sf_buf_free(&buf);
     return text;
 }
 
-static bool changes(const struct sf_load_plan *plan, const struct sf_load_part *part)
+bool sf_publish_changes(const struct sf_load_plan *plan, const struct sf_load_part *part)
 {
     (void)plan;
     return part->changes;
@@ -128,7 +181,8 @@ static bool is_inserted(const struct sf_load_plan *plan, const struct sf_load_pa
 
 struct sf_str sf_publish_changed(struct sf_arena *arena, const struct sf_load_plan *plan)
 {
-    return part_list(arena, plan, changes);
+    struct sf_load_parted fact = sf_load_parted(plan, plan->star->fact);
+    return sf_publish_parts(arena, plan, &fact, sf_publish_changes);
 }
 
 bool sf_publish_is_in_scope(const struct sf_load_plan *plan, const struct sf_load_part *part)
@@ -136,42 +190,42 @@ bool sf_publish_is_in_scope(const struct sf_load_plan *plan, const struct sf_loa
     return !part->is_removed && (part->changes || !plan->is_rest_proven);
 }
 
-static bool has_unchanged_part(const struct sf_load_plan *plan)
+static bool has_unchanged_part(const struct sf_load_parted *parted)
 {
-    for (size_t i = 0; i < plan->n_parts; i++)
-        if (!plan->parts[i].changes)
+    for (size_t i = 0; i < parted->n; i++)
+        if (!parted->parts[i].changes)
             return true;
     return false;
 }
 
 static struct sf_str part_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part)
 {
-    const struct sf_star_table *fact = plan->star->fact;
+    const struct sf_star_table *table = part->table;
     if (part->changes)
         return staged_part(arena, plan, part);
-    return sf_str_fmt(arena, "(select %.*s from %.*s where %.*s = %" PRId64 ")", SF_ARG(sf_star_columns_sql(arena, fact, "")),
-                      SF_ARG(sf_sql_name2(arena, plan->schema, fact->name)), SF_ARG(sf_sql_name(arena, fact->partition_by)),
+    return sf_str_fmt(arena, "(select %.*s from %.*s where %.*s = %" PRId64 ")", SF_ARG(sf_star_columns_sql(arena, table, "")),
+                      SF_ARG(sf_sql_name2(arena, plan->schema, table->name)), SF_ARG(sf_sql_name(arena, table->partition_by)),
                       part->value);
 }
 
 /* Staged parts, and of the published ones all that do not change (or none). */
-static struct sf_str fact_relation(struct sf_arena *arena, const struct sf_load_plan *plan, bool with_rest)
+static struct sf_str parted_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_parted *parted,
+                                     bool with_rest)
 {
-    const struct sf_star_table *fact = plan->star->fact;
-    const char *columns = sf_star_columns_sql(arena, fact, "").p;
-    const char *published = sf_sql_name2(arena, plan->schema, fact->name).p;
-    struct sf_str changed = sf_publish_changed(arena, plan);
+    const char *columns = sf_star_columns_sql(arena, parted->table, "").p;
+    const char *published = sf_sql_name2(arena, plan->schema, parted->table->name).p;
+    struct sf_str changed = sf_publish_parts(arena, plan, parted, sf_publish_changes);
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    for (size_t i = 0; i < plan->n_parts; i++)
-        if (plan->parts[i].changes && !plan->parts[i].is_removed)
+    for (size_t i = 0; i < parted->n; i++)
+        if (parted->parts[i].changes && !parted->parts[i].is_removed)
             sf_buf_addf(&buf, "%sselect %s from %s", buf.n ? " union all " : "(", columns,
-                        staged_part(arena, plan, &plan->parts[i]).p);
+                        staged_part(arena, plan, &parted->parts[i]).p);
     if (with_rest || buf.n == 0) {
         sf_buf_addf(&buf, "%sselect %s from %s", buf.n ? " union all " : "(", columns, published);
         if (!with_rest)
             sf_buf_addz(&buf, " where false");
         else if (changed.n > 0)
-            sf_buf_addf(&buf, " where %s not in (%s)", sf_sql_name(arena, fact->partition_by).p, changed.p);
+            sf_buf_addf(&buf, " where %s not in (%s)", sf_sql_name(arena, parted->table->partition_by).p, changed.p);
     }
     sf_buf_addc(&buf, ')');
     struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
@@ -181,13 +235,22 @@ static struct sf_str fact_relation(struct sf_arena *arena, const struct sf_load_
 
 struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
 {
-    if (table == plan->star->fact)
-        return plan->dialect->publisher->fact(arena, plan,
-                                              has_unchanged_part(plan) && !(plan->is_rest_left_out && plan->is_rest_proven));
+    struct sf_load_parted parted = sf_load_parted(plan, table);
+    if (parted.table)
+        return plan->dialect->publisher->relation(arena, plan, &parted,
+                                                  has_unchanged_part(&parted) && !(plan->is_rest_left_out && plan->is_rest_proven));
     for (size_t i = 0; i < plan->n_tables; i++)
         if (plan->tables[i].table == table && plan->tables[i].changes)
             return sf_publish_staged_table(arena, plan, table);
     return sf_sql_name2(arena, plan->schema, table->name);
+}
+
+struct sf_str sf_publish_measured(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
+{
+    size_t i = 0;
+    while (i < plan->n_tables && plan->tables[i].table != table)
+        i++;
+    return i < plan->n_tables ? sf_str_fmt(arena, SF_PUBLISH_MEASURED "_%zu", i) : SF_STR(SF_PUBLISH_MEASURED);
 }
 
 struct sf_str sf_publish_total_sql(struct sf_arena *arena, const struct sf_star_table *table)
@@ -196,18 +259,34 @@ struct sf_str sf_publish_total_sql(struct sf_arena *arena, const struct sf_star_
     return column ? sf_str_fmt(arena, "sum(%s)", sf_sql_name(arena, column->name).p) : SF_STR("cast(null as numeric)");
 }
 
-/* Rows of the fact counted, totalled and digested by part and side. */
-struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_str from)
+/* Rows counted, totalled and digested by part, and those of the fact by side. */
+struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table,
+                                     struct sf_str from)
 {
-    const struct sf_star_table *fact = plan->star->fact;
-    struct sf_str part = sf_sql_name(arena, fact->partition_by);
-    struct sf_str side = plan->side ? sf_sql_name(arena, plan->side->name) : SF_STR_NONE;
+    bool is_fact = table == plan->star->fact;
+    struct sf_str part = sf_sql_name(arena, table->partition_by);
+    struct sf_str side = is_fact && plan->side ? sf_sql_name(arena, plan->side->name) : SF_STR_NONE;
     return sf_str_fmt(arena,
                       "select %.*s as part, %s as side, count(*) as row_count, %.*s as total, sum(%.*s) as digest%.*s from %.*s "
                       "group by %.*s%s%.*s",
-                      SF_ARG(part), side.n ? side.p : "cast(null as bigint)", SF_ARG(sf_publish_total_sql(arena, fact)),
-                      SF_ARG(plan->dialect->row_digest(arena, fact)), SF_ARG(plan->also_measured), SF_ARG(from), SF_ARG(part),
-                      side.n ? ", " : "", SF_ARG(side));
+                      SF_ARG(part), side.n ? side.p : "cast(null as bigint)", SF_ARG(sf_publish_total_sql(arena, table)),
+                      SF_ARG(plan->dialect->row_digest(arena, table)), SF_ARG(is_fact ? plan->also_measured : SF_STR_NONE),
+                      SF_ARG(from), SF_ARG(part), side.n ? ", " : "", SF_ARG(side));
+}
+
+void sf_publish_measure(struct sf_script *script, const struct sf_load_plan *plan)
+{
+    struct sf_arena *arena = script->arena;
+    struct sf_load_plan scope = *plan;
+    struct sf_load_parted *parted;
+    size_t n = sf_publish_list_parted(arena, plan, &parted);
+    scope.is_rest_left_out = true;
+    /* not straight into the ledger: an insert would be measured by one process, this by several */
+    for (size_t i = 0; i < n; i++)
+        sf_publish_scratch(
+            script, plan, "measure what is staged", sf_publish_measured(arena, plan, parted[i].table).p,
+            sf_publish_measure_sql(arena, plan, parted[i].table,
+                                   sf_str_fmt(arena, "%.*s t", SF_ARG(sf_publish_relation(arena, &scope, parted[i].table)))));
 }
 
 static void begin(struct sf_script *script, const struct sf_load_plan *plan)
@@ -218,57 +297,7 @@ static void begin(struct sf_script *script, const struct sf_load_plan *plan)
     if (!plan->is_rehearsal)
         sf_script_add(script, "lock the ledger", "lock table %s in share row exclusive mode",
                       sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p);
-    struct sf_load_plan scope = *plan;
-    scope.is_rest_left_out = true;
-    /* not straight into the ledger: an insert would be measured by one process, this by several */
-    sf_publish_scratch(script, plan, "measure what is staged", SF_PUBLISH_MEASURED,
-                       sf_publish_measure_sql(
-                           arena, plan, sf_str_fmt(arena, "%.*s t", SF_ARG(sf_publish_relation(arena, &scope, plan->star->fact)))));
-}
-
-/* Temporary tables of a table that is replaced value by value: what is published is measured by them, and which differ. */
-static const char *measured_by_part(struct sf_arena *arena, size_t i)
-{
-    return sf_str_fmt(arena, SF_PUBLISH_MEASURED "_%zu", i).p;
-}
-
-static const char *differing_parts(struct sf_arena *arena, size_t i)
-{
-    return sf_str_fmt(arena, "differing_%zu", i).p;
-}
-
-/* " where year in (select part from differing_0)" */
-static const char *where_it_differs(struct sf_arena *arena, const struct sf_load_plan *plan, size_t i)
-{
-    return sf_str_fmt(arena, " where %s in (select part from %s)", sf_sql_name(arena, plan->tables[i].part_column->name).p,
-                      differing_parts(arena, i))
-        .p;
-}
-
-/* Rows of `from` counted, totalled and digested by part. `where` may be empty. */
-static struct sf_str table_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_table *t,
-                                       const char *from, const char *where)
-{
-    const char *part = sf_sql_name(arena, t->part_column->name).p;
-    return sf_str_fmt(arena, "select %s as part, count(*) as row_count, %.*s as total, sum(%.*s) as digest from %s%s group by %s",
-                      part, SF_ARG(sf_publish_total_sql(arena, t->table)), SF_ARG(plan->dialect->row_digest(arena, t->table)), from,
-                      where, part);
-}
-
-/* Finds the parts whose rows are not those that are staged: a part is the same when count and digest are, as for the ledger. */
-static void find_differing(struct sf_script *script, const struct sf_load_plan *plan, size_t i)
-{
-    struct sf_arena *arena = script->arena;
-    const struct sf_load_table *t = &plan->tables[i];
-    const char *what = sf_str_fmt(arena, "compare %.*s", SF_ARG(t->table->name)).p, *measured = measured_by_part(arena, i);
-    sf_publish_scratch(script, plan, what, measured,
-                       table_measure_sql(arena, plan, t, sf_sql_name2(arena, plan->schema, t->table->name).p, ""));
-    sf_publish_scratch(script, plan, what, differing_parts(arena, i),
-                       sf_str_fmt(arena,
-                                  "select coalesce(s.part, p.part) as part from (%.*s) s full join %s p on p.part = s.part "
-                                  "where not coalesce(s.row_count = p.row_count and s.digest = p.digest, false)",
-                                  SF_ARG(table_measure_sql(arena, plan, t, sf_publish_staged_table(arena, plan, t->table).p, "")),
-                                  measured));
+    sf_publish_measure(script, plan);
 }
 
 static void publish_tables(struct sf_script *script, const struct sf_load_plan *plan)
@@ -276,18 +305,13 @@ static void publish_tables(struct sf_script *script, const struct sf_load_plan *
     struct sf_arena *arena = script->arena;
     for (size_t i = 0; i < plan->n_tables; i++) {
         const struct sf_star_table *table = plan->tables[i].table;
-        if (!plan->tables[i].changes)
+        if (!plan->tables[i].changes || table->partition_by.n > 0)
             continue;
         const char *what = sf_str_fmt(arena, "publish %.*s", SF_ARG(table->name)).p;
         const char *name = sf_sql_name2(arena, plan->schema, table->name).p, *columns = sf_star_columns_sql(arena, table, "").p;
-        const char *where = "";
-        if (plan->tables[i].part_column) {
-            find_differing(script, plan, i);
-            where = where_it_differs(arena, plan, i);
-        }
-        sf_script_add(script, what, "delete from %s%s", name, where);
-        sf_script_add(script, what, "insert into %s (%s) select %s from %s%s", name, columns, columns,
-                      sf_publish_staged_table(arena, plan, table).p, where);
+        sf_script_add(script, what, "delete from %s", name);
+        sf_script_add(script, what, "insert into %s (%s) select %s from %s", name, columns, columns,
+                      sf_publish_staged_table(arena, plan, table).p);
         /* Until a server comes round to it by itself it takes every condition on a dimension to leave a handful of rows, and joins
          * the fact in loops: a view then answers in a minute, not in a tenth of a second. The fact is not worth it: its plans come
          * out the same. */
@@ -296,30 +320,37 @@ static void publish_tables(struct sf_script *script, const struct sf_load_plan *
     }
 }
 
-static void publish_parts(struct sf_script *script, const struct sf_load_plan *plan)
+/* A new part becomes a partition as it is. */
+static void attach_part(struct sf_script *script, const struct sf_load_plan *plan, const struct sf_load_part *part,
+                        const char *what)
 {
     struct sf_arena *arena = script->arena;
-    const struct sf_star_table *fact = plan->star->fact;
-    const char *name = sf_sql_name2(arena, plan->schema, fact->name).p, *columns = sf_star_columns_sql(arena, fact, "").p;
-    for (size_t i = 0; i < plan->n_parts; i++) {
-        const struct sf_load_part *part = &plan->parts[i];
+    const char *name = sf_sql_name2(arena, plan->schema, part->table->name).p, *partition = partition_name(arena, plan, part).p;
+    sf_script_add(script, what, "drop table if exists %s", partition);
+    sf_script_add(script, what, "alter table %s rename to %s", staged_part(arena, plan, part).p,
+                  sf_sql_name(arena, part_name(arena, part)).p);
+    sf_script_add(script, what, "alter table %s attach partition %s for values in (%" PRId64 ")", name, partition, part->value);
+    sf_script_add(script, what, "alter table %s drop constraint " PART_CONSTRAINT, partition);
+}
+
+static void publish_parts(struct sf_script *script, const struct sf_load_plan *plan, const struct sf_load_parted *parted)
+{
+    struct sf_arena *arena = script->arena;
+    const struct sf_star_table *table = parted->table;
+    const char *name = sf_sql_name2(arena, plan->schema, table->name).p, *columns = sf_star_columns_sql(arena, table, "").p;
+    for (size_t i = 0; i < parted->n; i++) {
+        const struct sf_load_part *part = &parted->parts[i];
         if (!part->changes)
             continue;
-        const char *what = sf_str_fmt(arena, "publish %.*s %" PRId64, SF_ARG(fact->name), part->value).p;
+        const char *what = sf_str_fmt(arena, "publish %.*s %" PRId64, SF_ARG(table->name), part->value).p;
         if (part->has_partition)
-            sf_script_add(script, what, "delete from %s where %s = %" PRId64, name, sf_sql_name(arena, fact->partition_by).p,
+            sf_script_add(script, what, "delete from %s where %s = %" PRId64, name, sf_sql_name(arena, table->partition_by).p,
                           part->value);
         if (part->is_removed)
             continue;
-        if (is_attached(plan, part)) {
-            const char *partition = partition_name(arena, plan, part->value).p;
-            sf_script_add(script, what, "drop table if exists %s", partition);
-            sf_script_add(script, what, "alter table %s rename to %s", staged_part(arena, plan, part).p,
-                          sf_sql_name(arena, part_name(arena, plan, part->value)).p);
-            sf_script_add(script, what, "alter table %s attach partition %s for values in (%" PRId64 ")", name, partition,
-                          part->value);
-            sf_script_add(script, what, "alter table %s drop constraint " PART_CONSTRAINT, partition);
-        } else
+        if (is_attached(plan, part))
+            attach_part(script, plan, part, what);
+        else
             sf_script_add(script, what, "insert into %s (%s) select %s from %s", name, columns, columns,
                           staged_part(arena, plan, part).p);
     }
@@ -339,91 +370,97 @@ struct sf_str sf_publish_ledger_tail(struct sf_arena *arena, const struct sf_loa
                       plan->dialect->now, sf_sql_text(arena, plan->loaded_by).p);
 }
 
-/* Adds the select that measures a table that was published: of one replaced by parts, what was measured of the parts that stay as
- * they are, and anew what was inserted. */
-static void add_table_measure(struct sf_script *script, const struct sf_load_plan *plan, size_t i, struct sf_buf *tables)
+struct sf_str sf_publish_stale_sql(struct sf_arena *arena, const struct sf_load_plan *plan)
+{
+    struct sf_buf stale = SF_BUF(SF_MAX_SQL_BYTES);
+    struct sf_load_parted *parted;
+    size_t n_parted = sf_publish_list_parted(arena, plan, &parted);
+    sf_buf_addf(&stale, "table_name = '%s'", SF_LEDGER_LOAD);
+    for (size_t i = 0; i < plan->n_tables; i++)
+        if (plan->tables[i].changes && plan->tables[i].table->partition_by.n == 0)
+            sf_buf_addf(&stale, " or table_name = %s", sf_sql_text(arena, plan->tables[i].table->name).p);
+    for (size_t i = 0; i < n_parted; i++) {
+        struct sf_str changed = sf_publish_parts(arena, plan, &parted[i], sf_publish_changes);
+        if (changed.n > 0) /* one that was loaded whole before has a row without a part */
+            sf_buf_addf(&stale, " or (table_name = %s and (part is null or part in (%s)))",
+                        sf_sql_text(arena, parted[i].table->name).p, changed.p);
+    }
+    struct sf_str text = sf_str_dup(arena, sf_buf_str(&stale));
+    sf_buf_free(&stale);
+    return text;
+}
+
+/* Ledger rows of the parts that change: of those that were attached as they were measured in staging, of the others anew. */
+static void write_parts(struct sf_script *script, const struct sf_load_plan *plan, const struct sf_load_parted *parted)
 {
     struct sf_arena *arena = script->arena;
-    const struct sf_load_table *t = &plan->tables[i];
-    const char *text = sf_sql_text(arena, t->table->name).p, *name = sf_sql_name2(arena, plan->schema, t->table->name).p;
-    const char *between = tables->n ? " union all " : "";
-    if (t->part_column) {
-        const char *measured = measured_by_part(arena, i), *where = where_it_differs(arena, plan, i);
-        sf_script_add(script, "measure what is published", "delete from %s where part in (select part from %s)", measured,
-                      differing_parts(arena, i));
+    const struct sf_star_table *table = parted->table;
+    const char *ledger = sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p;
+    const char *measured = sf_publish_measured(arena, plan, table).p;
+    struct sf_str inserted = sf_publish_parts(arena, plan, parted, is_inserted);
+    struct sf_buf sources = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < parted->n; i++)
+        if (parted->parts[i].changes && !parted->parts[i].is_removed)
+            sf_buf_addf(&sources, "%sselect %" PRId64 " as part, %s as source", sources.n ? " union all " : "",
+                        parted->parts[i].value, sf_sql_text(arena, parted->parts[i].source).p);
+    if (inserted.n > 0) {
+        struct sf_str from =
+            sf_str_fmt(arena, "%.*s t where %.*s in (%.*s)", SF_ARG(sf_sql_name2(arena, plan->schema, table->name)),
+                       SF_ARG(sf_sql_name(arena, table->partition_by)), SF_ARG(inserted));
+        sf_script_add(script, "measure what is published", "delete from %s where part in (%s)", measured, inserted.p);
         sf_script_add(script, "measure what is published", "insert into %s %.*s", measured,
-                      SF_ARG(table_measure_sql(arena, plan, t, name, where)));
-        sf_buf_addf(tables,
-                    "%sselect cast(%s as varchar) as name, coalesce(sum(row_count), 0) as row_count, sum(total) as total, "
-                    "sum(digest) as digest from %s",
-                    between, text, measured);
-    } else
-        sf_buf_addf(tables, "%sselect cast(%s as varchar) as name, count(*) as row_count, %s as total, sum(%s) as digest from %s",
-                    between, text, sf_publish_total_sql(arena, t->table).p, plan->dialect->row_digest(arena, t->table).p, name);
+                      SF_ARG(sf_publish_measure_sql(arena, plan, table, from)));
+    }
+    if (sources.n > 0)
+        sf_script_add(
+            script, "write the ledger",
+            "insert into %s (%s) select %s, %s, s.part, true, coalesce(m.row_count, 0), m.total, cast(m.digest as "
+            "varchar), s.source, %s from (%s) s left join (select part, sum(row_count) as row_count, sum(total) as total, "
+            "sum(digest) as digest from %s group by part) m on m.part = s.part order by s.part",
+            ledger, SF_LEDGER_COLUMNS, sf_sql_text(arena, plan->load_id).p, sf_sql_text(arena, table->name).p,
+            sf_publish_ledger_tail(arena, plan).p, sources.p, measured);
+    sf_buf_free(&sources);
 }
 
 static void write_ledger(struct sf_script *script, const struct sf_load_plan *plan)
 {
     struct sf_arena *arena = script->arena;
-    const struct sf_star_table *fact = plan->star->fact;
     const char *ledger = sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p;
     const char *id = sf_sql_text(arena, plan->load_id).p, *tail = sf_publish_ledger_tail(arena, plan).p;
-    const char *fact_text = sf_sql_text(arena, fact->name).p;
-    struct sf_str changed = sf_publish_changed(arena, plan), inserted = part_list(arena, plan, is_inserted);
-    struct sf_buf stale = SF_BUF(SF_MAX_SQL_BYTES), tables = SF_BUF(SF_MAX_SQL_BYTES), sources = SF_BUF(SF_MAX_SQL_BYTES);
+    struct sf_buf tables = SF_BUF(SF_MAX_SQL_BYTES);
+    struct sf_load_parted *parted;
+    size_t n_parted = sf_publish_list_parted(arena, plan, &parted);
 
-    sf_buf_addf(&stale, "table_name = '%s'", SF_LEDGER_LOAD);
-    for (size_t i = 0; i < plan->n_tables; i++)
-        if (plan->tables[i].changes)
-            sf_buf_addf(&stale, " or table_name = %s", sf_sql_text(arena, plan->tables[i].table->name).p);
-    if (changed.n > 0)
-        sf_buf_addf(&stale, " or table_name = %s and part in (%s)", fact_text, changed.p);
-    sf_script_add(script, "retire ledger rows", "update %s set is_current = false where is_current and (%s)", ledger, stale.p);
+    sf_script_add(script, "retire ledger rows", "update %s set is_current = false where is_current and (%s)", ledger,
+                  sf_publish_stale_sql(arena, plan).p);
 
     for (size_t i = 0; i < plan->n_tables; i++) {
         const struct sf_load_table *t = &plan->tables[i];
-        if (t->changes)
-            add_table_measure(script, plan, i, &tables);
+        if (t->changes && t->table->partition_by.n == 0)
+            sf_buf_addf(
+                &tables, "%sselect cast(%s as varchar) as name, count(*) as row_count, %s as total, sum(%s) as digest from %s",
+                tables.n ? " union all " : "", sf_sql_text(arena, t->table->name).p, sf_publish_total_sql(arena, t->table).p,
+                plan->dialect->row_digest(arena, t->table).p, sf_sql_name2(arena, plan->schema, t->table->name).p);
     }
     if (tables.n > 0)
         sf_publish_scratch(script, plan, "measure what is published", SF_PUBLISH_MEASURED "_tables", sf_buf_str(&tables));
     for (size_t i = 0; i < plan->n_tables; i++) {
         const struct sf_load_table *t = &plan->tables[i];
-        if (t->changes)
+        if (t->changes && t->table->partition_by.n == 0)
             sf_script_add(
                 script, "write the ledger",
                 "insert into %s (%s) select %s, m.name, null, true, m.row_count, m.total, cast(m.digest as varchar), %s, %s "
                 "from " SF_PUBLISH_MEASURED "_tables m where m.name = %s",
                 ledger, SF_LEDGER_COLUMNS, id, sf_sql_text(arena, t->source).p, tail, sf_sql_text(arena, t->table->name).p);
     }
-    for (size_t i = 0; i < plan->n_parts; i++)
-        if (plan->parts[i].changes && !plan->parts[i].is_removed)
-            sf_buf_addf(&sources, "%sselect %" PRId64 " as part, %s as source", sources.n ? " union all " : "",
-                        plan->parts[i].value, sf_sql_text(arena, plan->parts[i].source).p);
-    if (sources.n > 0) {
-        if (inserted.n > 0) {
-            struct sf_str from =
-                sf_str_fmt(arena, "%.*s t where %.*s in (%.*s)", SF_ARG(sf_sql_name2(arena, plan->schema, fact->name)),
-                           SF_ARG(sf_sql_name(arena, fact->partition_by)), SF_ARG(inserted));
-            sf_script_add(script, "measure what is published", "delete from " SF_PUBLISH_MEASURED " where part in (%s)",
-                          inserted.p);
-            sf_script_add(script, "measure what is published", "insert into " SF_PUBLISH_MEASURED " %.*s",
-                          SF_ARG(sf_publish_measure_sql(arena, plan, from)));
-        }
-        sf_script_add(
-            script, "write the ledger",
-            "insert into %s (%s) select %s, %s, s.part, true, coalesce(m.row_count, 0), m.total, cast(m.digest as "
-            "varchar), s.source, %s from (%s) s left join (select part, sum(row_count) as row_count, sum(total) as total, "
-            "sum(digest) as digest from " SF_PUBLISH_MEASURED " group by part) m on m.part = s.part order by s.part",
-            ledger, SF_LEDGER_COLUMNS, id, fact_text, tail, sources.p);
-    }
+    for (size_t i = 0; i < n_parted; i++)
+        write_parts(script, plan, &parted[i]);
     sf_script_add(script, "write the ledger",
                   "insert into %s (%s) select %s, '%s', null, true, coalesce(sum(row_count), 0), sum(amount), null, %s, %s from %s "
                   "where is_current and table_name = %s",
-                  ledger, SF_LEDGER_COLUMNS, id, SF_LEDGER_LOAD, sf_sql_text_or_null(arena, plan->raw).p, tail, ledger, fact_text);
-    sf_buf_free(&stale);
+                  ledger, SF_LEDGER_COLUMNS, id, SF_LEDGER_LOAD, sf_sql_text_or_null(arena, plan->raw).p, tail, ledger,
+                  sf_sql_text(arena, plan->star->fact->name).p);
     sf_buf_free(&tables);
-    sf_buf_free(&sources);
 }
 
 static void sweep(struct sf_script *script, const struct sf_load_plan *plan)
@@ -444,7 +481,10 @@ static void sweep(struct sf_script *script, const struct sf_load_plan *plan)
 static void commit(struct sf_script *script, const struct sf_load_plan *plan)
 {
     publish_tables(script, plan);
-    publish_parts(script, plan);
+    struct sf_load_parted *parted;
+    size_t n = sf_publish_list_parted(script->arena, plan, &parted);
+    for (size_t i = 0; i < n; i++)
+        publish_parts(script, plan, &parted[i]);
     write_ledger(script, plan);
     struct sf_star_site site = {.dialect = plan->dialect, .schema = plan->schema, .is_sample = plan->is_sample};
     sf_star_comment_relations(script, plan->star, &site);
@@ -458,8 +498,7 @@ static void withdraw(struct sf_script *script, const struct sf_load_plan *plan)
     sweep(script, plan);
     for (size_t i = 0; i < plan->n_parts; i++)
         if (plan->parts[i].has_partition)
-            sf_script_add(script, "drop a partition", "drop table if exists %s",
-                          partition_name(arena, plan, plan->parts[i].value).p);
+            sf_script_add(script, "drop a partition", "drop table if exists %s", partition_name(arena, plan, &plan->parts[i]).p);
     for (size_t i = 0; i < plan->star->n_tables; i++) {
         const struct sf_star_table *table = &plan->star->tables[i];
         if (table->role == SF_STAR_LEDGER)
@@ -475,7 +514,7 @@ static void withdraw(struct sf_script *script, const struct sf_load_plan *plan)
 const struct sf_publisher sf_publish_by_partition = {
     .stage = stage,
     .begin = begin,
-    .fact = fact_relation,
+    .relation = parted_relation,
     .part = part_relation,
     .commit = commit,
     .sweep = sweep,

@@ -5,10 +5,10 @@
  * them, so what a crash leaves lasts until the next one; destroy drops the schema. Then one transaction checks what is staged,
  * publishes it and writes the ledger. A part that is new becomes a partition: its staged table gets the partition's name and is
  * attached (nobody waits for it); one that exists is deleted and inserted, so that readers never wait either. What people read is
- * never renamed or truncated. Of another table with that column only those years are deleted and inserted whose count or digest is
- * not that of the staged rows. What the ledger says of a table or part is measured in that same transaction: of a part that is
- * attached before, since it is the very table, of all else after publishing. On Redshift, which has no partitions, the parts
- * that change are staged in one table, deleted and inserted: publish_redshift.c. */
+ * never renamed or truncated. Other tables that the star partitions are published in the same way. What the ledger says of a table
+ * or part is measured in that same transaction: of a part that is attached before, since it is the very table, of all else after
+ * publishing. On Redshift, which has no partitions, the parts that change are staged in one table, deleted and inserted:
+ * publish_redshift.c. */
 #ifndef SF_DATA_PUBLISH_H
 #define SF_DATA_PUBLISH_H
 
@@ -21,28 +21,28 @@
 /* The ledger's row for a load as a whole. */
 #define SF_LEDGER_LOAD "(load)"
 
-/* A table that is loaded whole. */
-struct sf_load_table {
-    const struct sf_star_table *table;
-    struct sf_str key;    /* object in the bucket */
-    struct sf_str source; /* what the data set says of it, JSON, for the ledger */
-    struct sf_str columns;
-    int64_t rows;
-    bool changes;
-    /* Its integer column of the name that the fact is partitioned by; NULL: it has none, or holds nothing yet. Then only the rows
-     * of those values are replaced whose rows differ. */
-    const struct sf_star_column *part_column;
-};
-
-/* A part of the fact: the rows with one value of its partition column. */
+/* A part of a table: the rows with one value of its partition column. */
 struct sf_load_part {
+    const struct sf_star_table *table;
     int64_t value;
-    struct sf_str key, source;
-    const struct sf_value *facts; /* the data set's numbers for it: rows, and rows and cents of each side */
+    struct sf_str key;            /* object in the bucket */
+    struct sf_str source;         /* what the data set says of it, JSON, for the ledger */
+    const struct sf_value *facts; /* of the fact: the data set's numbers for it: rows, and rows and cents of each side */
     int64_t rows;
     bool changes;
     bool is_removed;    /* no longer in the data set */
     bool has_partition; /* exists in the warehouse now */
+};
+
+/* Another table than the fact: loaded whole, or in parts if the star partitions it. */
+struct sf_load_table {
+    const struct sf_star_table *table;
+    struct sf_str key, source; /* of one that is loaded whole */
+    struct sf_str columns;
+    int64_t rows;
+    bool changes; /* it, or one of its parts */
+    struct sf_load_part *parts;
+    size_t n_parts;
 };
 
 /* All that a load is about to do. */
@@ -53,7 +53,7 @@ struct sf_load_plan {
     const struct sf_object *bucket, *role;
     struct sf_load_table *tables;
     size_t n_tables;
-    struct sf_load_part *parts;
+    struct sf_load_part *parts; /* of the fact */
     size_t n_parts;
     struct sf_str fact_columns; /* as they stand in the files, quoted */
     /* for the ledger */
@@ -84,15 +84,25 @@ bool sf_publish_stages_bare(const struct sf_load_plan *plan);
 void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan);
 /* The table as it would be published, to stand in a FROM clause: what is staged, and what does not change. */
 struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table);
+/* A table that is loaded in parts, be it the fact or another: no table when `table` is not. */
+struct sf_load_parted {
+    const struct sf_star_table *table;
+    const struct sf_load_part *parts;
+    size_t n;
+    struct sf_str columns; /* as they stand in the files, quoted */
+};
+struct sf_load_parted sf_load_parted(const struct sf_load_plan *plan, const struct sf_star_table *table);
 /* Whether a part's rows are to be looked at: it changes, or nothing proves it. */
 bool sf_publish_is_in_scope(const struct sf_load_plan *plan, const struct sf_load_part *part);
 /* One part of the fact, to stand in a FROM clause. */
 struct sf_str sf_publish_part(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part);
 /* "1999, 2000": values of the parts that change. Empty when there are none. */
 struct sf_str sf_publish_changed(struct sf_arena *arena, const struct sf_load_plan *plan);
-/* The temporary table with a row for each part in scope and side: part, side (null without one), row_count, total, digest, and what
- * is also measured. */
+/* The temporary table with a row for each part of the fact in scope and side: part, side (null without one), row_count, total,
+ * digest, and what is also measured. */
 #define SF_PUBLISH_MEASURED "measured"
+/* That of any table that is loaded in parts; of another than the fact it has neither sides nor what is also measured. */
+struct sf_str sf_publish_measured(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table);
 /* Makes a table of this transaction alone: `select` is what it holds. */
 void sf_publish_scratch(struct sf_script *script, const struct sf_load_plan *plan, const char *what, const char *name,
                         struct sf_str select);

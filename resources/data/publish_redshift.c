@@ -1,6 +1,6 @@
 /* Publishing on Redshift: no partitions, no locks to take, and a transaction of at most forty statements. See publish.h.
  *
- * The parts of the fact that change are staged in one table by one COPY, which spreads them over all slices by itself; published,
+ * The parts of a table that change are staged in one table by one COPY, which spreads them over all slices by itself; published,
  * they are deleted and inserted. Whoever else writes the same tables at the same time ends in a serialization failure (1023) and is
  * tried again, so no lock keeps readers out. Comments, statistics and space follow in transactions of their own: none of them is
  * needed for what is published to be right.
@@ -18,33 +18,16 @@ static struct sf_str taken(struct sf_arena *arena, struct sf_buf *buf)
     return text;
 }
 
-static bool is_staged(const struct sf_load_part *part)
+static bool is_staged(const struct sf_load_plan *plan, const struct sf_load_part *part)
 {
+    (void)plan;
     return part->changes && !part->is_removed;
 }
 
-static bool has_staged_parts(const struct sf_load_plan *plan)
-{
-    for (size_t i = 0; i < plan->n_parts; i++)
-        if (is_staged(&plan->parts[i]))
-            return true;
-    return false;
-}
-
-/* "2024, 2025" */
-static struct sf_str staged_parts(struct sf_arena *arena, const struct sf_load_plan *plan)
-{
-    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    for (size_t i = 0; i < plan->n_parts; i++)
-        if (is_staged(&plan->parts[i]))
-            sf_buf_addf(&buf, "%s%" PRId64, buf.n ? ", " : "", plan->parts[i].value);
-    return taken(arena, &buf);
-}
-
 /* " where year in (2024, 2025)" */
-static const char *where_part_in(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_str parts)
+static const char *where_part_in(struct sf_arena *arena, const struct sf_star_table *table, struct sf_str parts)
 {
-    return sf_str_fmt(arena, " where %s in (%.*s)", sf_sql_name(arena, plan->star->fact->partition_by).p, SF_ARG(parts)).p;
+    return sf_str_fmt(arena, " where %s in (%.*s)", sf_sql_name(arena, table->partition_by).p, SF_ARG(parts)).p;
 }
 
 /* --- staging --- */
@@ -67,9 +50,10 @@ static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, 
     copy->prepare = prepare;
     copy->n_prepare = 2;
     if (plan->is_conformed) {
-        struct sf_str rows = sf_publish_conformed_sql(arena, plan, table, columns, NULL), parts = staged_parts(arena, plan);
-        copy->sql = sf_str_fmt(arena, "insert into %s (%s) %s%s", staged.p, columns.p, rows.p,
-                               table == plan->star->fact ? where_part_in(arena, plan, parts) : "");
+        struct sf_str rows = sf_publish_conformed_sql(arena, plan, table, columns, NULL);
+        struct sf_load_parted parted = sf_load_parted(plan, table);
+        const char *where = parted.table ? where_part_in(arena, table, sf_publish_parts(arena, plan, &parted, is_staged)) : "";
+        copy->sql = sf_str_fmt(arena, "insert into %s (%s) %s%s", staged.p, columns.p, rows.p, where);
     }
     copy->table = staged;
     copy->columns = columns;
@@ -81,43 +65,48 @@ static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, 
 
 static void stage(struct sf_script *script, const struct sf_load_plan *plan)
 {
+    struct sf_load_parted *parted;
+    size_t n_parted = sf_publish_list_parted(script->arena, plan, &parted);
     for (size_t i = 0; i < plan->n_tables; i++)
-        if (plan->tables[i].changes)
+        if (plan->tables[i].changes && plan->tables[i].table->partition_by.n == 0)
             add_copy(script, plan, plan->tables[i].table, plan->tables[i].columns, &plan->tables[i].key, 1);
-    struct sf_str *keys = SF_NEW_ARRAY(script->arena, plan->n_parts + 1, struct sf_str);
-    size_t n = 0;
-    for (size_t i = 0; i < plan->n_parts; i++)
-        if (is_staged(&plan->parts[i]))
-            keys[n++] = plan->parts[i].key;
-    if (n > 0)
-        add_copy(script, plan, plan->star->fact, plan->fact_columns, keys, n);
+    for (size_t i = 0; i < n_parted; i++) {
+        struct sf_str *keys = SF_NEW_ARRAY(script->arena, parted[i].n + 1, struct sf_str);
+        size_t n = 0;
+        for (size_t k = 0; k < parted[i].n; k++)
+            if (is_staged(plan, &parted[i].parts[k]))
+                keys[n++] = parted[i].parts[k].key;
+        if (n > 0)
+            add_copy(script, plan, parted[i].table, parted[i].columns, keys, n);
+    }
 }
 
 /* --- what is read --- */
 
 static struct sf_str part(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part)
 {
-    const struct sf_star_table *fact = plan->star->fact;
-    return sf_str_fmt(arena, "(select %s from %s where %s = %" PRId64 ")", sf_star_columns_sql(arena, fact, "").p,
-                      part->changes ? sf_publish_staged_table(arena, plan, fact).p
-                                    : sf_sql_name2(arena, plan->schema, fact->name).p,
-                      sf_sql_name(arena, fact->partition_by).p, part->value);
+    const struct sf_star_table *table = part->table;
+    return sf_str_fmt(arena, "(select %s from %s where %s = %" PRId64 ")", sf_star_columns_sql(arena, table, "").p,
+                      part->changes ? sf_publish_staged_table(arena, plan, table).p
+                                    : sf_sql_name2(arena, plan->schema, table->name).p,
+                      sf_sql_name(arena, table->partition_by).p, part->value);
 }
 
-static struct sf_str fact(struct sf_arena *arena, const struct sf_load_plan *plan, bool with_rest)
+static struct sf_str relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_parted *parted,
+                              bool with_rest)
 {
-    const struct sf_star_table *fact = plan->star->fact;
-    const char *columns = sf_star_columns_sql(arena, fact, "").p, *published = sf_sql_name2(arena, plan->schema, fact->name).p;
-    struct sf_str changed = sf_publish_changed(arena, plan);
+    const struct sf_star_table *table = parted->table;
+    const char *columns = sf_star_columns_sql(arena, table, "").p, *published = sf_sql_name2(arena, plan->schema, table->name).p;
+    struct sf_str changed = sf_publish_parts(arena, plan, parted, sf_publish_changes);
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    if (has_staged_parts(plan))
-        sf_buf_addf(&buf, "(select %s from %s", columns, sf_publish_staged_table(arena, plan, fact).p);
+    if (sf_publish_parts(arena, plan, parted, is_staged).n > 0)
+        sf_buf_addf(&buf, "(select %s from %s", columns, sf_publish_staged_table(arena, plan, table).p);
     if (with_rest || buf.n == 0) {
         sf_buf_addf(&buf, "%sselect %s from %s", buf.n ? " union all " : "(", columns, published);
         if (!with_rest)
             sf_buf_addz(&buf, " where false");
         else if (changed.n > 0)
-            sf_buf_addf(&buf, " where %s not in (%s)", sf_sql_name(arena, fact->partition_by).p, changed.p);
+            sf_buf_addf(&buf, " where %s not in (%s)", sf_sql_name(arena, table->partition_by).p, changed.p);
     }
     sf_buf_addc(&buf, ')');
     return taken(arena, &buf);
@@ -125,11 +114,7 @@ static struct sf_str fact(struct sf_arena *arena, const struct sf_load_plan *pla
 
 static void begin(struct sf_script *script, const struct sf_load_plan *plan)
 {
-    struct sf_load_plan scope = *plan;
-    scope.is_rest_left_out = true;
-    struct sf_str from = sf_str_fmt(script->arena, "%.*s t", SF_ARG(sf_publish_relation(script->arena, &scope, plan->star->fact)));
-    sf_publish_scratch(script, plan, "measure what is staged", SF_PUBLISH_MEASURED,
-                       sf_publish_measure_sql(script->arena, plan, from));
+    sf_publish_measure(script, plan);
 }
 
 /* --- publishing --- */
@@ -153,7 +138,7 @@ static void write_tables(struct sf_script *script, const struct sf_load_plan *pl
     struct sf_buf tables = SF_BUF(SF_MAX_SQL_BYTES);
     for (size_t i = 0; i < plan->n_tables; i++) {
         const struct sf_load_table *t = &plan->tables[i];
-        if (t->changes)
+        if (t->changes && t->table->partition_by.n == 0)
             sf_buf_addf(&tables,
                         "%sselect cast(%s as varchar(128)) as name, cast(%s as varchar(4000)) as source, count(*) as row_count, "
                         "%s as total, sum(%s) as digest from %s",
@@ -171,16 +156,17 @@ static void write_tables(struct sf_script *script, const struct sf_load_plan *pl
 }
 
 /* And of each part; one without rows has its row all the same. */
-static void write_parts(struct sf_script *script, const struct sf_load_plan *plan, const char *tail)
+static void write_parts(struct sf_script *script, const struct sf_load_plan *plan, const struct sf_load_parted *parted,
+                        const char *tail)
 {
     struct sf_arena *arena = script->arena;
-    const struct sf_star_table *fact = plan->star->fact;
-    const char *part = sf_sql_name(arena, fact->partition_by).p;
+    const struct sf_star_table *table = parted->table;
+    const char *part = sf_sql_name(arena, table->partition_by).p;
     struct sf_buf sources = SF_BUF(SF_MAX_SQL_BYTES);
-    for (size_t i = 0; i < plan->n_parts; i++)
-        if (is_staged(&plan->parts[i]))
+    for (size_t i = 0; i < parted->n; i++)
+        if (is_staged(plan, &parted->parts[i]))
             sf_buf_addf(&sources, "%sselect %" PRId64 " as part, cast(%s as varchar(4000)) as source",
-                        sources.n ? " union all " : "", plan->parts[i].value, sf_sql_text(arena, plan->parts[i].source).p);
+                        sources.n ? " union all " : "", parted->parts[i].value, sf_sql_text(arena, parted->parts[i].source).p);
     if (sources.n > 0)
         sf_script_add(
             script, "write the ledger",
@@ -188,9 +174,10 @@ static void write_parts(struct sf_script *script, const struct sf_load_plan *pla
             "varchar), s.source, %s from (%s) s left join (select %s as part, count(*) as row_count, %s as total, sum(%s) "
             "as digest from %s%s group by %s) m on m.part = s.part",
             sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p, SF_LEDGER_COLUMNS,
-            sf_sql_text(arena, plan->load_id).p, sf_sql_text(arena, fact->name).p, tail, sources.p, part,
-            sf_publish_total_sql(arena, fact).p, plan->dialect->row_digest(arena, fact).p,
-            sf_sql_name2(arena, plan->schema, fact->name).p, where_part_in(arena, plan, sf_publish_changed(arena, plan)), part);
+            sf_sql_text(arena, plan->load_id).p, sf_sql_text(arena, table->name).p, tail, sources.p, part,
+            sf_publish_total_sql(arena, table).p, plan->dialect->row_digest(arena, table).p,
+            sf_sql_name2(arena, plan->schema, table->name).p,
+            where_part_in(arena, table, sf_publish_parts(arena, plan, parted, sf_publish_changes)), part);
     sf_buf_free(&sources);
 }
 
@@ -198,24 +185,19 @@ static void write_ledger(struct sf_script *script, const struct sf_load_plan *pl
 {
     struct sf_arena *arena = script->arena;
     const char *ledger = sf_sql_name2(arena, plan->schema, SF_STR(SF_STAR_LEDGER_TABLE)).p;
-    const char *tail = sf_publish_ledger_tail(arena, plan).p, *fact_text = sf_sql_text(arena, plan->star->fact->name).p;
-    struct sf_str changed = sf_publish_changed(arena, plan);
-    struct sf_buf stale = SF_BUF(SF_MAX_SQL_BYTES);
-    sf_buf_addf(&stale, "table_name = '%s'", SF_LEDGER_LOAD);
-    for (size_t i = 0; i < plan->n_tables; i++)
-        if (plan->tables[i].changes)
-            sf_buf_addf(&stale, " or table_name = %s", sf_sql_text(arena, plan->tables[i].table->name).p);
-    if (changed.n > 0)
-        sf_buf_addf(&stale, " or (table_name = %s and part in (%s))", fact_text, changed.p);
-    sf_script_add(script, "retire ledger rows", "update %s set is_current = false where is_current and (%s)", ledger, stale.p);
-    sf_buf_free(&stale);
+    const char *tail = sf_publish_ledger_tail(arena, plan).p;
+    struct sf_load_parted *parted;
+    size_t n = sf_publish_list_parted(arena, plan, &parted);
+    sf_script_add(script, "retire ledger rows", "update %s set is_current = false where is_current and (%s)", ledger,
+                  sf_publish_stale_sql(arena, plan).p);
     write_tables(script, plan, tail);
-    write_parts(script, plan, tail);
+    for (size_t i = 0; i < n; i++)
+        write_parts(script, plan, &parted[i], tail);
     sf_script_add(script, "write the ledger",
                   "insert into %s (%s) select %s, '%s', null, true, coalesce(sum(row_count), 0), sum(amount), null, %s, %s from %s "
                   "where is_current and table_name = %s",
                   ledger, SF_LEDGER_COLUMNS, sf_sql_text(arena, plan->load_id).p, SF_LEDGER_LOAD,
-                  sf_sql_text_or_null(arena, plan->raw).p, tail, ledger, fact_text);
+                  sf_sql_text_or_null(arena, plan->raw).p, tail, ledger, sf_sql_text(arena, plan->star->fact->name).p);
 }
 
 /* By name: which tables there are can only be asked by a client. */
@@ -232,12 +214,18 @@ static void sweep(struct sf_script *script, const struct sf_load_plan *plan)
 
 static void commit(struct sf_script *script, const struct sf_load_plan *plan)
 {
+    struct sf_arena *arena = script->arena;
+    struct sf_load_parted *parted;
+    size_t n = sf_publish_list_parted(arena, plan, &parted);
     for (size_t i = 0; i < plan->n_tables; i++)
-        if (plan->tables[i].changes)
+        if (plan->tables[i].changes && plan->tables[i].table->partition_by.n == 0)
             replace(script, plan, plan->tables[i].table, "", true);
-    struct sf_str changed = sf_publish_changed(script->arena, plan);
-    if (changed.n > 0)
-        replace(script, plan, plan->star->fact, where_part_in(script->arena, plan, changed), has_staged_parts(plan));
+    for (size_t i = 0; i < n; i++) {
+        struct sf_str changed = sf_publish_parts(arena, plan, &parted[i], sf_publish_changes);
+        if (changed.n > 0)
+            replace(script, plan, parted[i].table, where_part_in(arena, parted[i].table, changed),
+                    sf_publish_parts(arena, plan, &parted[i], is_staged).n > 0);
+    }
     write_ledger(script, plan);
     sweep(script, plan);
 }
@@ -285,7 +273,7 @@ const struct sf_publisher sf_publish_by_delete = {
     .stages_bare = true,
     .stage = stage,
     .begin = begin,
-    .fact = fact,
+    .relation = relation,
     .part = part,
     .commit = commit,
     .tidy = tidy,

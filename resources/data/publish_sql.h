@@ -9,8 +9,9 @@ struct sf_publisher {
     bool stages_bare;
     void (*stage)(struct sf_script *script, const struct sf_load_plan *plan);
     void (*begin)(struct sf_script *script, const struct sf_load_plan *plan);
-    /* The fact as it would be published: what is staged, and `with_rest` what is published and does not change. */
-    struct sf_str (*fact)(struct sf_arena *arena, const struct sf_load_plan *plan, bool with_rest);
+    /* A table in parts as it would be published: what is staged, and `with_rest` what is published and does not change. */
+    struct sf_str (*relation)(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_parted *parted,
+                              bool with_rest);
     struct sf_str (*part)(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_part *part);
     void (*commit)(struct sf_script *script, const struct sf_load_plan *plan);
     /* What follows the transaction in transactions of its own, and need not succeed. May be NULL. */
@@ -33,8 +34,20 @@ struct sf_str sf_publish_conformed_sql(struct sf_arena *arena, const struct sf_l
                                        struct sf_str columns, const int64_t *part);
 /* "sum(amount)" of the column that the ledger totals. */
 struct sf_str sf_publish_total_sql(struct sf_arena *arena, const struct sf_star_table *table);
-/* Query: rows of the fact, from `from`, counted, totalled and digested by part and side. */
-struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_str from);
+/* Query: rows of a table in parts, from `from`, counted, totalled and digested by part, and those of the fact by side. */
+struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table,
+                                     struct sf_str from);
+/* All tables that are loaded in parts, the fact last. Returns how many. */
+size_t sf_publish_list_parted(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_load_parted **out);
+/* "1999, 2000": values of the parts that `takes` takes; empty when there are none. */
+typedef bool sf_publish_part_fn(const struct sf_load_plan *plan, const struct sf_load_part *part);
+sf_publish_part_fn sf_publish_changes;
+struct sf_str sf_publish_parts(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_load_parted *parted,
+                               sf_publish_part_fn *takes);
+/* Measures what is staged of each table in parts: publish.h, SF_PUBLISH_MEASURED. */
+void sf_publish_measure(struct sf_script *script, const struct sf_load_plan *plan);
+/* Condition: ledger rows that this load makes those of before. */
+struct sf_str sf_publish_stale_sql(struct sf_arena *arena, const struct sf_load_plan *plan);
 /* Columns of a ledger row, and their values from `rules` on, which are the same for all rows of a load. */
 #define SF_LEDGER_COLUMNS                                                                                                          \
     "load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, "                              \

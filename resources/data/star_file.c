@@ -196,11 +196,18 @@ static enum sf_code read_table(const struct reader *r, const struct sf_pair *pai
         return bad(r, pair->key_mark, "key '%.*s' is no column of table '%.*s'", SF_ARG(out->key), SF_ARG(out->name));
     if (out->role == SF_STAR_DIMENSION && out->key.n == 0)
         return bad(r, pair->key_mark, "dimension '%.*s' has no key", SF_ARG(out->name));
-    if (out->role != SF_STAR_FACT)
+    bool is_fact = out->role == SF_STAR_FACT;
+    if (!is_fact && out->partition_by.n == 0)
         return SF_OK;
     const struct sf_star_column *part = sf_star_column(out, out->partition_by);
     if (!part || part->type != SF_STAR_INTEGER || part->is_nullable)
-        return bad(r, pair->key_mark, "fact '%.*s' needs partition_by: an integer column that is never null", SF_ARG(out->name));
+        return bad(r, pair->key_mark, "%s '%.*s' needs partition_by: an integer column that is never null",
+                   is_fact ? "fact" : "bridge", SF_ARG(out->name));
+    if (!is_fact && (out->role != SF_STAR_BRIDGE || out->key.n > 0))
+        return bad(r, pair->key_mark, "table '%.*s' has partition_by, which is for a fact and for a bridge without a key",
+                   SF_ARG(out->name));
+    if (!is_fact)
+        return SF_OK;
     const struct sf_star_column *measure = sf_star_column(out, out->measure);
     if (!measure || measure->type != SF_STAR_NUMERIC || measure->scale != 2)
         return bad(r, pair->key_mark, "fact '%.*s' needs measure: a numeric column of scale 2", SF_ARG(out->name));

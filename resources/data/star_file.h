@@ -10,7 +10,7 @@
 enum sf_star_role {
     SF_STAR_DIMENSION,
     SF_STAR_FACT,
-    SF_STAR_BRIDGE, /* loaded whole, like a dimension, but nothing refers to it */
+    SF_STAR_BRIDGE, /* like a dimension, but nothing refers to it */
     SF_STAR_LEDGER, /* ours: load_ledger, load_rejects */
 };
 
@@ -30,7 +30,7 @@ struct sf_star_table {
     struct sf_str name;
     struct sf_str comment;
     struct sf_str key;          /* column; empty when there is none */
-    struct sf_str partition_by; /* of a fact: integer column by whose values it is replaced */
+    struct sf_str partition_by; /* integer column by whose values it is replaced; a fact has one, a bridge may */
     struct sf_str measure;      /* of a fact: the numeric column that is totalled */
     enum sf_star_role role;
     struct sf_star_column *columns;

@@ -35,7 +35,7 @@ struct sf_str sf_star_row_digest_postgresql(struct sf_arena *arena, const struct
             seed = &table->columns[i];
     struct sf_str digest = seed ? sf_sql_name(arena, seed->name) : SF_STR("0");
     for (size_t i = 0; i < table->n_columns; i++)
-        if (&table->columns[i] != seed && (table->role != SF_STAR_FACT || !sf_str_eq(table->columns[i].name, table->partition_by)))
+        if (&table->columns[i] != seed && (table->partition_by.n == 0 || !sf_str_eq(table->columns[i].name, table->partition_by)))
             digest = hash_sql(arena, &table->columns[i], digest);
     return digest;
 }
@@ -53,7 +53,7 @@ static struct sf_str table_definition(struct sf_arena *arena, const struct sf_st
     if (table->key.n > 0 && table->role != SF_STAR_FACT)
         sf_buf_addf(&buf, ",\n  primary key (%s)", sf_sql_name(arena, table->key).p);
     sf_buf_addz(&buf, "\n)");
-    if (table->role == SF_STAR_FACT)
+    if (table->partition_by.n > 0)
         sf_buf_addf(&buf, " partition by list (%s)", sf_sql_name(arena, table->partition_by).p);
     struct sf_str text = sf_str_dup(arena, sf_buf_str(&buf));
     sf_buf_free(&buf);

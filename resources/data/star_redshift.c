@@ -40,7 +40,7 @@ struct sf_str sf_star_row_digest_redshift(struct sf_arena *arena, const struct s
 {
     struct sf_buf text = SF_BUF(SF_MAX_SQL_BYTES);
     for (size_t i = 0; i < table->n_columns; i++)
-        if (table->role != SF_STAR_FACT || !sf_str_eq(table->columns[i].name, table->partition_by))
+        if (table->partition_by.n == 0 || !sf_str_eq(table->columns[i].name, table->partition_by))
             sf_buf_addf(&text, "%s%s", text.n ? " || chr(31) || " : "", value_text(arena, &table->columns[i]));
     struct sf_str digest =
         sf_dialect_fill(arena, sf_dialect_redshift.hash60, '$',

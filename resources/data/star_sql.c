@@ -114,7 +114,7 @@ static size_t count_columns(const struct finder *f, struct sf_str relation)
 /* Empty when the table's shape is as declared. */
 static struct sf_str shape_difference(const struct finder *f, const struct sf_star_table *table, size_t row)
 {
-    bool is_partitioned = table->role == SF_STAR_FACT && f->dialect->star->has_partitions;
+    bool is_partitioned = table->partition_by.n > 0 && f->dialect->star->has_partitions;
     struct sf_str key = sf_rows_text(f->rows, row, C_4);
     if (!sf_str_is(sf_rows_text(f->rows, row, C_1), is_partitioned ? "p" : "r"))
         return SF_STR("is not a table of the declared kind");

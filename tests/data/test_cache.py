@@ -25,7 +25,8 @@ def objects(live):
 
 
 def keys_of(attributes):
-    return {file["key"] for kind in ("years", "tables") for file in attributes[kind].values()}
+    return {file["key"] for kind in ("years", "tables") for entry in attributes[kind].values()
+            for file in entry.get("parts", {None: entry}).values()}
 
 
 def evaluations(live):

@@ -1,35 +1,33 @@
 /* The table of codes through time: (dimension, level, member_id, fiscal_year, source_code, source_name, row_count, amount), one row
- * for each level of each member, fiscal year and distinct original code and name; by dimension, member, year, level, code, name.
+ * for each level of each member, fiscal year and distinct original code and name. A file a fiscal year, as the facts have it, by
+ * dimension, member, level, code, name: what a year holds is decided by that year's rows alone.
  *
- * A quarter as large as all years together, so it is written in parts, side by side, which are then joined. What a part holds is
- * decided by the content, not by who writes it.
- *
- * The digest is that of a fiscal year (sf_year_write()) with hash60 over the parts dimension, level, member, code and name for the
- * key, and year, row count and cents for v. */
+ * The digest of a file is that of a fiscal year (sf_year_write()) with hash60 over the parts dimension, level, member, code and
+ * name for the key, and year, row count and cents for v. */
 #ifndef SF_DATA_CONFORM_ALIASES_H
 #define SF_DATA_CONFORM_ALIASES_H
 
-#include "resources/data/conform/tables.h"
+#include "resources/data/conform/year.h"
 
-#include <stdatomic.h>
+struct sf_map;
 
-struct sf_alias_part {
-    size_t dimension, from, to; /* of its uses */
-    struct sf_output_part out;
+/* What a worker knows of codes and names from one year to the next: 16 bytes a level of each raw, and each text once. Zero it to
+ * begin with. */
+struct sf_alias_scratch {
+    struct sf_arena *arena;
+    struct sf_map *texts;
+    struct sf_alias *aliases[SF_RULES_MAX_DIMENSIONS]; /* by raw and level */
+    uint32_t n_files;
+    struct sf_alias_use *uses; /* of a member at a level */
+    size_t cap_uses;
 };
+void sf_alias_scratch_free(struct sf_alias_scratch *scratch);
 
-struct sf_aliases {
-    const struct sf_table_input *in;
-    struct sf_alias_part *parts;
-    size_t n;
-    atomic_size_t n_left; /* not written yet */
-};
-
-/* Cuts the table into parts. `in` must outlive them, and say all there is to say of the uses. */
-void sf_aliases_plan(const struct sf_table_input *in, struct sf_arena *arena, struct sf_aliases *out);
-void sf_aliases_free(struct sf_aliases *aliases);
-/* Writes part `i`, which stays in memory; whoever writes the last one joins them all: *is_last, and *out is the table. */
-enum sf_code sf_aliases_write(struct sf_aliases *aliases, size_t i, struct sf_arena *arena, bool *is_last,
-                              struct sf_object_file *out, struct sf_err *err) SF_MUST_CHECK;
+/* Writes the file of a year whose rows are written, from its usage. `pack` stays the caller's. out->key is in `arena`. */
+enum sf_code sf_aliases_write(const struct sf_year_input *in, const struct sf_year *year, struct sf_alias_scratch *scratch,
+                              struct sf_pack *pack, struct sf_arena *arena, struct sf_object_file *out,
+                              struct sf_err *err) SF_MUST_CHECK;
+/* Column names, joined by commas: the header line. */
+struct sf_str sf_aliases_columns(void);
 
 #endif

@@ -164,9 +164,16 @@ static bool has_object(struct sf_arena *arena, const char *cache_dir, const stru
 
 struct sf_str sf_conform_missing(struct sf_arena *arena, const char *cache_dir, const struct sf_value *objects)
 {
-    for (size_t i = 0; objects && objects->type == SF_V_MAP && i < objects->map.n; i++)
-        if (!has_object(arena, cache_dir, objects->map.pairs[i].value))
-            return sf_map_str(objects->map.pairs[i].value, "key");
+    for (size_t i = 0; objects && objects->type == SF_V_MAP && i < objects->map.n; i++) {
+        const struct sf_value *object = objects->map.pairs[i].value, *parts = sf_map_getz(object, "parts");
+        struct sf_str missing = SF_STR_NONE;
+        if (parts)
+            missing = sf_conform_missing(arena, cache_dir, parts);
+        else if (!has_object(arena, cache_dir, object))
+            missing = sf_map_str(object, "key");
+        if (missing.n)
+            return missing;
+    }
     return SF_STR_NONE;
 }
 

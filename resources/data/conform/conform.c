@@ -17,6 +17,7 @@ struct worker {
     struct sf_parser parser;
     struct sf_csv_chunk chunk;
     struct sf_year_scratch scratch;
+    struct sf_alias_scratch aliases;
     struct sf_arena *arena;
     struct sf_err err;
     enum sf_code rc;
@@ -42,9 +43,8 @@ struct run {
     size_t n_years;
     size_t *order; /* of the years, the one with most rows first */
     struct sf_table_input table_input;
-    struct sf_use *uses[SF_RULES_MAX_DIMENSIONS];
+    struct sf_use *uses;
     struct sf_spellings *spellings[SF_RULES_MAX_DIMENSIONS];
-    struct sf_aliases aliases;
     struct sf_result *result;
 };
 
@@ -119,6 +119,15 @@ static void merge_dimensions(struct worker *w)
 
 /* --- rows to years --- */
 
+static enum sf_code write_year(struct worker *w, struct sf_year *year, size_t index)
+{
+    const struct sf_year_input *in = &w->run->year_input;
+    enum sf_code rc = sf_year_write(in, index, &w->scratch, w->arena, year, &w->err);
+    if (!rc && year->rows && in->rules->alias_table.n)
+        rc = sf_aliases_write(in, year, &w->aliases, w->scratch.pack, w->arena, &year->aliases, &w->err);
+    return rc;
+}
+
 static void write_years(struct worker *w)
 {
     struct run *run = w->run;
@@ -131,26 +140,35 @@ static void write_years(struct worker *w)
         size_t year = run->order[task];
         enum sf_code rc = is_cancelled(w, "fiscal years written", done++) ? cancel(&w->err) : SF_OK;
         if (!rc)
-            rc = sf_year_write(&run->year_input, year, &w->scratch, w->arena, &run->years[year], &w->err);
+            rc = write_year(w, &run->years[year], year);
         for (size_t i = 0; i < run->n_workers; i++)
             sf_rows_drop(&run->workers[i].parser.rows, year);
         if (rc)
             fail_worker(w, rc, task);
     }
     sf_year_scratch_free(&w->scratch); /* before the tables need memory */
+    sf_alias_scratch_free(&w->aliases);
 }
 
 /* --- years to uses: a dimension each --- */
 
+static void find_last_years(struct run *run, size_t d)
+{
+    struct sf_members *m = &run->members[d];
+    for (size_t i = 0; i < m->n; i++)
+        m->raws[i].last_year = 0;
+    for (size_t y = 0; y < run->n_years; y++)
+        for (size_t i = 0; i < run->years[y].n_usage[d]; i++)
+            m->raws[run->years[y].usage[d][i].raw].last_year = run->years[y].year;
+}
+
 /* Turns what each year used into what each raw was used for. */
 static void gather_uses(struct run *run, size_t d)
 {
-    struct sf_members *m = &run->members[d];
+    const struct sf_members *m = &run->members[d];
     size_t *at = calloc(m->n + 1, sizeof *at), n = 0;
     if (!at)
         sf_out_of_memory();
-    for (size_t i = 0; i < m->n; i++)
-        m->raws[i].last_year = 0;
     for (size_t y = 0; y < run->n_years; y++)
         for (size_t i = 0; i < run->years[y].n_usage[d]; i++, n++)
             at[run->years[y].usage[d][i].raw + 1]++;
@@ -163,12 +181,11 @@ static void gather_uses(struct run *run, size_t d)
         for (size_t i = 0; i < run->years[y].n_usage[d]; i++) {
             const struct sf_usage *u = &run->years[y].usage[d][i];
             uses[at[u->raw]++] = (struct sf_use){u->raw, run->years[y].year, u->rows, u->cents};
-            m->raws[u->raw].last_year = run->years[y].year;
         }
     }
     free(at);
-    run->table_input.uses[d] = run->uses[d] = uses;
-    run->table_input.n_uses[d] = n;
+    run->table_input.uses = run->uses = uses;
+    run->table_input.n_uses = n;
 }
 
 static void gather_dimensions(struct worker *w)
@@ -178,7 +195,9 @@ static void gather_dimensions(struct worker *w)
         size_t d = atomic_fetch_add(&run->next_task, 1);
         if (d >= run->rules->n_dimensions)
             return;
-        gather_uses(run, d);
+        find_last_years(run, d);
+        if (run->rules->has_crosswalk && d == run->rules->crosswalk_dimension)
+            gather_uses(run, d);
         run->spellings[d] = sf_spellings_make(w->arena, &run->members[d]);
     }
 }
@@ -187,20 +206,10 @@ static void gather_dimensions(struct worker *w)
 
 enum { CROSSWALK, SIDES, N_SINGLE };
 
-/* The parts of the alias table, of which there is most to write, come first. */
 static enum sf_code write_table(struct worker *w, size_t task)
 {
     struct run *run = w->run;
     struct sf_result *r = run->result;
-    if (task < run->aliases.n) {
-        struct sf_object_file object;
-        bool is_last;
-        enum sf_code rc = sf_aliases_write(&run->aliases, task, w->arena, &is_last, &object, &w->err);
-        if (!rc && is_last)
-            r->aliases = object;
-        return rc;
-    }
-    task -= run->aliases.n;
     if (task == CROSSWALK && run->rules->has_crosswalk)
         return sf_table_crosswalk(&run->table_input, w->arena, &r->crosswalk, &r->coverage, &r->unmapped, &w->err);
     if (task == SIDES && run->rules->n_sides)
@@ -215,7 +224,7 @@ static void write_tables(struct worker *w)
     struct run *run = w->run;
     while (!atomic_load(&run->stop)) {
         size_t task = atomic_fetch_add(&run->next_task, 1);
-        if (task >= run->aliases.n + N_SINGLE + run->rules->n_dimensions)
+        if (task >= N_SINGLE + run->rules->n_dimensions)
             return;
         enum sf_code rc = is_cancelled(w, "tables written", task) ? cancel(&w->err) : write_table(w, task);
         if (rc)
@@ -406,7 +415,7 @@ static enum sf_code write_facts(struct run *run, struct sf_arena *arena, struct 
     return rc;
 }
 
-static enum sf_code write_others(struct run *run, struct sf_arena *arena, struct sf_err *err)
+static enum sf_code write_others(struct run *run, struct sf_err *err)
 {
     struct sf_table_input *in = &run->table_input;
     in->rules = run->rules;
@@ -414,13 +423,9 @@ static enum sf_code write_others(struct run *run, struct sf_arena *arena, struct
     in->spellings = run->spellings;
     in->objects_dir = run->objects_dir;
     enum sf_code rc = run_phase(run, GATHER, err);
-    if (!rc && run->rules->alias_table.n)
-        sf_aliases_plan(in, arena, &run->aliases);
     if (!rc)
         rc = run_phase(run, TABLES, err);
-    sf_aliases_free(&run->aliases);
-    for (size_t d = 0; d < run->rules->n_dimensions; d++)
-        free(run->uses[d]);
+    free(run->uses);
     return rc;
 }
 
@@ -480,7 +485,7 @@ enum sf_code sf_conform_run(struct sf_arena *arena, const struct sf_rules *rules
     if (!rc)
         rc = write_facts(&run, scratch, err);
     if (!rc)
-        rc = write_others(&run, scratch, err);
+        rc = write_others(&run, err);
     const struct sf_parser *parsers[SF_CONFORM_MAX_THREADS];
     for (size_t i = 0; i < run.n_workers; i++)
         parsers[i] = &run.workers[i].parser;

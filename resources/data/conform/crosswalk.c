@@ -27,7 +27,7 @@ static size_t collect(const struct sf_table_input *in, size_t dimension, struct 
 {
     const struct sf_members *m = &in->members[dimension];
     const struct sf_rule_level *leaf = &m->dimension->levels[m->dimension->n_levels - 1];
-    const struct sf_use *use = in->uses[dimension], *end = use + in->n_uses[dimension];
+    const struct sf_use *use = in->uses, *end = use + in->n_uses;
     size_t n = 0;
     while (use < end) {
         const struct sf_raw *raw = &m->raws[use->raw];

@@ -136,6 +136,11 @@ struct sf_pack *sf_output_pack(struct sf_output *o)
     return o->pack;
 }
 
+enum sf_code sf_output_text(struct sf_output *o, struct sf_str text, struct sf_err *err)
+{
+    return add_bytes(o, text, err);
+}
+
 enum sf_code sf_output_drain(struct sf_output *o, struct sf_err *err)
 {
     return write_out(o, sf_pack_take(o->pack), err);
@@ -145,16 +150,6 @@ void sf_output_count(struct sf_output *o, uint64_t rows, uint64_t hash)
 {
     o->rows += rows;
     o->sum += hash;
-}
-
-enum sf_code sf_output_add_part(struct sf_output *o, const struct sf_output_part *part, struct sf_err *err)
-{
-    sf_output_count(o, part->rows, part->sum);
-    enum sf_code rc = write_out(o, sf_pack_cut(o->pack), err);
-    if (!rc)
-        rc = write_out(o, sf_buf_str(&part->packed), err);
-    sf_pack_join(o->pack, part->crc, part->n_bytes);
-    return rc;
 }
 
 void sf_output_abandon(struct sf_output *o)

@@ -31,17 +31,12 @@ enum sf_code sf_output_row(struct sf_output *out, struct sf_str line, struct sf_
 enum sf_code sf_output_row_hashed(struct sf_output *out, struct sf_str line, uint64_t hash, struct sf_err *err) SF_MUST_CHECK;
 /* For writers of many rows that write into the packer themselves: it, ... */
 struct sf_pack *sf_output_pack(struct sf_output *out);
+/* ... a text without end, ... */
+enum sf_code sf_output_text(struct sf_output *out, struct sf_str text, struct sf_err *err) SF_MUST_CHECK;
 /* ... what to do behind a row when it is full, ... */
 enum sf_code sf_output_drain(struct sf_output *out, struct sf_err *err) SF_MUST_CHECK;
 /* ... and in the end how many rows there were, with the sum of their parts of the digest. */
 void sf_output_count(struct sf_output *out, uint64_t rows, uint64_t hash);
-/* Rows that were packed on their own, side by side with others: sf_pack_new_part(). */
-struct sf_output_part {
-    struct sf_buf packed;
-    uint32_t crc, n_bytes; /* of the text */
-    uint64_t rows, sum;    /* of the digest */
-};
-enum sf_code sf_output_add_part(struct sf_output *out, const struct sf_output_part *part, struct sf_err *err) SF_MUST_CHECK;
 /* Completes the object and frees `out`, also on failure. key is in `arena`. */
 enum sf_code sf_output_close(struct sf_output *out, struct sf_arena *arena, struct sf_object_file *object,
                              struct sf_err *err) SF_MUST_CHECK;

@@ -3,6 +3,7 @@
 
 #include "engine/core/clock.h"
 #include "engine/core/json.h"
+#include "resources/data/conform/aliases.h"
 #include "resources/data/conform/text.h"
 
 #include <errno.h>
@@ -146,6 +147,26 @@ static void add_table(struct sf_arena *arena, struct sf_value *tables, struct sf
     sf_buf_addf(identity, "%.*s %s\n", SF_ARG(name), object->digest);
 }
 
+/* A table with a file a fiscal year. */
+static void add_aliases(struct sf_arena *arena, struct sf_value *tables, const struct sf_rules *rules, const struct sf_result *r,
+                        struct sf_buf *identity)
+{
+    struct sf_value *v = sf_value_map(arena), *parts = sf_value_map(arena);
+    uint64_t rows = 0;
+    for (size_t i = 0; i < r->n_years; i++) {
+        const struct sf_year *y = &r->years[i];
+        if (y->rows == 0)
+            continue;
+        rows += y->aliases.rows;
+        sf_map_set(arena, parts, sf_str_fmt(arena, "%d", y->year), describe(arena, &y->aliases));
+        sf_buf_addf(identity, "%.*s %d %s\n", SF_ARG(rules->alias_table), y->year, y->aliases.digest);
+    }
+    sf_map_set_int(arena, v, "rows", (int64_t)rows);
+    sf_map_set(arena, v, SF_STR("columns"), split_columns(arena, sf_aliases_columns()));
+    sf_map_set(arena, v, SF_STR("parts"), parts);
+    sf_map_set(arena, tables, rules->alias_table, v);
+}
+
 /* "<side>_<what>", or what there is without sides. */
 static const char *total_name(struct sf_arena *arena, const struct sf_rules *rules, size_t side, struct sf_str what)
 {
@@ -228,7 +249,7 @@ enum sf_code sf_report_make(struct sf_arena *arena, const struct sf_rules *rules
     if (rules->n_sides)
         add_table(arena, tables, rules->side_table, &r->sides, sf_table_side_columns(arena, rules), &identity);
     if (rules->alias_table.n)
-        add_table(arena, tables, rules->alias_table, &r->aliases, sf_table_alias_columns(), &identity);
+        add_aliases(arena, tables, rules, r, &identity);
     if (rules->has_crosswalk)
         add_table(arena, tables, rules->crosswalk_table, &r->crosswalk, sf_table_crosswalk_columns(arena, rules), &identity);
     struct sf_value *years = describe_years(arena, rules, r, &identity);

@@ -11,7 +11,7 @@ struct sf_result {
     size_t n_parsers;
     const struct sf_year *years; /* years without rows included */
     size_t n_years;
-    struct sf_object_file dimensions[SF_RULES_MAX_DIMENSIONS], sides, aliases, crosswalk;
+    struct sf_object_file dimensions[SF_RULES_MAX_DIMENSIONS], sides, crosswalk;
     struct sf_coverage coverage;
     struct sf_buf unmapped; /* CSV text */
     struct sf_str stamps[2];

@@ -42,11 +42,6 @@ struct sf_str sf_table_side_columns(struct sf_arena *arena, const struct sf_rule
     return sf_str_fmt(arena, "%.*s,%.*s", SF_ARG(rules->side_key), SF_ARG(rules->columns[rules->side_column].name));
 }
 
-struct sf_str sf_table_alias_columns(void)
-{
-    return SF_STR("dimension,level,member_id,fiscal_year,source_code,source_name,row_count,amount");
-}
-
 struct sf_str sf_table_crosswalk_columns(struct sf_arena *arena, const struct sf_rules *rules)
 {
     return sf_str_fmt(arena, "%.*s,%.*s,basis", SF_ARG(rules->legacy_key), SF_ARG(rules->current_key));

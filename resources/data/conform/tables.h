@@ -1,4 +1,4 @@
-/* The tables beside the facts: dimensions with current codes and spellings, the sides, codes through time, the crosswalk. */
+/* The tables beside the facts that are not by year: dimensions with current codes and spellings, the sides, the crosswalk. */
 #ifndef SF_DATA_CONFORM_TABLES_H
 #define SF_DATA_CONFORM_TABLES_H
 
@@ -14,10 +14,10 @@ struct sf_use {
 
 struct sf_table_input {
     const struct sf_rules *rules;
-    const struct sf_members *members;                   /* by dimension; last_year is set */
-    struct sf_spellings *const *spellings;              /* by dimension */
-    const struct sf_use *uses[SF_RULES_MAX_DIMENSIONS]; /* by raw, then year */
-    size_t n_uses[SF_RULES_MAX_DIMENSIONS];
+    const struct sf_members *members;      /* by dimension; last_year is set */
+    struct sf_spellings *const *spellings; /* by dimension */
+    const struct sf_use *uses;             /* of the crosswalk's dimension, by raw, then year; NULL without one */
+    size_t n_uses;
     const char *objects_dir;
 };
 
@@ -38,7 +38,6 @@ enum sf_code sf_table_crosswalk(const struct sf_table_input *in, struct sf_arena
 /* Column names of the tables, joined by commas: their header lines. */
 struct sf_str sf_table_dimension_columns(struct sf_arena *arena, const struct sf_rules *rules, size_t dimension);
 struct sf_str sf_table_side_columns(struct sf_arena *arena, const struct sf_rules *rules);
-struct sf_str sf_table_alias_columns(void); /* aliases.h */
 struct sf_str sf_table_crosswalk_columns(struct sf_arena *arena, const struct sf_rules *rules);
 
 #endif

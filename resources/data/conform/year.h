@@ -20,6 +20,7 @@ struct sf_year {
     uint64_t side_rows[SF_RULES_MAX_SIDES];      /* the first is all of them where rows have no side */
     int64_t side_cents[SF_RULES_MAX_SIDES][SF_RULES_MAX_MEASURES];
     struct sf_object_file object;                    /* its digest: see sf_year_write() */
+    struct sf_object_file aliases;                   /* aliases.h; where the rules have a table of them */
     struct sf_usage *usage[SF_RULES_MAX_DIMENSIONS]; /* by raw; malloc'd */
     size_t n_usage[SF_RULES_MAX_DIMENSIONS];
 };

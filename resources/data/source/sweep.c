@@ -96,8 +96,12 @@ static void take_pointer(struct sweep *s, const char *path, struct sf_str name)
 
 static void take_keys(struct sweep *s, const struct sf_value *files)
 {
-    for (size_t i = 0; files && files->type == SF_V_MAP && i < files->map.n; i++)
-        add(s, s->objects_held, sf_map_str(files->map.pairs[i].value, "key"));
+    for (size_t i = 0; files && files->type == SF_V_MAP && i < files->map.n; i++) {
+        const struct sf_value *file = files->map.pairs[i].value, *parts = sf_map_getz(file, "parts");
+        add(s, s->objects_held, sf_map_str(file, "key"));
+        if (parts)
+            take_keys(s, parts);
+    }
 }
 
 /* "<id>[n]-<rules>.json", ".rejects.csv", ".unmapped.csv" -> "<id>[n]-<rules>"; empty: another file. */

@@ -87,7 +87,7 @@ insert into "s"."f" ("f_id", "year", "d_id", "amount") select "f_id", "year", "d
 -- publish f 1999
 delete from "s"."f" where "year" = 1999;
 -- retire ledger rows
-update "s"."load_ledger" set is_current = false where is_current and (table_name = '(load)' or table_name = 'd' or table_name = 'f' and part in (2024, 2025, 1999));
+update "s"."load_ledger" set is_current = false where is_current and (table_name = '(load)' or table_name = 'd' or (table_name = 'f' and (part is null or part in (2024, 2025, 1999))));
 -- measure what is published
 create temporary table measured_tables on commit drop as select cast('d' as varchar) as name, count(*) as row_count, cast(null as numeric) as total, sum(hashtextextended(coalesce(cast("label" as varchar), chr(1)), hashint8extended("d_id", 0))) as digest from "s"."d";
 -- write the ledger

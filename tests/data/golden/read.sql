@@ -52,8 +52,9 @@ union all
 select 'found', 'f', cast("year" as varchar), cast(count(*) as varchar), cast(sum("amount") as varchar), cast(sum(hash_numeric_extended("amount", hashint8extended("d_id", "f_id"))) as varchar), null, null, null, null, null, null, null, null
 from "s"."f" group by "year"
 union all
-select 'partition', pg_get_expr(c.relpartbound, c.oid), null, null, null, null, null, null, null, null, null, null, null, null
-from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass('"s"."f"')
+select 'partition', cast(p.relname as varchar), pg_get_expr(c.relpartbound, c.oid), null, null, null, null, null, null, null, null, null, null, null
+from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
+join pg_namespace n on n.oid = p.relnamespace where n.nspname = 's' and p.relname in ('f')
 union all
 select 'staging', cast(count(*) as varchar), null, null, null, null, null, null, null, null, null, null, null, null
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -72,8 +73,9 @@ union all
 select 'found', 'd', null, cast(count(*) as varchar), null, null, null, null, null, null, null, null, null, null
 from (select 1 as one from "s"."d" limit 1) t
 union all
-select 'partition', pg_get_expr(c.relpartbound, c.oid), null, null, null, null, null, null, null, null, null, null, null, null
-from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass('"s"."f"')
+select 'partition', cast(p.relname as varchar), pg_get_expr(c.relpartbound, c.oid), null, null, null, null, null, null, null, null, null, null, null
+from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
+join pg_namespace n on n.oid = p.relnamespace where n.nspname = 's' and p.relname in ('f')
 union all
 select 'staging', cast(count(*) as varchar), null, null, null, null, null, null, null, null, null, null, null, null
 from pg_class c join pg_namespace n on n.oid = c.relnamespace

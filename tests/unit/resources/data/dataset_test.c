@@ -1,7 +1,8 @@
 /* The kind dataset: sources, the cache, and what a plan sees of it. */
 #include "tests/unit/support/fake_run.h"
 
-#include "attr/dataset.h"
+#include "resources/data/conform/cache.h"
+#include "resources/data/dataset_attrs.h"
 #include "tests/unit/support/temp_dir.h"
 
 #include <fcntl.h>
@@ -100,7 +101,7 @@ static void a_sample_is_conformed_and_says_that_it_is_one(void **state)
     assert_int_equal(sf_map_str(want, DATASET_SNAPSHOT).n, 16);
     assert_true(sf_map_str(want, DATASET_DATA_AS_OF).n > 0);
     const struct sf_value *tables = sf_map_getz(want, DATASET_TABLES);
-    static const char *const names[] = {"program", "type", "fund", "finance", "code_alias", "type_crosswalk"};
+    static const char *const names[] = {"program", "type", "fund", "finance", "type_crosswalk"};
     for (size_t i = 0; i < SF_COUNT(names); i++) {
         struct stat st;
         const struct sf_value *table = sf_map_getz(tables, names[i]);
@@ -108,6 +109,17 @@ static void a_sample_is_conformed_and_says_that_it_is_one(void **state)
         assert_int_equal(stat(path.p, &st), 0);
         assert_int_equal(st.st_size, sf_map_int(table, "bytes", -1));
     }
+    /* a file a year, of the same years */
+    const struct sf_value *parts = sf_map_getz(sf_map_getz(tables, "code_alias"), TABLE_PARTS);
+    const struct sf_value *years = sf_map_getz(want, DATASET_YEARS);
+    assert_int_equal(parts->map.n, years->map.n);
+    for (size_t i = 0; i < years->map.n; i++)
+        assert_true(sf_str_starts(sf_map_str(sf_map_get(parts, years->map.pairs[i].key), FILE_KEY),
+                                  sf_str_fmt(f->arena, "code_alias/fy=%.*s/", SF_ARG(years->map.pairs[i].key))));
+    assert_int_equal(sf_conform_missing(f->arena, f->site.cache_dir, tables).n, 0);
+    struct sf_str alias = sf_map_str(parts->map.pairs[0].value, FILE_KEY);
+    assert_int_equal(unlink(sf_str_fmt(f->arena, "%s/objects/%.*s", f->site.cache_dir, SF_ARG(alias)).p), 0);
+    assert_true(sf_str_eq(sf_conform_missing(f->arena, f->site.cache_dir, tables), alias));
 }
 
 static void what_is_cached_is_not_made_again_and_what_is_missing_is(void **state)

@@ -91,8 +91,8 @@ static inline void fixture_object(struct fixture *f, struct sf_object *o, const 
 /* --- the data set --- */
 
 struct fixture_file {
-    const char *table; /* or "" for a part of the fact */
-    const char *part;
+    const char *table; /* or "" for the fact */
+    const char *part;  /* NULL: the whole table */
     const char *text;  /* CSV with its header line */
     const char *facts; /* more fields, as JSON pairs with a leading comma */
 };
@@ -108,9 +108,9 @@ struct fixture_file {
     "fund_id,fund_category,fund_category_code,fund,fund_code,fund_type,fund_type_code\n31,Operating,1,General "                    \
     "Fund,GEN_FUND~10000,General,1G\n"
 #define FINANCES "finance_id,revenue_or_spending\n1,Spending\n2,Revenue\n"
-#define ALIASES                                                                                                                    \
-    "dimension,level,member_id,fiscal_year,source_code,source_name,row_count,amount\n"                                             \
-    "program,department,11,2024,POL,POL Police,3,60.25\nprogram,program,12,2025,,,1,-5.00\n"
+#define ALIAS_HEADER "dimension,level,member_id,fiscal_year,source_code,source_name,row_count,amount\n"
+#define ALIASES_2024 ALIAS_HEADER "program,department,11,2024,POL,POL Police,3,60.25\n"
+#define ALIASES_2025 ALIAS_HEADER "program,program,12,2025,,,1,-5.00\n"
 #define CROSSWALK "legacy_type_id,current_type_id,basis\n21,22,same_sub_object_code\n"
 #define FACT_HEADER "transaction_id,fiscal_year,program_id,type_id,fund_id,finance_id,amount\n"
 #define FACTS_2024 FACT_HEADER "1001,2024,11,21,31,1,10.00\n1002,2024,11,21,31,1,20.25\n1003,2024,12,21,31,2,30.00\n"
@@ -121,10 +121,11 @@ static const struct fixture_file fixture_files[] = {
     {"type", NULL, TYPES, ""},
     {"fund", NULL, FUNDS, ""},
     {"finance", NULL, FINANCES, ""},
-    {"code_alias", NULL, ALIASES, ""},
+    {"code_alias", "2024", ALIASES_2024, ""},
     {"type_crosswalk", NULL, CROSSWALK, ""},
     {"", "2024", FACTS_2024, ",\"spending_rows\":2,\"spending_cents\":3025,\"revenue_rows\":1,\"revenue_cents\":3000"},
     {"", "2025", FACTS_2025, ",\"spending_rows\":2,\"spending_cents\":3500,\"revenue_rows\":0,\"revenue_cents\":0"},
+    {"code_alias", "2025", ALIASES_2025, ""},
 };
 
 static inline void fixture_write(const char *path, struct sf_str bytes)
@@ -135,34 +136,77 @@ static inline void fixture_write(const char *path, struct sf_str bytes)
     fclose(file);
 }
 
+/* Puts a file into the cache and adds to `out` what a data set says of it. */
+static inline int fixture_put(struct fixture *f, const struct fixture_file *file, struct sf_buf *out)
+{
+    struct sf_arena *arena = f->h->arena;
+    struct sf_str packed = fixture_pack(f, file->text), sha256 = sf_sha256_hex(arena, packed);
+    const char *table = file->table[0] ? file->table : "transaction";
+    const char *folder = file->part ? sf_str_fmt(arena, "%s/fy=%s", table, file->part).p : table;
+    const char *objects = sf_str_fmt(arena, "%s/objects", f->h->site.cache_dir).p;
+    assert_int_equal(system(sf_str_fmt(arena, "mkdir -p %s/%s", objects, folder).p), 0);
+    fixture_write(sf_str_fmt(arena, "%s/%s/%.16s.csv.gz", objects, folder, sha256.p).p, packed);
+    int rows = -1;
+    for (const char *p = file->text; *p; p++)
+        rows += *p == '\n';
+    sf_buf_addf(out, "\"%s\":{\"key\":\"%s/%.16s.csv.gz\",\"rows\":%d,\"bytes\":%zu,\"sha256\":\"%.*s\",\"digest\":\"%.16s\"%s",
+                file->part ? file->part : table, folder, sha256.p, rows, packed.n, SF_ARG(sha256),
+                sf_sha256_hex(arena, sf_str_of(file->text)).p, file->facts);
+    return rows;
+}
+
+static inline void fixture_columns(const char *text, struct sf_buf *out)
+{
+    sf_buf_addz(out, "\"columns\":[\"");
+    for (const char *p = text; *p != '\n'; p++)
+        if (*p == ',')
+            sf_buf_addz(out, "\",\"");
+        else
+            sf_buf_addc(out, *p);
+    sf_buf_addz(out, "\"]");
+}
+
+/* Of a table in parts: all of them among `files`. */
+static inline void fixture_parts(struct fixture *f, const char *table, const struct fixture_file *files, size_t n,
+                                 struct sf_buf *out)
+{
+    int rows = 0;
+    const char *text = NULL;
+    sf_buf_addf(out, "\"%s\":{\"parts\":{", table);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(files[i].table, table) != 0)
+            continue;
+        sf_buf_addz(out, text ? "," : "");
+        text = files[i].text;
+        rows += fixture_put(f, &files[i], out);
+        sf_buf_addc(out, '}');
+    }
+    sf_buf_addf(out, "},\"rows\":%d,", rows);
+    fixture_columns(text, out);
+    sf_buf_addc(out, '}');
+}
+
 /* Puts the files into the cache and says so in the data set's attributes. */
 static inline void fixture_dataset(struct fixture *f, const struct fixture_file *files, size_t n, const char *more)
 {
     struct sf_arena *arena = f->h->arena;
     struct sf_buf tables = SF_BUF(1 << 20), years = SF_BUF(1 << 20);
     for (size_t i = 0; i < n; i++) {
-        struct sf_str packed = fixture_pack(f, files[i].text), sha256 = sf_sha256_hex(arena, packed);
-        bool is_part = files[i].part != NULL;
-        struct sf_str folder = is_part ? sf_str_fmt(arena, "transaction/fy=%s", files[i].part) : sf_str_of(files[i].table);
-        struct sf_str key = sf_str_fmt(arena, "%.*s/%.16s.csv.gz", SF_ARG(folder), sha256.p);
-        const char *command = sf_str_fmt(arena, "mkdir -p %s/objects/%.*s", f->h->site.cache_dir, SF_ARG(folder)).p;
-        assert_int_equal(system(command), 0);
-        fixture_write(sf_str_fmt(arena, "%s/objects/%.*s", f->h->site.cache_dir, SF_ARG(key)).p, packed);
-        int rows = -1;
-        for (const char *p = files[i].text; *p; p++)
-            rows += *p == '\n';
-        struct sf_buf *out = is_part ? &years : &tables;
-        sf_buf_addf(out, "%s\"%s\":{\"key\":\"%.*s\",\"rows\":%d,\"bytes\":%zu,\"sha256\":\"%.*s\",\"digest\":\"%.16s\"%s",
-                    out->n ? "," : "", is_part ? files[i].part : files[i].table, SF_ARG(key), rows, packed.n, SF_ARG(sha256),
-                    sf_sha256_hex(arena, sf_str_of(files[i].text)).p, files[i].facts);
-        if (!is_part) {
-            sf_buf_addz(out, ",\"columns\":[\"");
-            for (const char *p = files[i].text; *p != '\n'; p++)
-                if (*p == ',')
-                    sf_buf_addz(out, "\",\"");
-                else
-                    sf_buf_addc(out, *p);
-            sf_buf_addz(out, "\"]");
+        bool is_fact = files[i].table[0] == 0, is_known = false;
+        struct sf_buf *out = is_fact ? &years : &tables;
+        for (size_t k = 0; !is_fact && k < i; k++)
+            is_known |= strcmp(files[k].table, files[i].table) == 0;
+        if (is_known)
+            continue;
+        sf_buf_addz(out, out->n ? "," : "");
+        if (!is_fact && files[i].part) {
+            fixture_parts(f, files[i].table, files, n, out);
+            continue;
+        }
+        fixture_put(f, &files[i], out);
+        if (!is_fact) {
+            sf_buf_addc(out, ',');
+            fixture_columns(files[i].text, out);
         }
         sf_buf_addc(out, '}');
     }

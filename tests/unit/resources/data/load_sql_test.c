@@ -89,6 +89,16 @@ static const char small_checks[] =
     "  volume: {check: volume, shrink_percent: 50, growth_percent: 100}\n"
     "  own: {check: sql, query: 'select f_id from f where d_id not in (select d_id from published_d)', columns: [f_id]}\n";
 
+static const char bridge[] = "  b:\n"
+                             "    role: bridge\n"
+                             "    partition_by: year\n"
+                             "    comment: A bridge\n"
+                             "    columns:\n"
+                             "      d_id: {type: bigint, references: d, comment: Key of d}\n"
+                             "      year: {type: integer, comment: Year}\n"
+                             "      amount: {type: numeric, digits: 20, scale: 2, comment: Money}\n"
+                             "views:\n";
+
 /* `text` with the first `from` made `to`. */
 static struct sf_str replaced(const char *text, const char *from, const char *to)
 {
@@ -116,8 +126,10 @@ static void a_star_file_with_a_mistake_is_refused_by_line_and_word(void **state)
         {"references: d,", "references: e,", "refers to 'e', which is no dimension"},
         {"references: d,", "references: f,", "refers to 'f', which is no dimension"},
         {"partition_by: year", "partition_by: amount", "needs partition_by: an integer column"},
-        {"role: fact", "role: bridge", "no table has role 'fact'"},
+        {"role: fact\n    key: f_id\n    partition_by: year\n", "role: bridge\n", "no table has role 'fact'"},
+        {"role: fact", "role: bridge", "line 11: table 'f' has partition_by, which is for a fact and for a bridge without a key"},
         {"role: dimension", "role: fact", "needs partition_by"},
+        {"key: d_id\n", "key: d_id\n    partition_by: d_id\n", "needs partition_by: an integer column that is never null"},
         {"  d:\n", "  D:\n", "table 'D' must be a-z"},
         {"  d:\n", "  load_ledger:\n", "table 'load_ledger' is one of our own"},
         {"  v:\n", "  f:\n", "'f' is a table and a view"},
@@ -433,13 +445,13 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     sf_map_set_int(arena, facts, "in_rows", 2);
     sf_map_set_int(arena, facts, "in_cents", -1050);
     sf_map_set_int(arena, facts, "amount_cents", -1050);
-    struct sf_load_table tables[] = {
-        {sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""), SF_STR("\"d_id\", \"label\""), 3, true, NULL}};
+    struct sf_load_table tables[] = {{sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""),
+                                      SF_STR("\"d_id\", \"label\""), 3, true, NULL, 0}};
     struct sf_load_part parts[] = {
-        {2024, SF_STR("f/year=2024/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, false},
-        {2025, SF_STR("f/year=2025/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, true},
-        {2026, SF_STR("f/year=2026/1.csv.gz"), SF_STR("{}"), facts, 2, false, false, true},
-        {1999, SF_STR_NONE, SF_STR_NONE, NULL, 0, true, true, true},
+        {star->fact, 2024, SF_STR("f/year=2024/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, false},
+        {star->fact, 2025, SF_STR("f/year=2025/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, true},
+        {star->fact, 2026, SF_STR("f/year=2026/1.csv.gz"), SF_STR("{}"), facts, 2, false, false, true},
+        {star->fact, 1999, SF_STR_NONE, SF_STR_NONE, NULL, 0, true, true, true},
     };
     struct sf_load_plan plan = {.dialect = &sf_dialect_postgresql,
                                 .star = star,
@@ -495,38 +507,58 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     compare("withdraw_and_drop", &script);
 }
 
-/* A table with the fact's partition column keeps the years whose rows are those that are staged. */
-static void a_table_with_years_is_replaced_year_by_year(void **state)
+/* Another table that the star partitions is replaced part by part, as the fact is. */
+static void a_table_in_parts_is_published_part_by_part(void **state)
 {
-    static const char bridge[] = "  b:\n"
-                                 "    role: bridge\n"
-                                 "    comment: A bridge\n"
-                                 "    columns:\n"
-                                 "      d_id: {type: bigint, references: d, comment: Key of d}\n"
-                                 "      year: {type: integer, comment: Year}\n"
-                                 "      amount: {type: numeric, digits: 20, scale: 2, comment: Money}\n"
-                                 "views:\n";
     (void)state;
     struct sf_star *star;
     assert_int_equal(sf_star_parse(&op, "star.yaml", replaced(small_star, "views:\n", bridge), &star, &err), SF_OK);
     star->digest = SF_STR("<star>");
     const struct sf_star_table *b = sf_star_table(star, SF_STR("b"));
-    struct sf_load_table tables[] = {
-        {sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""), SF_STR("\"d_id\", \"label\""), 3, true, NULL},
-        {b, SF_STR("b/1.csv.gz"), SF_STR("\"<b>\""), SF_STR("\"d_id\", \"year\", \"amount\""), 3, true,
-         sf_star_column(b, SF_STR("year"))}};
+    struct sf_load_part parts[] = {
+        {b, 2024, SF_STR("b/year=2024/1.csv.gz"), SF_STR("\"<2024>\""), NULL, 7, true, false, false},
+        {b, 2025, SF_STR("b/year=2025/1.csv.gz"), SF_STR("\"<2025>\""), NULL, 9, true, false, true},
+        {b, 2026, SF_STR("b/year=2026/1.csv.gz"), SF_STR("\"<2026>\""), NULL, 3, false, false, true},
+        {b, 1999, SF_STR_NONE, SF_STR_NONE, NULL, 0, true, true, true},
+    };
+    struct sf_load_table tables[] = {{.table = sf_star_table(star, SF_STR("d"))},
+                                     {.table = b,
+                                      .columns = SF_STR("\"d_id\", \"year\", \"amount\""),
+                                      .rows = 19,
+                                      .changes = true,
+                                      .parts = parts,
+                                      .n_parts = SF_COUNT(parts)}};
     struct sf_load_plan plan = {.dialect = &sf_dialect_postgresql,
                                 .star = star,
                                 .schema = SF_STR("s"),
                                 .partitions = SF_STR("s_partitions"),
                                 .tables = tables,
-                                .n_tables = 2,
+                                .n_tables = SF_COUNT(tables),
                                 .load_id = SF_STR("<load>"),
                                 .loaded_by = SF_STR("<by>"),
-                                .rules = SF_STR("<rules>")};
+                                .rules = SF_STR("<rules>"),
+                                .is_rest_proven = true};
+    static const char text[] = "checks: 1\nlist:\n  filled: {check: not_null, table: b}\n  counts: {check: row_count, table: b}\n";
+    struct sf_checks checks;
+    struct sf_check_run run;
+    assert_int_equal(sf_checks_parse(&op, "checks.yaml", SF_STR(text), star, &checks, &err), SF_OK);
     struct sf_script script = {.arena = arena};
+    sf_publish_stage(&script, &plan);
+    sf_publish_begin(&script, &plan);
+    sf_check_run_add(&script, &checks, &plan, &run);
     sf_publish_commit(&script, &plan);
-    compare("load_years_of_a_bridge", &script);
+    compare("load_a_table_in_parts", &script);
+    script = (struct sf_script){.arena = arena};
+    plan.dialect = &sf_dialect_redshift;
+    sf_publish_stage(&script, &plan);
+    sf_publish_begin(&script, &plan);
+    sf_publish_commit(&script, &plan);
+    compare("load_a_table_in_parts.redshift", &script);
+    script = (struct sf_script){.arena = arena};
+    struct sf_str queries[SF_LEDGER_QUERIES];
+    assert_int_equal(sf_ledger_by_postgresql(arena, star, SF_STR("s"), true, queries), 1);
+    sf_script_put(&script, "the ledger against the tables", queries[0]);
+    compare("read_a_table_in_parts", &script);
 }
 
 int main(void)
@@ -542,7 +574,7 @@ int main(void)
         cmocka_unit_test(scram_verifiers_are_as_postgresql_makes_them),
         cmocka_unit_test(money_is_written_exactly),
         cmocka_unit_test(the_sql_is_that_of_the_golden_files),
-        cmocka_unit_test(a_table_with_years_is_replaced_year_by_year),
+        cmocka_unit_test(a_table_in_parts_is_published_part_by_part),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

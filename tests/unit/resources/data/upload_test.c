@@ -65,7 +65,7 @@ static void the_commit_file_is_put_last_and_names_the_manifests(void **state)
     sftp_puts = 0;
     fixture_deliver(f);
     assert_string_equal(harness_calls, "put\nmade\n");
-    assert_int_equal(sftp_puts, 8 + 7 + 1);
+    assert_int_equal(sftp_puts, 9 + 7 + 1);
     assert_string_equal(sftp_last, sf_map_str(f->upload.attrs, UPLOAD_DELIVERY).p);
     assert_int_equal(strncmp(sftp_last, "delivery/", 9), 0);
     assert_true(sf_str_is(f->upload.id, "landing/delivery"));

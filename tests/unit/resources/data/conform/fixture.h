@@ -64,10 +64,10 @@ static inline const struct sf_value *object_of(const struct fixture *f, const ch
 }
 
 /* Unpacked text of an object, header line included. */
-static inline const char *text_of(struct fixture *f, const char *group, const char *name)
+static inline const char *text_of_object(struct fixture *f, const struct sf_value *object)
 {
     enum { MOST = 1 << 20 };
-    struct sf_str key = sf_map_str(object_of(f, group, name), "key");
+    struct sf_str key = sf_map_str(object, "key");
     gzFile file = gzopen(sf_str_fmt(f->arena, "%s/objects/%.*s", f->dir, SF_ARG(key)).p, "rb");
     assert_non_null(file);
     char *text = sf_arena_alloc(f->arena, MOST);
@@ -76,6 +76,11 @@ static inline const char *text_of(struct fixture *f, const char *group, const ch
     assert_true(n > 0 && n < MOST - 1);
     text[n] = '\0';
     return text;
+}
+
+static inline const char *text_of(struct fixture *f, const char *group, const char *name)
+{
+    return text_of_object(f, object_of(f, group, name));
 }
 
 static inline void contains(const char *text, const char *words)
