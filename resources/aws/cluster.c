@@ -279,6 +279,20 @@ static const struct sf_need needs[] = {
     {"secretsmanager:CreateSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue "
      "secretsmanager:RestoreSecret secretsmanager:DeleteSecret secretsmanager:TagResource",
      "arn:{partition}:secretsmanager:{region}:{account}:secret:sfstack/*"},
+    /* a password that Redshift manages: Management Guide, "Managing Amazon Redshift admin passwords" */
+    {"secretsmanager:CreateSecret secretsmanager:DeleteSecret secretsmanager:DescribeSecret secretsmanager:GetSecretValue "
+     "secretsmanager:RotateSecret secretsmanager:TagResource secretsmanager:UpdateSecret",
+     "arn:{partition}:secretsmanager:{region}:{account}:secret:redshift!*"},
+    /* statements */
+    {"redshift-data:BatchExecuteStatement redshift-data:ExecuteStatement",
+     "arn:{partition}:redshift:{region}:{account}:cluster:{identifier}"},
+    {"redshift-data:BatchExecuteStatement redshift-data:ExecuteStatement",
+     "arn:{partition}:redshift-serverless:{region}:{account}:workgroup/*"},
+    {"redshift-data:CancelStatement redshift-data:DescribeStatement redshift-data:GetStatementResult "
+     "secretsmanager:GetRandomPassword",
+     "*"},
+    {"redshift:GetClusterCredentials", "arn:{partition}:redshift:{region}:{account}:dbuser:{identifier}/*"},
+    {"redshift:GetClusterCredentials", "arn:{partition}:redshift:{region}:{account}:dbname:{identifier}/{database}"},
     {"ec2:DescribeSecurityGroups ec2:DescribeVpcs ec2:DescribeSubnets ec2:DescribeAvailabilityZones ec2:DescribeAccountAttributes",
      "*"},
     {"iam:PassRole", "{roles}"},

@@ -19,6 +19,13 @@ enum {
 
 /* --- where --- */
 
+static enum sf_code refuse_paused(struct sf_str id, struct sf_err *err)
+{
+    sf_fail(err, SF_E_UNAVAILABLE, "cluster '%.*s' is paused", SF_ARG(id));
+    sf_hint(err, "`running: true` in the stack file resumes it");
+    return SF_E_UNAVAILABLE;
+}
+
 enum sf_code sf_data_api_of(struct sf_op *op, const struct sf_object *cluster, struct sf_data_api *api, struct sf_err *err)
 {
     const struct sf_value *attrs = cluster->attrs;
@@ -26,6 +33,8 @@ enum sf_code sf_data_api_of(struct sf_op *op, const struct sf_object *cluster, s
     bool is_serverless = sf_str_is(sf_map_str(attrs, CLUSTER_DEPLOYMENT), "serverless");
     if (!cluster->id.n)
         return sf_fail(err, SF_E_UNAVAILABLE, "cluster '%.*s' does not exist yet", SF_ARG(id));
+    if (!sf_map_bool(attrs, CLUSTER_RUNNING, true))
+        return refuse_paused(id, err);
     *api =
         (struct sf_data_api){.database = sf_map_str(attrs, CLUSTER_DATABASE), .secret = sf_map_str(attrs, CLUSTER_MASTER_SECRET)};
     if (is_serverless) {
@@ -141,8 +150,10 @@ static enum sf_code explain_refusal(const struct sf_data_api *api, enum sf_code 
 {
     struct sf_str name = api->cluster.n ? api->cluster : api->workgroup;
     if (rc == SF_E_REFUSED && sf_aws_is_error(err, "ValidationException", "paused")) {
+        rc = refuse_paused(name, err);
+    } else if (rc == SF_E_REFUSED && sf_aws_is_error(err, "ValidationException", "not available")) { /* being made, or resumed */
         rc = err->code = SF_E_UNAVAILABLE;
-        sf_hint(err, "cluster '%.*s' is paused: `running: true` in the stack file, or resume it in the console", SF_ARG(name));
+        sf_context(err, "asking warehouse '%.*s'", SF_ARG(name));
     } else if (rc == SF_E_REFUSED || rc == SF_E_ABSENT) {
         sf_context(err, "asking warehouse '%.*s'", SF_ARG(name));
     }

@@ -334,12 +334,13 @@ static bool admits(const struct sf_value *rule, int64_t port)
 }
 
 /* Whether a client can be let in at all; true while that is not known. */
-static bool may_admit(struct sf_op *op, const struct sf_value *want, int64_t port)
+static bool may_admit(struct sf_op *op, const struct sf_object *cluster, const struct sf_value *want)
 {
+    int64_t port = sf_map_int(want, CLUSTER_PORT, USUAL_PORT);
     const struct sf_value *groups = sf_map_getz(want, CLUSTER_SECURITY_GROUPS);
     size_t n = groups && groups->type == SF_V_LIST ? groups->list.n : 0, known = 0;
     const struct sf_object *group;
-    for (size_t i = 0; (group = sf_op_ref(op, NULL, CLUSTER_SECURITY_GROUPS, i)) != NULL; i++, known++) {
+    for (size_t i = 0; (group = sf_op_ref(op, cluster, CLUSTER_SECURITY_GROUPS, i)) != NULL; i++, known++) {
         const struct sf_value *rules = sf_map_getz(group->attrs, SECURITY_GROUP_INGRESS);
         if (!rules || rules->type != SF_V_LIST || sf_value_has_unknown(rules, NULL))
             return true;
@@ -353,15 +354,14 @@ static bool may_admit(struct sf_op *op, const struct sf_value *want, int64_t por
 enum sf_code sf_aws_direct_review(struct sf_op *op, const struct sf_value *want, struct sf_err *err)
 {
     const char *ca = NULL;
-    int64_t port = sf_map_int(want, CLUSTER_PORT, USUAL_PORT);
     if (!sf_str_is(sf_map_str(want, CLUSTER_CONNECTION), "direct"))
         return SF_OK;
     enum sf_code rc = find_ca(op, want, &ca, err);
     if (rc)
         return rc;
-    if (!may_admit(op, want, port)) {
+    if (!may_admit(op, NULL, want)) {
         sf_fail(err, SF_E_CONFIG, "the security groups of '%.*s' let nobody reach port %lld, and `connection: direct` needs it",
-                SF_ARG(op->self->address), (long long)port);
+                SF_ARG(op->self->address), (long long)sf_map_int(want, CLUSTER_PORT, USUAL_PORT));
         sf_hint(err, "admit this machine's address there, or leave out `connection`: the Data API needs no open port");
         return SF_E_CONFIG;
     }
@@ -370,4 +370,18 @@ enum sf_code sf_aws_direct_review(struct sf_op *op, const struct sf_value *want,
         sf_op_warn(op, "'%.*s' has no public address: with `connection: direct` statements reach it from inside its VPC only",
                    SF_ARG(op->self->address));
     return SF_OK;
+}
+
+/* --- psql of a person --- */
+
+bool sf_aws_warehouse_client(struct sf_op *op, const struct sf_object *cluster, struct sf_str *environment)
+{
+    const char *ca = NULL;
+    struct sf_err ignored = {0};
+    if (!may_admit(op, cluster, cluster->attrs))
+        return false;
+    *environment = SF_STR("PGSSLMODE=verify-full");
+    if (!find_ca(op, cluster->attrs, &ca, &ignored) && !strpbrk(ca, " '\"\\$`"))
+        *environment = sf_str_fmt(op->arena, "PGSSLMODE=verify-full PGSSLROOTCERT=%s", ca);
+    return true;
 }

@@ -24,4 +24,7 @@ enum sf_code sf_aws_direct_ask(struct sf_op *op, const struct sf_object *cluster
  * warning when only its VPC can reach it. What is not known yet is let pass. */
 enum sf_code sf_aws_direct_review(struct sf_op *op, const struct sf_value *want, struct sf_err *err) SF_MUST_CHECK;
 
+/* world.h's warehouse_client, whatever `connection` says. */
+bool sf_aws_warehouse_client(struct sf_op *op, const struct sf_object *cluster, struct sf_str *environment);
+
 #endif

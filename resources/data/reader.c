@@ -93,15 +93,18 @@ const char *sf_reader_passfile(struct sf_op *op, const struct sf_object *cluster
         .p;
 }
 
-struct sf_str sf_reader_command(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader)
+struct sf_str sf_reader_command(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, bool *is_shut_out)
 {
     struct sf_str host = sf_map_str(cluster->attrs, CLUSTER_HOST), database = sf_map_str(cluster->attrs, CLUSTER_DATABASE);
+    struct sf_str environment = SF_STR_NONE;
     int64_t port = sf_map_int(cluster->attrs, CLUSTER_PORT, 0);
-    if (host.n == 0 || port == 0 || database.n == 0)
+    const struct sf_world *world = op->site->world;
+    *is_shut_out = world && world->warehouse_client && !world->warehouse_client(op, cluster, &environment);
+    if (*is_shut_out || host.n == 0 || port == 0 || database.n == 0)
         return SF_STR_NONE;
-    return sf_str_fmt(op->arena, "PGPASSFILE=%s psql -h %s -p %" PRId64 " -U %s -d %s",
-                      shell_word(op->arena, sf_str_of(sf_reader_passfile(op, cluster, reader))).p, shell_word(op->arena, host).p,
-                      port, shell_word(op->arena, reader).p, shell_word(op->arena, database).p);
+    return sf_str_fmt(op->arena, "%.*s%sPGPASSFILE=%s psql -h %s -p %" PRId64 " -U %s -d %s", SF_ARG(environment),
+                      environment.n ? " " : "", shell_word(op->arena, sf_str_of(sf_reader_passfile(op, cluster, reader))).p,
+                      shell_word(op->arena, host).p, port, shell_word(op->arena, reader).p, shell_word(op->arena, database).p);
 }
 
 /* --- the passfile --- */

@@ -10,8 +10,8 @@
 
 /* "<secrets_dir>/<cluster id>-<reader>.pgpass". */
 const char *sf_reader_passfile(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader);
-/* The complete psql command, or the empty view while host or port are not known. */
-struct sf_str sf_reader_command(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader);
+/* The complete psql command; the empty view while host or port are not known, or with *is_shut_out when nobody may be let in. */
+struct sf_str sf_reader_command(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, bool *is_shut_out);
 /* Whether the passfile is there, private, and for this host, port and role. */
 bool sf_reader_has_passfile(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader);
 

@@ -400,10 +400,11 @@ static enum sf_code derive_star(struct sf_op *op, struct sf_value *want, struct 
     sf_map_set(op->arena, want, sf_str_of(STAR_SCHEMA_STRUCTURE),
                sf_star_declared(op->arena, op->site->world->dialect, star, name));
     const struct sf_object *cluster = sf_op_ref(op, NULL, STAR_SCHEMA_CLUSTER, 0);
-    struct sf_str command = cluster && name.n > 0 ? sf_reader_command(op, cluster, name) : SF_STR_NONE;
+    bool is_shut_out = false;
+    struct sf_str command = cluster && name.n > 0 ? sf_reader_command(op, cluster, name, &is_shut_out) : SF_STR_NONE;
     if (command.n > 0)
         sf_map_set_str(op->arena, want, STAR_SCHEMA_PSQL_COMMAND, command);
-    else if (name.n == 0)
+    else if (name.n == 0 || is_shut_out)
         sf_map_set(op->arena, want, sf_str_of(STAR_SCHEMA_PSQL_COMMAND), &sf_null_value);
     return SF_OK;
 }

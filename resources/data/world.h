@@ -114,6 +114,9 @@ struct sf_world {
      * err->remote_code for what is wrong with it or would write. May be NULL. */
     enum sf_code (*warehouse_ask)(struct sf_op *op, const struct sf_object *cluster, struct sf_str user, struct sf_str password,
                                   struct sf_str sql, struct sf_answer *out, struct sf_err *err);
+    /* Whether a person's psql may be let in at all, as far as the stack says, and what it has to have in its environment beside the
+     * passfile: "PGSSLMODE=verify-full PGSSLROOTCERT=/etc/ca.pem", words for a shell. NULL: it may, and nothing. Asks nobody. */
+    bool (*warehouse_client)(struct sf_op *op, const struct sf_object *cluster, struct sf_str *environment);
     /* Statements in one transaction, each in turn, all or nothing, as a client with the master user's password would. On
      * failure *failed is the index and err->remote_code the SQLSTATE. Lost connection during commit is SF_E_UNKNOWN. *rows is a
      * list with one entry a statement: its rows if wants_rows, else null. */

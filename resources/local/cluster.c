@@ -200,6 +200,7 @@ static void report(struct sf_op *op, const struct sf_postgres *pg, struct sf_out
     sf_map_set_str(op->arena, attrs, CLUSTER_ENDPOINT,
                    sf_str_fmt(op->arena, "127.0.0.1:%d", pg->port ? pg->port : pg->declared_port));
     sf_map_set_str(op->arena, attrs, CLUSTER_VERSION, sf_str_of(pg->version));
+    sf_map_set(op->arena, attrs, SF_STR(CLUSTER_QUERY_EDITOR_URL), &sf_null_value);
     sf_map_set_str(op->arena, attrs, CLUSTER_CONFIGURATION, sf_str_of(defect ? defect : config_is_current));
     out->id = pg->id;
     out->attrs = attrs;
