@@ -111,7 +111,7 @@ typedef enum sf_code sf_driver_preflight_fn(struct sf_op *op, const struct sf_va
 struct sf_need {
     const char *actions;  /* separated by blanks: "s3:CreateBucket s3:PutBucketTagging" */
     const char *resource; /* "arn:{partition}:s3:::{name}"; {x} is an attribute, or partition, account, region; "*" where IAM has no
-                             narrower */
+                             narrower; "{x=y}" before it: only where attribute x is the text y */
 };
 
 struct sf_driver {

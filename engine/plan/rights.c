@@ -131,16 +131,32 @@ static const struct sf_value *statements_of(struct gathering *g)
     return sf_value_list(g->arena, statements, n);
 }
 
+/* Takes a condition "{x=y}" off the pattern. Whether it holds. */
+static bool take_condition(const struct sf_node *node, struct sf_str *pattern)
+{
+    size_t equals = sf_str_find(*pattern, SF_STR("=")), end = sf_str_find(*pattern, SF_STR("}"));
+    if (!sf_str_starts(*pattern, SF_STR("{")) || end == SIZE_MAX || equals > end)
+        return true;
+    const struct sf_value *v = sf_map_get(node->planned.attrs, sf_str_slice(*pattern, 1, equals));
+    bool holds = v && v->type == SF_V_STRING && sf_str_eq(v->s, sf_str_slice(*pattern, equals + 1, end));
+    *pattern = sf_str_slice(*pattern, end + 1, pattern->n);
+    return holds;
+}
+
 const struct sf_value *sf_graph_rights(const struct sf_graph *graph, struct sf_arena *arena, bool changed_only)
 {
     struct gathering g = {.graph = graph, .arena = arena, .by_resource = sf_value_map(arena), .index = sf_map_new(arena)};
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const struct sf_node *node = graph->nodes[i];
         const struct sf_need *needs = node->driver ? node->driver->needs : NULL;
-        if (!node->resource || (changed_only && node->action == SF_NOOP))
+        bool has_callers = graph->site->caller.n > 0; /* a kind of every world needs rights where there are some */
+        if (!node->resource || (changed_only && node->action == SF_NOOP) || (needs && !node->driver->world && !has_callers))
             continue;
-        for (; needs && needs->actions; needs++)
-            fill(&g, node, SF_STR_NONE, sf_str_of(needs->resource), needs->actions);
+        for (; needs && needs->actions; needs++) {
+            struct sf_str pattern = sf_str_of(needs->resource);
+            if (take_condition(node, &pattern))
+                fill(&g, node, SF_STR_NONE, pattern, needs->actions);
+        }
     }
     struct sf_value *policy = sf_value_map(arena);
     sf_map_set_str(arena, policy, "Version", SF_STR("2012-10-17"));

@@ -146,7 +146,7 @@ static enum sf_code create_upload(struct sf_op *op, struct sf_str bucket, struct
     const struct sf_value *reply = NULL;
     struct sf_aws_call call = {.service = SF_AWS_S3,
                                .action = "CreateMultipartUpload",
-                               .effect = SF_AWS_PUT, /* a lost one is found and ended by the next run */
+                               .effect = SF_AWS_MAKE,
                                .method = "POST",
                                .bucket = bucket,
                                .key = upload->key,
@@ -156,6 +156,8 @@ static enum sf_code create_upload(struct sf_op *op, struct sf_str bucket, struct
                                .resource = sf_s3_key_arn(op, bucket, upload->key),
                                .permission = "s3:PutObject"};
     enum sf_code rc = sf_aws_call(op, &call, &reply, err);
+    if (rc == SF_E_UNKNOWN) /* the next try looks for it first */
+        rc = err->code = SF_E_UNAVAILABLE;
     upload->id = sf_aws_text(reply, "UploadId");
     return rc || upload->id.n ? rc : sf_fail(err, SF_E_UNAVAILABLE, "S3 began an upload without naming it");
 }

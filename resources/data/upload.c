@@ -10,6 +10,7 @@
 #include "attr/sftp_user.h"
 #include "attr/upload.h"
 
+#include "engine/core/clock.h"
 #include "resources/data/dataset_attrs.h"
 #include "resources/data/delivered.h"
 #include "resources/net/sftp_pool.h"
@@ -18,7 +19,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MAX_FINGERPRINTS = 16, CHUNK = 256 * 1024 };
+enum { MAX_FINGERPRINTS = 16, CHUNK = 256 * 1024, RESERVE_MS = 20 * 1000 };
 
 /* --- plan time --- */
 
@@ -92,6 +93,20 @@ static const struct sf_value *map_of(const struct sf_value *attrs, const char *n
     return v && v->type == SF_V_MAP ? v : NULL;
 }
 
+/* `recorded` (a list, or not) and those of `wanted` that are not there: what was begun of these is ours as well. */
+static const struct sf_value *with_missing(struct sf_op *op, const struct sf_value *recorded, const struct sf_value *wanted,
+                                           const struct sf_value *found)
+{
+    size_t n_old = recorded && recorded->type == SF_V_LIST ? recorded->list.n : 0, n = 0, n_wanted = wanted ? wanted->map.n : 0;
+    const struct sf_value **items = SF_NEW_ARRAY(op->arena, n_old + n_wanted + 1, const struct sf_value *);
+    for (; n < n_old; n++)
+        items[n] = recorded->list.items[n];
+    for (size_t i = 0; op->site->world->bucket_abandon && sf_delivery_is_direct(op) && i < n_wanted; i++)
+        if (!sf_map_get(found, wanted->map.pairs[i].key))
+            items[n++] = sf_value_str(op->arena, wanted->map.pairs[i].key);
+    return sf_value_list(op->arena, items, n);
+}
+
 /* `attrs` says which files; SF_E_ABSENT when none of them is there. */
 static enum sf_code look_at(struct sf_op *op, const struct sf_value *attrs, struct sf_str id, struct sf_outcome *out,
                             struct sf_err *err)
@@ -110,8 +125,7 @@ static enum sf_code look_at(struct sf_op *op, const struct sf_value *attrs, stru
     const struct sf_value *recorded = sf_map_getz(attrs, UPLOAD_SUPERSEDED);
     if (there.found->map.n == 0 && sf_delivered_others(op, &there, recorded, NULL, wanted)->list.n == 0)
         return sf_fail(err, SF_E_ABSENT, "no file of the delivery is in bucket '%.*s'", SF_ARG(bucket->id));
-    const struct account account = {
-        there.found, recorded && recorded->type == SF_V_LIST ? recorded : sf_value_list(op->arena, NULL, 0), there.etags};
+    const struct account account = {there.found, with_missing(op, recorded, wanted, there.found), there.etags};
     report(op, attrs, &account, id.n > 0 ? id : identity(op, bucket), out);
     return SF_OK;
 }
@@ -133,6 +147,13 @@ static bool is_op_cancelled(void *op)
     return sf_op_is_cancelled(op);
 }
 
+/* What is left of the operation's time, less some for finding out what became of a transfer that was broken off. */
+static int64_t transfer_deadline_ms(const struct sf_op *op)
+{
+    int64_t reserve = (op->deadline_ms - sf_clock_ms()) / 4;
+    return op->deadline_ms - (reserve < RESERVE_MS ? reserve : RESERVE_MS);
+}
+
 /* Whom to log in as, where. `pinned` has room for MAX_FINGERPRINTS. */
 static enum sf_code find_user(struct sf_op *op, struct sf_sftp_target *target, struct sf_str *pinned, struct sf_err *err)
 {
@@ -145,7 +166,7 @@ static enum sf_code find_user(struct sf_op *op, struct sf_sftp_target *target, s
                                       .port = (int)sf_map_int(server->attrs, SFTP_SERVER_PORT, 22),
                                       .user = sf_map_str(user->attrs, SFTP_USER_NAME),
                                       .fingerprints = pinned,
-                                      .deadline_ms = op->deadline_ms,
+                                      .deadline_ms = transfer_deadline_ms(op),
                                       .is_cancelled = is_op_cancelled,
                                       .ctx = op};
     for (size_t i = 0; prints && prints->type == SF_V_LIST && i < prints->list.n && i < MAX_FINGERPRINTS; i++)
@@ -327,6 +348,9 @@ static enum sf_code put_over_sftp(const struct progress *p, const struct sf_put_
     rc = sf_sftp_put_many(&target, p->files, p->total, calls, err);
     if (rc && rc != SF_E_CANCELLED)
         sf_context(err, "as SFTP user '%.*s'", SF_ARG(target.user));
+    /* what comes of it is found out and told by others, who do not know why */
+    if (rc == SF_E_UNKNOWN && err)
+        sf_op_warn(p->op, "a transfer broke off: %s", err->message);
     return rc;
 }
 
@@ -487,6 +511,16 @@ static enum sf_code destroy_upload(struct sf_op *op, struct sf_str id, struct sf
     return rc == SF_E_ABSENT ? SF_OK : rc;
 }
 
+/* Looking, and deleting what is superseded, are the caller's own; putting is the SFTP user's, or the caller's too. (The bucket's
+ * own kind asks for lists and for deleting.) */
+static const struct sf_need needs[] = {
+    {"s3:ListBucket", "arn:{partition}:s3:::{to}"},
+    {"s3:GetObject", "arn:{partition}:s3:::{to}/*"},
+    {"s3:ListBucketMultipartUploads", "{via=bucket}arn:{partition}:s3:::{to}"},
+    {"s3:PutObject s3:AbortMultipartUpload s3:ListMultipartUploadParts", "{via=bucket}arn:{partition}:s3:::{to}/*"},
+    {NULL, NULL},
+};
+
 extern const struct sf_driver sf_driver_data_upload;
 const struct sf_driver sf_driver_data_upload = {
     .kind = "upload",
@@ -497,4 +531,5 @@ const struct sf_driver sf_driver_data_upload = {
     .destroy = destroy_upload,
     .preflight = preflight_upload,
     .derive = derive_upload,
+    .needs = needs,
 };

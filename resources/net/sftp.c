@@ -21,7 +21,13 @@
 #include <unistd.h>
 
 /* libssh2 keeps as many bytes in flight as one call is given (src/sftp.c), so speed over a long line follows from this. */
-enum { WINDOW_BYTES = 2 * 1024 * 1024, DEFAULT_MS = 30000, CLOSE_MS = 2000, MAX_LIST = 1000000 };
+enum {
+    WINDOW_BYTES = 2 * 1024 * 1024,
+    DEFAULT_MS = 30000,
+    STALL_MS = 120 * 1000, /* without an answer; a window goes over the slowest of lines in less */
+    CLOSE_MS = 2000,
+    MAX_LIST = 1000000
+};
 
 struct sf_sftp {
     struct sf_arena *arena;
@@ -102,7 +108,14 @@ static enum sf_code fail(struct sf_sftp *s, const char *what, struct sf_str path
     return SF_E_UNKNOWN;
 }
 
-/* Before every call: it may take what is left of the time. */
+/* Sets how long a call may take: what is left of the time, but no longer than a server that is there could be silent. */
+static void set_timeout(struct sf_sftp *s)
+{
+    int64_t left = s->deadline_ms - sf_clock_ms();
+    libssh2_session_set_timeout(s->ssh, (long)(left > STALL_MS ? STALL_MS : left > 1 ? left : 1));
+}
+
+/* Before every call. */
 static enum sf_code begin(struct sf_sftp *s, const char *what, struct sf_str path, struct sf_err *err)
 {
     if (memchr(path.p ? path.p : "", 0, path.n) || path.n > 4096)
@@ -114,7 +127,7 @@ static enum sf_code begin(struct sf_sftp *s, const char *what, struct sf_str pat
     int64_t left = s->deadline_ms - sf_clock_ms();
     if (left <= 0)
         return sf_fail(err, SF_E_UNAVAILABLE, "no time was left to %s '%.*s' on %s", what, SF_ARG(path), s->where);
-    libssh2_session_set_timeout(s->ssh, (long)left);
+    set_timeout(s);
     return SF_OK;
 }
 
@@ -254,8 +267,7 @@ static enum sf_code open_session(struct sf_sftp *s, struct sf_err *err)
                   {LIBSSH2_METHOD_MAC_SC, SF_SSH_MAC}};
     for (size_t i = 0; i < SF_COUNT(offers); i++)
         libssh2_session_method_pref(s->ssh, offers[i].method, sf_ssh_offer(offers[i].part));
-    int64_t left = s->deadline_ms - sf_clock_ms();
-    libssh2_session_set_timeout(s->ssh, left > 1 ? (long)left : 1);
+    set_timeout(s);
     if (libssh2_session_handshake(s->ssh, s->fd) != 0)
         return fail_handshake(s, err);
     rc = check_host_key(s, err);

@@ -4,6 +4,7 @@ Runs under a Python that has boto3, once for many calls: lines of JSON in, [serv
 {"error", "message"}.
 """
 
+import hashlib
 import json
 import sys
 
@@ -33,7 +34,8 @@ for line in sys.stdin:
         reply = getattr(clients[service], operation)(**params)
         reply.pop("ResponseMetadata", None)
         if hasattr(reply.get("Body"), "read"):
-            reply["Body"] = reply["Body"].read().decode()
+            body = reply["Body"].read()
+            reply |= {"Body": body.decode(errors="replace"), "sha256": hashlib.sha256(body).hexdigest()}
         answer = {"reply": reply}
     except botocore.exceptions.ClientError as error:
         answer = {"error": error.response["Error"]["Code"], "message": error.response["Error"]["Message"]}
