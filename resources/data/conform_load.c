@@ -133,6 +133,7 @@ static void write_statements(struct conforming *c)
     measure(c, c->star->fact, table_of(c, rules->fact_table), &facts);
     sf_buf_addz(&facts, " order by 2");
     c->facts = ask(c, "measure the facts", &facts);
+    sf_conform_sql_end(&c->script, rules, c->schema);
 }
 
 /* --- answers --- */

@@ -21,12 +21,17 @@ struct sf_str sf_conform_sql_table(struct sf_arena *arena, struct sf_str schema,
     return sf_sql_name2(arena, schema, sf_str_fmt(arena, SF_PUBLISH_STAGED "conform_%.*s", SF_ARG(table)));
 }
 
+static void add_name(struct sf_buf *names, struct sf_arena *arena, struct sf_str schema, struct sf_str table)
+{
+    sf_buf_addf(names, "%s%.*s", names->n ? ", " : "", SF_ARG(sf_conform_sql_table(arena, schema, table)));
+}
+
 /* A table of a query, with the one of that name dropped before. */
 static void make_table(struct writer *w, const char *name, struct sf_str query)
 {
-    struct sf_str table = sf_conform_sql_table(w->arena, w->schema, sf_str_of(name));
-    const char *what = sf_str_fmt(w->arena, "conform %s", name).p;
-    sf_buf_addf(&w->dropped, "%s%.*s", w->dropped.n ? ", " : "", SF_ARG(table));
+    struct sf_str called = sf_str_of(name), table = sf_conform_sql_table(w->arena, w->schema, called);
+    const char *what = sf_str_fmt(w->arena, "conform %.*s", SF_ARG(called)).p;
+    add_name(&w->dropped, w->arena, w->schema, called);
     sf_script_add(w->script, what, "%s\n%.*s", sf_dialect_fill(w->arena, w->words->staged_as, '%', table).p, SF_ARG(query));
     if (w->words->analyze)
         sf_script_put(w->script, what, sf_dialect_fill(w->arena, w->words->analyze, '%', table));
@@ -493,4 +498,30 @@ void sf_conform_sql(struct sf_script *script, const struct sf_rules *rules, stru
     make_facts(&w);
     script->list[drop].sql = sf_str_fmt(arena, "drop table if exists %.*s", SF_ARG(sf_buf_str(&w.dropped)));
     sf_buf_free(&w.dropped);
+}
+
+void sf_conform_sql_end(struct sf_script *script, const struct sf_rules *rules, struct sf_str schema)
+{
+    static const char *const steps[] = {"uses", "members"};
+    struct sf_buf names = SF_BUF(SF_MAX_SQL_BYTES);
+    add_name(&names, script->arena, schema, SF_STR(SF_CONFORM_SQL_RAW));
+    add_name(&names, script->arena, schema, SF_STR(SF_CONFORM_SQL_ROWS));
+    for (size_t i = 0; i < rules->n_dimensions; i++)
+        for (size_t k = 0; k < SF_COUNT(steps); k++)
+            add_name(&names, script->arena, schema,
+                     sf_str_fmt(script->arena, "%.*s_%s", SF_ARG(rules->dimensions[i].name), steps[k]));
+    if (rules->has_crosswalk)
+        add_name(&names, script->arena, schema,
+                 sf_str_fmt(script->arena, "%.*s_eras", SF_ARG(rules->dimensions[rules->crosswalk_dimension].name)));
+    sf_script_add(script, "drop the steps in between", "drop table %.*s", SF_ARG(sf_buf_str(&names)));
+    sf_buf_free(&names);
+}
+
+void sf_conform_sql_names(struct sf_buf *names, struct sf_arena *arena, const struct sf_star *star, struct sf_str schema)
+{
+    add_name(names, arena, schema, SF_STR(SF_CONFORM_SQL_RAW));
+    add_name(names, arena, schema, SF_STR(SF_CONFORM_SQL_REJECTED));
+    for (size_t i = 0; i < star->n_tables; i++)
+        if (star->tables[i].role != SF_STAR_LEDGER)
+            add_name(names, arena, schema, star->tables[i].name);
 }

@@ -9,6 +9,7 @@
 
 #include "resources/data/conform/rules.h"
 #include "resources/data/dialect.h"
+#include "resources/data/star_file.h"
 
 /* Appends the statements that make the table of raw rows, empty: the columns of a raw file, all text but the line. */
 void sf_conform_sql_raw(struct sf_script *script, const struct sf_rules *rules, struct sf_str schema,
@@ -21,6 +22,12 @@ struct sf_str sf_conform_sql_raw_columns(struct sf_arena *arena, const struct sf
  * there are sides) and the measures conform_m0...; and SF_CONFORM_SQL_REJECTED: line, problem (a column), value, row_text. Tables of
  * an earlier time are dropped first. */
 void sf_conform_sql(struct sf_script *script, const struct sf_rules *rules, struct sf_str schema, const struct sf_dialect *dialect);
+
+/* Appends what drops all of these again but the tables of the rules and the rejected rows, to stand in the same transaction: so nobody
+ * ever sees the others, and only the raw rows, of a transaction of their own, may be left by a crash. */
+void sf_conform_sql_end(struct sf_script *script, const struct sf_rules *rules, struct sf_str schema);
+/* Appends the names of what there may be after it, quoted, for the tables of this star: to be dropped by whoever sweeps by name. */
+void sf_conform_sql_names(struct sf_buf *names, struct sf_arena *arena, const struct sf_star *star, struct sf_str schema);
 
 #define SF_CONFORM_SQL_RAW "raw"
 #define SF_CONFORM_SQL_ROWS "rows"

@@ -6,6 +6,7 @@
  * needed for what is published to be right.
  *
  * Sources: Database Developer Guide, "Serializable isolation", "Loading data from Amazon S3", "Vacuuming tables". */
+#include "resources/data/conform_sql.h"
 #include "resources/data/publish_sql.h"
 #include "resources/data/star_maker.h"
 
@@ -208,6 +209,7 @@ static void sweep(struct sf_script *script, const struct sf_load_plan *plan)
         if (plan->star->tables[i].role != SF_STAR_LEDGER)
             sf_buf_addf(&names, "%s%s", names.n ? ", " : "",
                         sf_publish_staged_table(script->arena, plan, &plan->star->tables[i]).p);
+    sf_conform_sql_names(&names, script->arena, plan->star, plan->partitions);
     sf_script_add(script, "drop staging tables", "drop table if exists %.*s", SF_ARG(sf_buf_str(&names)));
     sf_buf_free(&names);
 }
