@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -274,6 +275,17 @@ def test_files_of_others_in_the_cache_stay(live, portal, installed):
         portal.publish(TABLE, week(installed, n), updated_at=MOVED + n)
         live.apply()
     assert all(map(os.path.exists, others)) and len(snapshots(live)) == 5
+
+
+def test_a_transfer_that_nobody_went_on_with_for_two_weeks_is_deleted(live, portal, installed):
+    live.apply()
+    now = time.time()
+    for name, days in (("gone.part", 15), ("gone.what", 15), ("new.part", 13), ("gone.lock", 15), ("notes.txt", 15)):
+        os.utime(live.write(f".sf/cache/source/partial/{name}", "some bytes"), (now, now - days * 86400))
+    portal.publish(TABLE, week(installed, 1), updated_at=MOVED)
+    live.apply()
+    left = set(os.listdir(live.path(".sf/cache/source/partial")))
+    assert {"new.part", "gone.lock", "notes.txt"} <= left and not left & {"gone.part", "gone.what"}
 
 
 def test_a_file_that_changes_every_week_leaves_no_more_than_the_newest_either(live, installed):

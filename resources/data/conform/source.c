@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum { PACKED_BYTES = 64 * 1024, SAMPLE_ROWS = 1024, GZIP_WINDOW = 15 + 16 };
 
@@ -133,6 +134,11 @@ static enum sf_code read_zstd(void *ctx, char *bytes, size_t n, size_t *got, str
             s->zstd_in = (ZSTD_inBuffer){s->packed, more, 0};
         }
         size_t left = ZSTD_decompressStream(s->zstd, &out, &s->zstd_in);
+        if (ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge) {
+            sf_fail(err, SF_E_DATA, "'%s': the zstd file takes more than 128 MiB of memory to unpack", s->name);
+            sf_hint(err, "pack it again without --long and --ultra, or give the plain CSV file");
+            return SF_E_DATA;
+        }
         if (ZSTD_isError(left))
             return fail_packed(s, "is damaged", err);
         s->is_between_members = left == 0;

@@ -3,7 +3,8 @@
  * `conform/held-<digest of stack, world and address>.json` lists, for one dataset, its newest evaluations and those that its state
  * recorded. Kept are the objects and lists of every evaluation that such a file names, the snapshots that they were made from, and
  * the snapshots that pointers name. All else that an evaluation or a fetch leaves is deleted when a new evaluation was made and no
- * other process is at work in the cache. A list that cannot be read stops that: then nothing is deleted. */
+ * other process is at work in the cache; a transfer that broke off, after two weeks. A list that cannot be read stops that: then
+ * nothing is deleted. */
 #ifndef SF_DATA_SOURCE_HELD_H
 #define SF_DATA_SOURCE_HELD_H
 

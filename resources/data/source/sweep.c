@@ -2,6 +2,7 @@
  * read first, so a list or pointer that cannot be read leaves all as it is. */
 #include "resources/data/source/held.h"
 
+#include "engine/core/clock.h"
 #include "engine/core/json.h"
 #include "engine/core/map.h"
 #include "resources/site/file.h"
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ID_DIGITS = 16, MAX_DEPTH = 3 };
+enum { ID_DIGITS = 16, MAX_DEPTH = 3, PARTIAL_DAYS = 14 };
 
 struct sweep {
     struct sf_arena *arena;
@@ -157,6 +158,17 @@ static void drop_object(struct sweep *s, const char *path, struct sf_str name)
     }
 }
 
+/* A transfer that nobody went on with for so long: its source is not used any more, or moved on. */
+static void drop_partial(struct sweep *s, const char *path, struct sf_str name)
+{
+    (void)s;
+    struct stat st;
+    bool is_partial = sf_str_ends(name, SF_STR(".part")) || sf_str_ends(name, SF_STR(".what"));
+    if (is_partial && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+        st.st_mtime < sf_clock_wall_ms() / 1000 - PARTIAL_DAYS * 86400)
+        unlink(path);
+}
+
 void sf_held_sweep(struct sf_arena *arena, const char *cache_dir)
 {
     const char *lock_path = sf_str_fmt(arena, "%s/conform/use.lock", cache_dir).p;
@@ -180,6 +192,7 @@ void sf_held_sweep(struct sf_arena *arena, const char *cache_dir)
             each(&s, s.conform, drop_evaluation);
             each(&s, s.objects, drop_object);
             each(&s, sf_str_fmt(arena, "%s/snapshots", s.source).p, drop_snapshot);
+            each(&s, sf_str_fmt(arena, "%s/partial", s.source).p, drop_partial);
         }
     }
     close(lock);

@@ -112,11 +112,28 @@ static void a_damaged_zstd_file_is_refused(void **state)
     free(out);
 }
 
+static void a_zstd_file_that_takes_more_memory_than_is_given_is_not_called_damaged(void **state)
+{
+    struct fixture *f = *state;
+    char *out = malloc(MAX_BYTES);
+    size_t n;
+    /* RFC 8878, 3.1.1: the magic number, no content size, a window of 2^28 bytes, one raw block of a byte */
+    static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x90, 0x09, 0x00, 0x00, 'x'};
+    memcpy(f->packed, frame, sizeof frame);
+    assert_int_equal(read_back(f, sizeof frame, out, &n), SF_E_DATA);
+    assert_non_null(strstr(f->err.message, "the zstd file takes more than 128 MiB of memory"));
+    assert_non_null(strstr(f->err.hint, "--long"));
+    f->packed[5] = (char)0x88; /* 2^27 */
+    assert_int_equal(read_back(f, sizeof frame, out, &n), SF_OK);
+    free(out);
+}
+
 int main(void)
 {
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         EACH(a_zstd_file_of_several_frames_is_read_whole),
+        EACH(a_zstd_file_that_takes_more_memory_than_is_given_is_not_called_damaged),
         EACH(a_zstd_file_cut_off_inside_a_frame_is_refused),
         EACH(a_damaged_zstd_file_is_refused),
     };
