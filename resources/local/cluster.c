@@ -387,9 +387,6 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
         rc = sf_op_intent(op, "mkdir", err);
     }
     if (!rc) {
-        rc = sf_territory_mkdir(op, sf_territory_path(op, "clusters/%.*s", SF_ARG(id)), 0700, err);
-    }
-    if (!rc) {
         rc = write_wishes(op, id, want, err);
     }
     if (rc) {

@@ -77,13 +77,9 @@ static enum sf_code write_record(struct sf_op *op, const struct sf_record *recor
 enum sf_code sf_record_create(struct sf_op *op, const struct sf_record *record, struct sf_str id, const struct sf_value *want,
                               struct sf_outcome *out, struct sf_err *err)
 {
-    const char *slash = strrchr(record->path, '/');
-    const char *dir = sf_str_dup(op->arena, (struct sf_str){record->path, (size_t)(slash - record->path)}).p;
     enum sf_code rc = check_taken(op, record, err);
     if (rc == SF_OK)
         rc = sf_op_intent(op, "write", err);
-    if (rc == SF_OK)
-        rc = sf_territory_mkdir(op, dir, 0700, err);
     if (rc == SF_OK)
         rc = write_record(op, record, id, want, out, err);
     if (rc == SF_OK)

@@ -302,8 +302,6 @@ static enum sf_code create(struct sf_op *op, const struct sf_value *want, struct
         return rc;
     rc = sf_op_intent(op, "mkdir", err);
     if (rc == SF_OK)
-        rc = sf_territory_mkdir(op, sf_territory_path(op, "sftp/%.*s", SF_ARG(id)), 0700, err);
-    if (rc == SF_OK)
         rc = write_wishes(op, id, want, (int)sf_map_int(want, SFTP_SERVER_PORT, SF_PROFTPD_DECLARED_PORT), err);
     if (rc)
         return rc;

@@ -1,5 +1,5 @@
-/* After a destroy: walks the territory and the process table, and takes the empty frame away. Deletes no file, ends no process:
- * what is found is named, and the person decides. */
+/* After a destroy: walks the territory and the process table, and takes the empty frame away. Deletes no file but what a killed run
+ * was writing and nobody has seen, ends no process: what is found is named, and the person decides. */
 #include "resources/local/sweep.h"
 
 #include "resources/local/territory.h"
@@ -32,6 +32,10 @@ static void walk(struct findings *findings, const char *path, int depth)
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
+        if (sf_file_is_stale_temp(entry->d_name)) {
+            sf_file_remove_temp(dirfd(dir), entry->d_name);
+            continue;
+        }
         const char *below = sf_str_fmt(findings->arena, "%s/%s", path, entry->d_name).p;
         struct stat st;
         if (lstat(below, &st) == 0 && S_ISDIR(st.st_mode))

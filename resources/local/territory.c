@@ -198,6 +198,14 @@ struct sf_value *sf_territory_meta(struct sf_op *op, struct sf_str id, const str
     return meta;
 }
 
+static enum sf_code write_in_dir(struct sf_op *op, const char *path, struct sf_str bytes, struct sf_err *err)
+{
+    bool inside = begin(op, path);
+    enum sf_code rc = sf_file_replace_in_dir(op->arena, path, bytes, 0600, err);
+    end(op, inside);
+    return rc;
+}
+
 enum sf_code sf_territory_write_meta(struct sf_op *op, const char *path, struct sf_str id, const struct sf_value *attrs,
                                      struct sf_err *err)
 {
@@ -211,7 +219,7 @@ enum sf_code sf_territory_write_meta(struct sf_op *op, const char *path, struct 
     if (text.overflow)
         rc = sf_fail(err, SF_E_REFUSED, "the description of '%.*s' is too large", SF_ARG(id));
     else
-        rc = sf_territory_write_file(op, path, sf_buf_str(&text), 0600, err);
+        rc = write_in_dir(op, path, sf_buf_str(&text), err);
     sf_buf_free(&text);
     return rc;
 }

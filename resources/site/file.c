@@ -98,24 +98,49 @@ static bool write_all(int fd, struct sf_str bytes)
     return true;
 }
 
-/* Removes what runs that were killed while writing left in this directory; their process is in the name. The file they were about
- * is still the old one, so a run that makes good comes by here. */
+bool sf_file_is_stale_temp(const char *name)
+{
+    long pid = 0;
+    char dot = 0;
+    return sscanf(name, SF_TEMP_PREFIX "%ld%c", &pid, &dot) == 2 && dot == '.' && pid > 0 && pid <= INT32_MAX &&
+           kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+void sf_file_remove_temp(int dir_fd, const char *name)
+{
+    if (unlinkat(dir_fd, name, 0) == 0 || (errno != EISDIR && errno != EPERM))
+        return;
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;)
+        unlinkat(fd, entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+    unlinkat(dir_fd, name, AT_REMOVEDIR);
+}
+
+/* Removes what runs that were killed while writing left in this directory. The file they were about is still the old one, so a run
+ * that makes good comes by here. */
 static void remove_stale_temps(int dir_fd)
 {
     int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir)) != NULL) {
-        long pid = 0;
-        char dot = 0;
-        if (sscanf(entry->d_name, SF_TEMP_PREFIX "%ld%c", &pid, &dot) == 2 && dot == '.' && pid > 0 && pid <= INT32_MAX &&
-            kill((pid_t)pid, 0) != 0 && errno == ESRCH)
-            unlinkat(dir_fd, entry->d_name, 0);
-    }
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;)
+        if (sf_file_is_stale_temp(entry->d_name))
+            sf_file_remove_temp(dir_fd, entry->d_name);
     if (dir)
         closedir(dir);
     else if (copy >= 0)
         close(copy);
+}
+
+static const char *temp_name(struct sf_arena *arena)
+{
+    unsigned char random[8];
+    sf_random_bytes(random, sizeof(random));
+    return sf_str_fmt(arena, SF_TEMP_PREFIX "%ld.%.*s", (long)getpid(), SF_ARG(sf_str_hex(arena, random, sizeof(random)))).p;
 }
 
 /* Write, fsync, rename, fsync of the directory: after a crash the old file or the new one is there, whole. */
@@ -125,10 +150,7 @@ enum sf_code sf_file_replace(struct sf_arena *arena, const char *path, struct sf
     if (!slash)
         return sf_fail(err, SF_E_INTERNAL, "'%s' is not an absolute path", path);
     struct sf_str dir = sf_str_dup(arena, (struct sf_str){path, (size_t)(slash - path)});
-    unsigned char random[8];
-    sf_random_bytes(random, sizeof(random));
-    const char *temp =
-        sf_str_fmt(arena, SF_TEMP_PREFIX "%ld.%.*s", (long)getpid(), SF_ARG(sf_str_hex(arena, random, sizeof(random)))).p;
+    const char *temp = temp_name(arena);
     enum sf_code rc = SF_OK;
     int fd = -1;
     int dir_fd = open(dir.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -151,6 +173,39 @@ out:
     if (fd >= 0)
         close(fd);
     close(dir_fd);
+    return rc;
+}
+
+/* The directory is made and filled under another name, then renamed. */
+enum sf_code sf_file_replace_in_dir(struct sf_arena *arena, const char *path, struct sf_str bytes, mode_t mode, struct sf_err *err)
+{
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    const char *dir = slash ? sf_str_dup(arena, (struct sf_str){path, (size_t)(slash - path)}).p : "";
+    const char *above = strrchr(dir, '/');
+    if (!above || lstat(dir, &st) == 0)
+        return sf_file_replace(arena, path, bytes, mode, err);
+    const char *parent = sf_str_dup(arena, (struct sf_str){dir, (size_t)(above - dir)}).p, *temp = temp_name(arena);
+    enum sf_code rc = sf_file_mkdir(arena, parent, 0700, err);
+    if (rc)
+        return rc;
+    int parent_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent_fd < 0)
+        return sf_fail_errno(err, SF_E_IO, "cannot open the directory '%s'", parent);
+    remove_stale_temps(parent_fd);
+    if (mkdirat(parent_fd, temp, 0700) != 0) {
+        rc = sf_fail_errno(err, SF_E_IO, "cannot make a directory in '%s'", parent);
+        goto out;
+    }
+    rc = sf_file_replace(arena, sf_str_fmt(arena, "%s/%s%s", parent, temp, slash).p, bytes, mode, err);
+    if (!rc && renameat(parent_fd, temp, parent_fd, above + 1) != 0)
+        rc = errno == EEXIST || errno == ENOTEMPTY ? sf_file_replace(arena, path, bytes, mode, err) /* made meanwhile */
+                                                   : sf_fail_errno(err, SF_E_IO, "cannot make the directory '%s'", dir);
+    else if (!rc && fsync(parent_fd) != 0)
+        rc = sf_fail_errno(err, SF_E_IO, "cannot make '%s' durable", dir);
+    sf_file_remove_temp(parent_fd, temp); /* unless it has its name */
+out:
+    close(parent_fd);
     return rc;
 }
 

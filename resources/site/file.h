@@ -20,6 +20,12 @@ enum sf_code sf_file_read(struct sf_arena *arena, const char *path, struct sf_st
 /* Replaces or makes the file; its directory must be there. */
 enum sf_code sf_file_replace(struct sf_arena *arena, const char *path, struct sf_str bytes, mode_t mode,
                              struct sf_err *err) SF_MUST_CHECK;
+/* The same where the directory need not be there: it (mode 0700) and the file in it appear at once. */
+enum sf_code sf_file_replace_in_dir(struct sf_arena *arena, const char *path, struct sf_str bytes, mode_t mode,
+                                    struct sf_err *err) SF_MUST_CHECK;
+/* Whether the name is that of a temporary file or directory whose process, which is in the name, is gone. */
+bool sf_file_is_stale_temp(const char *name);
+void sf_file_remove_temp(int dir_fd, const char *name);
 /* Whether the file is a regular one with this mode that holds just these bytes. */
 bool sf_file_is(struct sf_arena *arena, const char *path, struct sf_str bytes, mode_t mode);
 /* Removes one file; absent is success. */

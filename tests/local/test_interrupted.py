@@ -111,6 +111,19 @@ def test_what_outlived_its_container_in_state_is_gone_for_the_next_sfdestroy(loa
     loaded.assert_clean()
 
 
+def test_what_a_killed_run_was_writing_is_not_in_the_way_of_a_destroy(loaded):
+    gone = loaded.spawn("true")
+    gone.wait()
+    for name in (f"iam/policies/.sfstack-{gone.pid}.01", f"sftp/.sfstack-{gone.pid}.02/meta.json"):
+        path = os.path.join(loaded.territory(), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write("half a fi")
+    assert loaded.changes() == {}
+    loaded.ok("sfdestroy", "-auto-approve")
+    loaded.assert_clean()
+
+
 def test_a_container_and_what_is_in_it_leave_state_together(loaded):
     with state(loaded) as db:  # the row of what is deepest inside cannot be deleted
         db.execute("create table hold (address, generation, foreign key (address, generation) references resource)")
