@@ -309,6 +309,23 @@ static enum sf_code fail_statement(struct sf_op *op, const struct sf_value *foun
     return sf_data_api_failure(op->arena, text, err);
 }
 
+/* What would have to be cut would not be one transaction, or one statement, any more. */
+static enum sf_code refuse_many(size_t n, struct sf_err *err)
+{
+    sf_fail(err, SF_E_CONFIG, "this takes a transaction of %zu statements, and one of the Redshift Data API holds %d", n,
+            SF_DATA_API_MAX_STATEMENTS);
+    sf_hint(err, "`aws: {connection: direct}` on the cluster has no such limit; nothing was changed");
+    return SF_E_CONFIG;
+}
+
+static enum sf_code refuse_long(size_t n_bytes, struct sf_err *err)
+{
+    sf_fail(err, SF_E_CONFIG, "this takes a statement of %zu bytes, and the Redshift Data API takes %d", n_bytes,
+            SF_DATA_API_MAX_BYTES);
+    sf_hint(err, "`aws: {connection: direct}` on the cluster has no such limit; nothing was changed");
+    return SF_E_CONFIG;
+}
+
 /* --- entry points --- */
 
 enum sf_code sf_data_api_submit(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
@@ -318,11 +335,11 @@ enum sf_code sf_data_api_submit(struct sf_op *op, const struct sf_data_api *api,
     *failed = n;
     for (size_t i = 0; i < n; i++) {
         if (statements[i].n > SF_DATA_API_MAX_BYTES)
-            return sf_fail(err, SF_E_INTERNAL, "a statement of %zu bytes is over the Data API's limit", statements[i].n);
+            return refuse_long(statements[i].n, err);
         sqls[i] = sf_value_str(op->arena, statements[i]);
     }
-    if (n == 0 || n > SF_DATA_API_MAX_STATEMENTS)
-        return sf_fail(err, SF_E_INTERNAL, "a transaction of %zu statements: the Data API takes 1 to 40", n);
+    if (n > SF_DATA_API_MAX_STATEMENTS)
+        return refuse_many(n, err);
     struct sf_value *params = target(op, api);
     sf_map_set(op->arena, params, SF_STR("Sqls"), sf_value_list(op->arena, sqls, n));
     set_if_given(op, params, "ClientToken", token);
@@ -358,6 +375,23 @@ enum sf_code sf_data_api_run(struct sf_op *op, const struct sf_data_api *api, co
     return rc;
 }
 
+enum sf_code sf_data_api_alone(struct sf_op *op, const struct sf_data_api *api, struct sf_str sql, struct sf_str token,
+                               struct sf_err *err)
+{
+    const struct sf_value *reply = NULL, *found = NULL;
+    struct sf_value *params = target(op, api);
+    size_t failed = 0;
+    sf_map_set_str(op->arena, params, "Sql", sql);
+    set_if_given(op, params, "ClientToken", token);
+    enum sf_code rc = sql.n > SF_DATA_API_MAX_BYTES ? refuse_long(sql.n, err)
+                                                    : submit(op, api, "ExecuteStatement", params, token.n > 0, &reply, err);
+    if (!rc)
+        rc = await(op, sf_aws_text(reply, "Id"), &found, err);
+    if (!rc && !sf_str_is(sf_aws_text(found, "Status"), "FINISHED"))
+        rc = fail_statement(op, found, &failed, err);
+    return rc;
+}
+
 enum sf_code sf_data_api_query(struct sf_op *op, const struct sf_data_api *api, struct sf_str sql, const struct sf_value **rows,
                                struct sf_err *err)
 {
@@ -365,7 +399,7 @@ enum sf_code sf_data_api_query(struct sf_op *op, const struct sf_data_api *api, 
     struct sf_value *params = target(op, api);
     sf_map_set_str(op->arena, params, "Sql", sql);
     if (sql.n > SF_DATA_API_MAX_BYTES)
-        return sf_fail(err, SF_E_INTERNAL, "a query of %zu bytes is over the Data API's limit", sql.n);
+        return refuse_long(sql.n, err);
     enum sf_code rc = submit(op, api, "ExecuteStatement", params, false, &reply, err);
     struct sf_str id = sf_aws_text(reply, "Id");
     if (!rc)

@@ -30,16 +30,19 @@ enum sf_code sf_data_api_of(struct sf_op *op, const struct sf_object *cluster, s
  * asked for within eight hours. *rows (may be NULL) gets one entry a statement: a list of lists of text or null for those in
  * `wants_rows` (may be NULL: none), else null.
  *
- * SF_E_REFUSED and SF_E_DENIED: a statement failed, *failed is its index, err->remote_code a SQLSTATE where the text tells it, and
- * nothing happened. SF_E_THROTTLED: too many statements at a time, or another transaction was in the way: nothing happened.
- * SF_E_UNAVAILABLE: the warehouse does not take statements now (paused). SF_E_UNKNOWN: it was submitted and nobody said how it
- * ended before the deadline. */
+ * SF_E_CONFIG: more or longer than a batch takes. SF_E_REFUSED and SF_E_DENIED: a statement failed, *failed is its index,
+ * err->remote_code a SQLSTATE where the text tells it, and nothing happened. SF_E_THROTTLED: too many statements at a time, or
+ * another transaction was in the way: nothing happened. SF_E_UNAVAILABLE: the warehouse does not take statements now (paused).
+ * SF_E_UNKNOWN: it was submitted and nobody said how it ended before the deadline. */
 enum sf_code sf_data_api_run(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
                              struct sf_str token, const bool *wants_rows, const struct sf_value **rows, size_t *failed,
                              struct sf_err *err) SF_MUST_CHECK;
 /* The same without a look at what it gave: the result of its n-th statement, from 1, is "*id:n" to GetStatementResult. */
 enum sf_code sf_data_api_submit(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
                                 struct sf_str token, struct sf_str *id, size_t *failed, struct sf_err *err) SF_MUST_CHECK;
+/* One statement outside of any transaction, as VACUUM has to be. Codes as of sf_data_api_run(). */
+enum sf_code sf_data_api_alone(struct sf_op *op, const struct sf_data_api *api, struct sf_str sql, struct sf_str token,
+                               struct sf_err *err) SF_MUST_CHECK;
 /* One query; a lost one has changed nothing (SF_E_UNAVAILABLE). */
 enum sf_code sf_data_api_query(struct sf_op *op, const struct sf_data_api *api, struct sf_str sql, const struct sf_value **rows,
                                struct sf_err *err) SF_MUST_CHECK;

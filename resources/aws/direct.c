@@ -223,7 +223,8 @@ static enum sf_code transact(struct sf_op *op, struct sf_pg *conn, const struct 
                              const struct sf_value **rows, size_t *failed, struct sf_err *err)
 {
     const struct sf_value **results = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *);
-    enum sf_code rc = begin(conn, err);
+    bool is_alone = n == 1 && statements[0].opens; /* VACUUM, which no transaction takes */
+    enum sf_code rc = is_alone ? SF_OK : begin(conn, err);
     for (size_t i = 0; !rc && i < n; i++) {
         const struct sf_value *result = NULL;
         *failed = i;
@@ -233,7 +234,8 @@ static enum sf_code transact(struct sf_op *op, struct sf_pg *conn, const struct 
     if (rc)
         return rc; /* closing the connection rolls back */
     *failed = n;
-    rc = explain(op, sf_pg_commit(conn, err), err);
+    if (!is_alone)
+        rc = explain(op, sf_pg_commit(conn, err), err);
     if (!rc && rows)
         *rows = sf_value_list(op->arena, results, n);
     return rc;

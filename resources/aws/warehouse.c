@@ -1,10 +1,12 @@
 /* See warehouse.h. */
 #include "resources/aws/warehouse.h"
 
+#include "attr/cluster.h"
 #include "attr/role.h"
 #include "engine/core/clock.h"
 #include "resources/aws/client/client.h"
 #include "resources/aws/data_api.h"
+#include "resources/aws/direct.h"
 #include "resources/data/manifest.h"
 #include "resources/data/sql.h"
 
@@ -117,10 +119,17 @@ static struct sf_str token_of(struct sf_op *op, const struct sf_str *sqls, size_
     return text;
 }
 
+static bool is_direct(const struct sf_object *cluster)
+{
+    return sf_str_is(sf_map_str(cluster->attrs, CLUSTER_CONNECTION), "direct");
+}
+
 enum sf_code sf_aws_warehouse_query(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
                                     const struct sf_value **rows, struct sf_err *err)
 {
     struct sf_data_api api;
+    if (is_direct(cluster))
+        return sf_aws_direct_query(op, cluster, sql, rows, err);
     enum sf_code rc = sf_data_api_of(op, cluster, &api, err);
     return rc ? rc : sf_data_api_query(op, &api, sql, rows, err);
 }
@@ -151,6 +160,8 @@ enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cl
                                     size_t *failed, struct sf_err *err)
 {
     struct sf_data_api api;
+    if (is_direct(cluster))
+        return sf_aws_direct_stage(op, cluster, copies, n, failed, err);
     *failed = 0;
     enum sf_code rc = sf_data_api_of(op, cluster, &api, err);
     if (n > 0 && !rc)
@@ -171,6 +182,8 @@ enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *clus
                                   size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err)
 {
     struct sf_data_api api;
+    if (is_direct(cluster))
+        return sf_aws_direct_run(op, cluster, statements, n, rows, failed, err);
     struct sf_str *sqls = SF_NEW_ARRAY(op->arena, n + 1, struct sf_str);
     bool *wants_rows = SF_NEW_ARRAY(op->arena, n + 1, bool);
     *failed = 0;
@@ -181,8 +194,10 @@ enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *clus
         if (!sqls[i].n)
             rc = sf_fail(err, SF_E_INTERNAL, "a transaction of Redshift was asked to copy: copies are staged");
     }
+    bool is_alone = n == 1 && statements[0].opens;
     if (!rc)
-        rc = sf_data_api_run(op, &api, sqls, n, token_of(op, sqls, n), wants_rows, rows, failed, err);
+        rc = is_alone ? sf_data_api_alone(op, &api, sqls[0], token_of(op, sqls, n), err)
+                      : sf_data_api_run(op, &api, sqls, n, token_of(op, sqls, n), wants_rows, rows, failed, err);
     if (rc && *failed < n && statements[*failed].what)
         sf_context(err, "%s", statements[*failed].what);
     return rc;

@@ -1,4 +1,5 @@
-/* The warehouse half of the AWS world: Redshift, through its Data API. world.h has the contracts.
+/* The warehouse half of the AWS world: Redshift, through its Data API, or where the cluster's `connection` says so over one of our
+ * own (direct.h). world.h has the contracts.
  *
  * A copy names its objects in a manifest of its own, put into the bucket under SF_AWS_COPY_PREFIX before it and deleted after it;
  * what a killed run left there is deleted by the next copy, and belongs to the bucket when it is destroyed. */

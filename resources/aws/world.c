@@ -3,7 +3,9 @@
 
 #include "resources/aws/client/client.h"
 #include "resources/aws/rights.h"
+#include "resources/aws/query.h"
 #include "resources/aws/s3_objects.h"
+#include "resources/aws/warehouse.h"
 #include "resources/aws/s3_put.h"
 #include "resources/aws/sftp_policy.h"
 #include "resources/net/pg.h"
@@ -112,36 +114,6 @@ static void close_world(struct sf_site *site)
     site->world_ctx = NULL;
 }
 
-/* --- the warehouse: statements on Redshift are not written yet --- */
-
-static enum sf_code no_statements(struct sf_err *err)
-{
-    sf_fail(err, SF_E_REFUSED, "this version makes the warehouse on AWS, but cannot run statements in it yet");
-    sf_hint(err, "apply the rest with -target, or use `provider: local` for the data");
-    return SF_E_REFUSED;
-}
-
-static enum sf_code query(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql, const struct sf_value **rows,
-                          struct sf_err *err)
-{
-    (void)op, (void)cluster, (void)sql, (void)rows;
-    return no_statements(err);
-}
-
-static enum sf_code run(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements, size_t n,
-                        const struct sf_value **rows, size_t *failed, struct sf_err *err)
-{
-    (void)op, (void)cluster, (void)statements, (void)n, (void)rows, (void)failed;
-    return no_statements(err);
-}
-
-static enum sf_code stage(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
-                          size_t *failed, struct sf_err *err)
-{
-    (void)op, (void)cluster, (void)copies, (void)n, (void)failed;
-    return no_statements(err);
-}
-
 const struct sf_world sf_world_aws = {
     .name = "aws",
     .has_etags = true,
@@ -158,8 +130,9 @@ const struct sf_world sf_world_aws = {
     .bucket_abandon = sf_aws_bucket_abandon,
     .bucket_delete = sf_aws_bucket_delete,
     .sftp_check = sf_aws_sftp_check,
-    .warehouse_query = query,
-    .warehouse_stage = stage,
-    .warehouse_run = run,
-    .warehouse_control = run,
+    .warehouse_query = sf_aws_warehouse_query,
+    .warehouse_stage = sf_aws_warehouse_stage,
+    .warehouse_ask = sf_aws_warehouse_ask,
+    .warehouse_run = sf_aws_warehouse_run,
+    .warehouse_control = sf_aws_warehouse_run,
 };

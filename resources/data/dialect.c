@@ -3,6 +3,7 @@
 
 #include "resources/data/ledger.h"
 #include "resources/data/publish_sql.h"
+#include "resources/data/reader_maker.h"
 #include "resources/data/star_maker.h"
 
 const struct sf_dialect sf_dialect_postgresql = {
@@ -20,6 +21,7 @@ const struct sf_dialect sf_dialect_postgresql = {
     .row_digest = sf_star_row_digest_postgresql,
     .star = &sf_star_by_postgresql,
     .publisher = &sf_publish_by_partition,
+    .reader = &sf_reader_by_postgresql,
     .ledger = sf_ledger_by_postgresql,
 };
 
@@ -39,6 +41,7 @@ const struct sf_dialect sf_dialect_redshift = {
     .row_digest = sf_star_row_digest_redshift,
     .star = &sf_star_by_redshift,
     .publisher = &sf_publish_by_delete,
+    .reader = &sf_reader_by_redshift,
     .ledger = sf_ledger_by_redshift,
 };
 

@@ -13,6 +13,7 @@ struct sf_star;
 struct sf_star_table;
 struct sf_star_maker;
 struct sf_publisher;
+struct sf_reader_maker;
 
 struct sf_dialect {
     const char *name; /* "postgresql", "redshift" */
@@ -38,6 +39,7 @@ struct sf_dialect {
     struct sf_str (*row_digest)(struct sf_arena *arena, const struct sf_star_table *table);
     const struct sf_star_maker *star;     /* star_maker.h */
     const struct sf_publisher *publisher; /* publish_sql.h */
+    const struct sf_reader_maker *reader; /* reader_maker.h */
     /* sf_ledger_fn of ledger.h. */
     size_t (*ledger)(struct sf_arena *arena, const struct sf_star *star, struct sf_str schema, bool is_measuring,
                      struct sf_str *queries);

@@ -1,5 +1,5 @@
 /* See reader.h. */
-#include "resources/data/reader.h"
+#include "resources/data/reader_maker.h"
 
 #include "attr/cluster.h"
 #include "attr/star_schema.h"
@@ -20,7 +20,7 @@
 
 #define SECRET_NAME "reader_password"
 
-enum { PASSWORD_LENGTH = 32, SCRAM_ITERATIONS = 4096, MAX_PASSFILE = 4096 };
+enum { PASSWORD_LENGTH = 32, MAX_PASSFILE = 4096 };
 
 /* --- text --- */
 
@@ -200,12 +200,12 @@ bool sf_reader_password_fits(struct sf_op *op, const struct sf_object *cluster, 
     struct sf_str password = read_passfile(op, sf_reader_passfile(op, cluster, reader), SF_STR_NONE);
     if (password.n == 0)
         return true;
-    struct sf_str start = sf_str_fmt(op->arena, "SCRAM-SHA-256$%d:", SCRAM_ITERATIONS);
+    struct sf_str start = sf_str_fmt(op->arena, "SCRAM-SHA-256$%d:", SF_SCRAM_ITERATIONS);
     unsigned char salt[18]; /* 16 bytes and what base64 pads them to */
     if (!sf_str_starts(verifier, start) || verifier.n < start.n + 24 ||
         EVP_DecodeBlock(salt, (const unsigned char *)verifier.p + start.n, 24) != 18)
         return false; /* we write no other kind */
-    return sf_str_eq(verifier, sf_reader_scram(op->arena, password, salt, SCRAM_ITERATIONS));
+    return sf_str_eq(verifier, sf_reader_scram(op->arena, password, salt, SF_SCRAM_ITERATIONS));
 }
 
 static struct sf_str generate_password(struct sf_arena *arena)
@@ -244,26 +244,6 @@ static enum sf_code choose_password(struct sf_op *op, const char *path, struct s
     return sf_op_seal(op, SECRET_NAME, *password, err);
 }
 
-/* --- the role --- */
-
-/* Schemas of all stars that this reader reads, as marked in their comments, into its search path. */
-static void add_role_path(struct sf_script *script, struct sf_str reader)
-{
-    struct sf_arena *arena = script->arena;
-    sf_script_add(
-        script, "set the reader's search path",
-        "do $path$\n"
-        "declare path text;\n"
-        "begin\n"
-        "  select string_agg(quote_ident(n.nspname), ', ' order by substring(d.description from "
-        "'sfstack:order=([0-9]+)')::int, n.nspname)\n"
-        "  into path from pg_namespace n join pg_description d on d.objoid = n.oid and d.classoid = 'pg_namespace'::regclass\n"
-        "  where position(%s in d.description || ' ') > 0;\n"
-        "  if path is not null then execute format('alter role %%I set search_path to %%s, public', %s::text, path); end if;\n"
-        "end $path$",
-        sf_sql_text(arena, sf_str_fmt(arena, "sfstack:reader=%.*s ", SF_ARG(reader))).p, sf_sql_text(arena, reader).p);
-}
-
 enum sf_code sf_reader_make(struct sf_op *op, const struct sf_object *cluster, const struct sf_star_site *site, struct sf_err *err)
 {
     struct sf_str start = pass_line_start(op, cluster, site->reader);
@@ -277,43 +257,10 @@ enum sf_code sf_reader_make(struct sf_op *op, const struct sf_object *cluster, c
     enum sf_code rc = choose_password(op, path, &password, err);
     if (rc)
         goto out;
-    unsigned char salt[16];
-    sf_random_bytes(salt, sizeof(salt));
-
     struct sf_script script = {.arena = op->arena};
-    struct sf_arena *arena = op->arena;
-    const char *role = sf_sql_name(arena, site->reader).p, *schema = sf_sql_name(arena, site->schema).p;
-    sf_script_add(&script, "create the reader role",
-                  "do $role$ begin if not exists (select from pg_roles where rolname = %s) then create role %s; end if; end $role$",
-                  sf_sql_text(arena, site->reader).p, role);
-    sf_script_add(
-        &script, "set the reader's password",
-        "alter role %s with login nosuperuser nocreatedb nocreaterole noreplication nobypassrls connection limit -1 valid "
-        "until 'infinity' password %s",
-        role, sf_sql_text(arena, sf_reader_scram(arena, password, salt, SCRAM_ITERATIONS)).p);
-    sf_script_add(&script, "take memberships and settings back",
-                  "do $back$ declare other name; who text := %s;\n"
-                  "begin\n"
-                  "  for other in select r.rolname from pg_auth_members m join pg_roles r on r.oid = m.roleid\n"
-                  "    join pg_roles w on w.oid = m.member where w.rolname = who loop\n"
-                  "    execute format('revoke %%I from %%I', other, who);\n"
-                  "  end loop;\n"
-                  "  execute format('alter role %%I in database %%I reset search_path', who, current_database());\n"
-                  "  execute format('revoke create on database %%I from public, %%I', current_database(), who);\n"
-                  "  if to_regnamespace('public') is not null then\n"
-                  "    execute format('revoke create on schema public from public, %%I', who);\n"
-                  "  end if;\n"
-                  "end $back$",
-                  sf_sql_text(arena, site->reader).p);
-    sf_script_add(&script, "become the owner", "set local role %s", sf_sql_name(arena, site->owner).p);
-    sf_script_add(&script, "take grants back", "revoke all on all tables in schema %s from %s", schema, role);
-    sf_script_add(&script, "take grants back", "revoke all on schema %s from %s", schema, role);
-    sf_script_add(&script, "take grants back", "revoke all on all tables in schema %s from public", schema);
-    sf_script_add(&script, "take grants back", "revoke all on schema %s from public", schema);
-    sf_script_add(&script, "grant the schema", "grant usage on schema %s to %s", schema, role);
-    sf_script_add(&script, "grant select", "grant select on all tables in schema %s to %s", schema, role);
-    sf_script_add(&script, "stop being the owner", "reset role");
-    add_role_path(&script, site->reader);
+    rc = op->site->world->dialect->reader->make(op, cluster, site, password, &script, err);
+    if (rc)
+        goto out;
     rc = sf_op_intent(op, "CREATE ROLE", err);
     size_t failed;
     if (!rc)
@@ -330,29 +277,13 @@ out:
 
 enum sf_code sf_reader_leave(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, struct sf_err *err)
 {
-    struct sf_arena *arena = op->arena;
-    struct sf_str mark = sf_sql_text(arena, sf_str_fmt(arena, "sfstack:reader=%.*s ", SF_ARG(reader)));
-    const struct sf_value *rows;
-    enum sf_code rc = op->site->world->warehouse_query(
-        op, cluster,
-        sf_str_fmt(arena,
-                   "select (select count(*) from pg_description d where d.classoid = 'pg_namespace'::regclass\n"
-                   "        and position(%s in d.description || ' ') > 0)::text,\n"
-                   "       (select count(*) from pg_roles where rolname = %s)::text",
-                   mark.p, sf_sql_text(arena, reader).p),
-        &rows, err);
+    struct sf_script script = {.arena = op->arena};
+    bool is_used = false;
+    enum sf_code rc = op->site->world->dialect->reader->leave(op, cluster, reader, &is_used, &script, err);
     if (rc)
         return rc;
-    bool is_used = !sf_str_is(sf_rows_text(rows, 0, 0), "0"), exists = !sf_str_is(sf_rows_text(rows, 0, 1), "0");
-    struct sf_script script = {.arena = arena};
-    if (is_used) {
-        add_role_path(&script, reader);
-    } else if (exists) {
-        sf_script_add(&script, "take the reader's rights", "drop owned by %s", sf_sql_name(arena, reader).p);
-        sf_script_add(&script, "drop the reader role", "drop role %s", sf_sql_name(arena, reader).p);
-    }
     size_t failed;
-    if (exists && script.n > 0) {
+    if (script.n > 0) {
         rc = sf_op_intent(op, is_used ? "ALTER ROLE" : "DROP ROLE", err);
         if (!rc)
             rc = op->site->world->warehouse_control(op, cluster, script.list, script.n, NULL, &failed, err);
@@ -362,7 +293,7 @@ enum sf_code sf_reader_leave(struct sf_op *op, const struct sf_object *cluster, 
     if (is_used)
         return SF_OK;
     const char *path = sf_reader_passfile(op, cluster, reader);
-    unlink(sf_str_fmt(arena, "%s.lock", path).p);
+    unlink(sf_str_fmt(op->arena, "%s.lock", path).p);
     if (unlink(path) != 0 && errno != ENOENT)
         return sf_fail_errno(err, SF_E_IO, "cannot remove the passfile '%s'", path);
     return SF_OK;
