@@ -11,8 +11,14 @@
 #include <immintrin.h>
 #endif
 
+/* A bit a byte of a block. */
 struct masks {
-    uint64_t quote, comma, lf, cr, nul, high;
+    uint64_t quote, comma, lf;
+    uint64_t rare; /* no less than what the rare masks have, which are asked for only if there is any */
+};
+
+struct rare_masks {
+    uint64_t cr, nul, high;
 };
 
 #ifdef __SSE2__
@@ -26,24 +32,33 @@ static inline uint64_t equal64(const __m128i *v, char c)
     return a | b << 16 | d << 32 | e << 48;
 }
 
-/* Separators always; what most blocks have none of only if there is any. */
 static inline struct masks classify_narrow(const char *p)
 {
-    const __m128i quote = _mm_set1_epi8('"'), cr = _mm_set1_epi8('\r'), nul = _mm_setzero_si128();
-    __m128i v[4], rare = nul;
+    const __m128i quote = _mm_set1_epi8('"'), blank = _mm_set1_epi8(' '), lf = _mm_set1_epi8('\n');
+    __m128i v[4], any_quote = _mm_setzero_si128(), any_rare = _mm_setzero_si128();
     for (size_t i = 0; i < 4; i++) {
         v[i] = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
-        __m128i here = _mm_or_si128(_mm_cmpeq_epi8(v[i], quote), _mm_or_si128(_mm_cmpeq_epi8(v[i], cr), _mm_cmpeq_epi8(v[i], nul)));
-        rare = _mm_or_si128(rare, _mm_or_si128(here, v[i]));
+        any_quote = _mm_or_si128(any_quote, _mm_cmpeq_epi8(v[i], quote));
+        any_rare = _mm_or_si128(any_rare, _mm_andnot_si128(_mm_cmpeq_epi8(v[i], lf), _mm_cmplt_epi8(v[i], blank)));
     }
-    struct masks m = {.comma = equal64(v, ','), .lf = equal64(v, '\n')};
-    if (_mm_movemask_epi8(rare) == 0)
-        return m;
-    m.quote = equal64(v, '"');
+    return (struct masks){
+        .quote = _mm_movemask_epi8(any_quote) ? equal64(v, '"') : 0,
+        .comma = equal64(v, ','),
+        .lf = equal64(v, '\n'),
+        .rare = (uint64_t)_mm_movemask_epi8(any_rare),
+    };
+}
+
+static inline struct rare_masks classify_rare_narrow(const char *p)
+{
+    __m128i v[4];
+    struct rare_masks m = {.high = 0};
+    for (size_t i = 0; i < 4; i++) {
+        v[i] = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
+        m.high |= (uint64_t)(uint32_t)_mm_movemask_epi8(v[i]) << (16 * i);
+    }
     m.cr = equal64(v, '\r');
     m.nul = equal64(v, '\0');
-    for (size_t i = 0; i < 4; i++)
-        m.high |= (uint64_t)(uint32_t)_mm_movemask_epi8(v[i]) << (16 * i);
     return m;
 }
 
@@ -59,13 +74,14 @@ __attribute__((target("avx2"))) static inline struct masks classify_wide(const c
 {
     __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)p);
     __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32));
+    const __m256i blank = _mm256_set1_epi8(' ');
+    uint64_t lf = equal64_wide(low, high, '\n');
     return (struct masks){
         .quote = equal64_wide(low, high, '"'),
         .comma = equal64_wide(low, high, ','),
-        .lf = equal64_wide(low, high, '\n'),
-        .cr = equal64_wide(low, high, '\r'),
-        .nul = equal64_wide(low, high, '\0'),
-        .high = (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32,
+        .lf = lf,
+        .rare = lf ^ ((uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(blank, low)) |
+                      (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(blank, high)) << 32),
     };
 }
 #endif
@@ -77,13 +93,12 @@ __attribute__((target("avx2"))) static inline struct masks classify_wide(const c
 __attribute__((target(WIDEST))) static inline struct masks classify_widest(const char *p)
 {
     __m512i v = _mm512_loadu_si512(p);
+    uint64_t lf = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\n'));
     return (struct masks){
         .quote = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')),
         .comma = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(',')),
-        .lf = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\n')),
-        .cr = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\r')),
-        .nul = _mm512_testn_epi8_mask(v, v),
-        .high = _mm512_movepi8_mask(v),
+        .lf = lf,
+        .rare = lf ^ _mm512_cmplt_epi8_mask(v, _mm512_set1_epi8(' ')), /* as signed bytes: above 0x7f too */
     };
 }
 
@@ -115,12 +130,22 @@ __attribute__((target(WIDEST))) static inline uint64_t running_parity_widest(uin
 /* The definition of the others. */
 static inline struct masks classify_plainly(const char *p)
 {
-    struct masks m = {0, 0, 0, 0, 0, 0};
+    struct masks m = {0, 0, 0, 0};
     for (unsigned i = 0; i < 64; i++) {
         uint64_t bit = (uint64_t)1 << i;
         m.quote |= p[i] == '"' ? bit : 0;
         m.comma |= p[i] == ',' ? bit : 0;
         m.lf |= p[i] == '\n' ? bit : 0;
+        m.rare |= p[i] != '\n' && ((unsigned char)p[i] < ' ' || (unsigned char)p[i] >= 0x80) ? bit : 0;
+    }
+    return m;
+}
+
+static inline struct rare_masks classify_rare_plainly(const char *p)
+{
+    struct rare_masks m = {0, 0, 0};
+    for (unsigned i = 0; i < 64; i++) {
+        uint64_t bit = (uint64_t)1 << i;
         m.cr |= p[i] == '\r' ? bit : 0;
         m.nul |= p[i] == '\0' ? bit : 0;
         m.high |= (unsigned char)p[i] >= 0x80 ? bit : 0;
@@ -279,50 +304,58 @@ static inline void put_ends(uint32_t *out, uint32_t base, uint64_t ends, uint64_
 /* What a processor has its own way for. */
 struct ways {
     struct masks (*classify)(const char *);
+    struct rare_masks (*classify_rare)(const char *);
     uint64_t (*running_parity)(uint64_t);
     void (*put_ends)(uint32_t *out, uint32_t base, uint64_t ends, uint64_t stops);
     bool is_steady; /* asks for no quote before looking at quotes: that many steps cost less than a wrong guess */
 };
 
-/* By masks. False: something is odd, and index_plainly() must see to it. Built once for each way to classify. */
-__attribute__((always_inline)) static inline bool index_by_masks(struct sf_csv_chunk *c, struct ways ways)
+/* By masks. False: something is odd, and index_plainly() must see to it. Built once for each way to classify and kind of line end.
+ */
+__attribute__((always_inline)) static inline bool index_by_eol(struct sf_csv_chunk *c, struct ways ways, enum sf_csv_eol eol)
 {
-    char newline = c->eol == SF_CSV_EOL_CR ? '\r' : '\n';
+    const char *bytes = c->bytes;
+    const size_t n = c->n;
     uint64_t inner_lines = 0, inside = 0, after_end = 1, after_closing = 0, after_cr = 0, odd = 0;
-    size_t utf8_checked = 0, n_records = 0;
-    for (size_t base = 0; base < c->n; base += 64) {
-        struct masks m = ways.classify(c->bytes + base);
-        size_t left = c->n - base;
+    size_t utf8_checked = 0, n_records = 0, n_ends = c->n_ends;
+    for (size_t base = 0; base < n; base += 64) {
+        struct masks m = ways.classify(bytes + base);
+        size_t left = n - base;
         uint64_t valid = left >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << left) - 1;
         uint64_t quoted = inside;
         if (ways.is_steady || m.quote)
             quoted ^= ways.running_parity(m.quote);
         uint64_t outside = ~quoted & valid;
-        uint64_t lf = m.lf & outside, cr = m.cr & outside;
-        uint64_t stops = c->eol == SF_CSV_EOL_CR ? cr : lf;
+        uint64_t lf = m.lf & outside, cr = 0;
+        if (m.rare & valid) {
+            struct rare_masks rare = ways.classify_rare(bytes + base);
+            cr = rare.cr & outside;
+            odd |= rare.nul & valid;
+            inner_lines |= eol == SF_CSV_EOL_CR ? rare.cr & quoted : 0;
+            for (uint64_t high = rare.high & valid; high && !odd; high &= high - 1) {
+                size_t at = base + (size_t)__builtin_ctzll(high);
+                if (at < utf8_checked)
+                    continue;
+                size_t length = utf8_length((const unsigned char *)bytes + at, n - at);
+                odd |= length == 0;
+                utf8_checked = at + length;
+            }
+        }
+        uint64_t stops = eol == SF_CSV_EOL_CR ? cr : lf;
         uint64_t ends = (m.comma & outside) | stops;
 
-        inner_lines |= (newline == '\r' ? m.cr : m.lf) & quoted;
-        odd |= m.nul & valid;
-        if (c->eol == SF_CSV_EOL_CRLF)
+        inner_lines |= eol == SF_CSV_EOL_CR ? 0 : m.lf & quoted;
+        if (eol == SF_CSV_EOL_CRLF)
             odd |= (cr << 1 | after_cr) ^ stops;
         else
-            odd |= c->eol == SF_CSV_EOL_CR ? lf : cr;
+            odd |= eol == SF_CSV_EOL_CR ? lf : cr;
         if (ways.is_steady || (m.quote | after_closing)) {
             uint64_t opening = m.quote & quoted, closing = m.quote & outside;
             uint64_t past_end = ends << 1 | after_end, past_closing = closing << 1 | after_closing;
-            uint64_t may_follow = ends | opening | (c->eol == SF_CSV_EOL_CRLF ? cr : 0) | ~valid;
+            uint64_t may_follow = ends | opening | (eol == SF_CSV_EOL_CRLF ? cr : 0) | ~valid;
             odd |= opening & ~(past_end | past_closing);
             odd |= past_closing & ~may_follow;
             after_closing = closing >> 63;
-        }
-        for (uint64_t high = m.high & valid; high && !odd; high &= high - 1) {
-            size_t at = base + (size_t)__builtin_ctzll(high);
-            if (at < utf8_checked)
-                continue;
-            size_t length = utf8_length((const unsigned char *)c->bytes + at, c->n - at);
-            odd |= length == 0;
-            utf8_checked = at + length;
         }
         if (odd)
             return false;
@@ -330,36 +363,51 @@ __attribute__((always_inline)) static inline bool index_by_masks(struct sf_csv_c
         after_cr = cr >> 63;
         inside = 0 - (quoted >> 63);
 
-        reserve_ends(c, c->n_ends + 64 + 8);
-        ways.put_ends(c->ends + c->n_ends, (uint32_t)base, ends, stops);
+        reserve_ends(c, n_ends + 64 + 8);
+        ways.put_ends(c->ends + n_ends, (uint32_t)base, ends, stops);
         n_records += (size_t)__builtin_popcountll(stops);
-        c->n_ends += (size_t)__builtin_popcountll(ends);
+        n_ends += (size_t)__builtin_popcountll(ends);
     }
+    c->n_ends = n_ends;
     c->n_records = n_records;
     c->has_inner_lines = inner_lines != 0;
     c->ends_inside = inside || after_cr;
     return true;
 }
 
+__attribute__((always_inline)) static inline bool index_by_masks(struct sf_csv_chunk *c, struct ways ways)
+{
+    switch (c->eol) {
+    case SF_CSV_EOL_UNKNOWN:
+    case SF_CSV_EOL_LF:
+        break;
+    case SF_CSV_EOL_CRLF:
+        return index_by_eol(c, ways, SF_CSV_EOL_CRLF);
+    case SF_CSV_EOL_CR:
+        return index_by_eol(c, ways, SF_CSV_EOL_CR);
+    }
+    return index_by_eol(c, ways, SF_CSV_EOL_LF);
+}
+
 static bool index_by_bytes(struct sf_csv_chunk *c)
 {
-    return index_by_masks(c, (struct ways){classify_plainly, running_parity, put_ends, false});
+    return index_by_masks(c, (struct ways){classify_plainly, classify_rare_plainly, running_parity, put_ends, false});
 }
 
 #ifdef __SSE2__
 static bool index_by_sse2(struct sf_csv_chunk *c)
 {
-    return index_by_masks(c, (struct ways){classify_narrow, running_parity, put_ends, false});
+    return index_by_masks(c, (struct ways){classify_narrow, classify_rare_narrow, running_parity, put_ends, false});
 }
 
 __attribute__((target("avx2,bmi,bmi2,popcnt"))) static bool index_by_avx2(struct sf_csv_chunk *c)
 {
-    return index_by_masks(c, (struct ways){classify_wide, running_parity, put_ends, false});
+    return index_by_masks(c, (struct ways){classify_wide, classify_rare_narrow, running_parity, put_ends, false});
 }
 
 __attribute__((target(WIDEST))) static bool index_by_avx512(struct sf_csv_chunk *c)
 {
-    return index_by_masks(c, (struct ways){classify_widest, running_parity_widest, put_ends_widest, true});
+    return index_by_masks(c, (struct ways){classify_widest, classify_rare_narrow, running_parity_widest, put_ends_widest, true});
 }
 #endif
 

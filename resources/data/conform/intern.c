@@ -103,18 +103,23 @@ static inline void expect_bytes(const struct sf_intern *table, uint64_t hash)
     __builtin_prefetch(slot->p + last);
 }
 
-void sf_intern_find_all_plainly(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
+void sf_intern_hash_all_plainly(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         keys[i].hash = sf_intern_hash(table->seed, keys[i].bytes);
-        keys[i].number = SF_INTERN_NONE;
         if (table->cap)
             expect_slot(table, keys[i].hash);
     }
-    if (table->cap == 0)
-        return;
-    for (size_t i = 0; i < n; i++)
+}
+
+void sf_intern_expect_all(const struct sf_intern *table, const struct sf_intern_key *keys, size_t n)
+{
+    for (size_t i = 0; i < n && table->cap; i++)
         expect_bytes(table, keys[i].hash);
+}
+
+void sf_intern_find_all_plainly(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
+{
     for (size_t i = 0; i < n; i++)
         keys[i].number = sf_intern_find(table, keys[i].hash, keys[i].bytes);
 }
@@ -180,31 +185,46 @@ WIDE static inline uint32_t find_widely(const struct sf_intern *table, const str
     }
 }
 
-WIDE static void find_all_widely(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
+WIDE static void hash_all_widely(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
 {
     const uint64_t k1 = 0x9e3779b97f4a7c15, k2 = 0xd1b54a32d192ed03, k3 = 0x8cb92ba72f3d8dd7;
     const long long x = (long long)(table->seed ^ k1), y = (long long)fold_product(table->seed ^ k2, k3);
     const __m512i secret = _mm512_xor_si512(_mm512_set_epi64(x, y, x, y, x, y, x, y), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
     for (size_t i = 0; i < n; i++) {
         keys[i].hash = hash_widely(secret, keys[i].bytes);
-        keys[i].number = SF_INTERN_NONE;
         if (table->cap)
             expect_slot(table, keys[i].hash);
     }
-    if (table->cap == 0)
-        return;
+}
+
+WIDE static void find_all_widely(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
+{
     for (size_t i = 0; i < n; i++)
-        expect_bytes(table, keys[i].hash);
-    for (size_t i = 0; i < n; i++)
-        keys[i].number = find_widely(table, &keys[i]);
+        keys[i].number = table->cap ? find_widely(table, &keys[i]) : SF_INTERN_NONE;
+}
+
+static bool is_wide(void)
+{
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("vaes") &&
+           __builtin_cpu_supports("aes") && __builtin_cpu_supports("bmi2");
 }
 #endif
+
+void sf_intern_hash_all(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
+{
+#ifdef __x86_64__
+    if (is_wide()) {
+        hash_all_widely(table, keys, n);
+        return;
+    }
+#endif
+    sf_intern_hash_all_plainly(table, keys, n);
+}
 
 void sf_intern_find_all(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
 {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("vaes") &&
-        __builtin_cpu_supports("aes") && __builtin_cpu_supports("bmi2")) {
+    if (is_wide()) {
         find_all_widely(table, keys, n);
         return;
     }

@@ -44,13 +44,17 @@ void sf_intern_add(struct sf_intern *table, uint64_t hash, struct sf_str bytes, 
 /* For many at once: what a table is asked for. */
 struct sf_intern_key {
     struct sf_str bytes;
-    uint64_t hash;   /* set by sf_intern_find_all(): for sf_intern_add() if the bytes are new */
-    uint32_t number; /* set too: SF_INTERN_NONE if they are */
+    uint64_t hash;   /* set by the first step; for sf_intern_add() if the bytes are new */
+    uint32_t number; /* set by the last: SF_INTERN_NONE if they are */
 };
-/* Finds `n` keys, some ten at a time: the memory for all of them is on its way before the first is looked at. The hash may be
- * another one than sf_intern_hash(), by the processor's own instructions: a table takes the one or the other. */
+/* Finding many keys is three steps, so that all memory that they take is on its way before it is needed, best with other work
+ * between them: hashes and slots, what the slots point at, numbers. The table stays as it is meanwhile. The hash may be another one
+ * than sf_intern_hash(), by the processor's own instructions: a table takes the one or the other. */
+void sf_intern_hash_all(const struct sf_intern *table, struct sf_intern_key *keys, size_t n);
+void sf_intern_expect_all(const struct sf_intern *table, const struct sf_intern_key *keys, size_t n);
 void sf_intern_find_all(const struct sf_intern *table, struct sf_intern_key *keys, size_t n);
-/* The same as a machine without AVX-512 does it: for tests. */
+/* The first and the last as a machine without AVX-512 does them: for tests. */
+void sf_intern_hash_all_plainly(const struct sf_intern *table, struct sf_intern_key *keys, size_t n);
 void sf_intern_find_all_plainly(const struct sf_intern *table, struct sf_intern_key *keys, size_t n);
 
 #endif

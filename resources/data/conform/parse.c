@@ -1,6 +1,7 @@
 /* See parse.h. */
 #include "resources/data/conform/parse.h"
 
+#include "resources/data/conform/plain.h"
 #include "resources/data/conform/text.h"
 
 #include <stdlib.h>
@@ -11,7 +12,7 @@ enum {
     MAX_RAWS = 1024 * 1024,
     MAX_RAW_BYTES = 512 * 1024 * 1024,
     SHOWN_VALUE = 100,
-    ROWS_AHEAD = 16
+    ROWS_AHEAD = 32
 };
 
 static char *scratch(struct sf_parser *p, size_t n)
@@ -38,6 +39,7 @@ void sf_parser_open(struct sf_parser *p, const struct sf_layout *layout, struct 
     sf_rows_open(&p->rows, pool, (size_t)(rules->max_year - rules->min_year) + 1, rules->n_dimensions);
     p->tail = p->parts = SF_BUF(2 * (size_t)SF_CSV_MAX_RECORD);
     scratch(p, 4096);
+    sf_plain_open(p);
 }
 
 void sf_parser_forget(struct sf_parser *p, size_t dimension)
@@ -79,22 +81,6 @@ static inline struct sf_str unquoted(struct sf_parser *p, struct sf_str raw)
 static struct sf_str value_of(struct sf_parser *p, const struct sf_csv_record *r, size_t column)
 {
     return unquoted(p, raw_of(p, r, column));
-}
-
-/* sf_str_eq() for short texts, without a call. */
-static inline bool is_same(struct sf_str a, struct sf_str b)
-{
-    enum { WORD = 8 };
-    if (a.n != b.n || a.n < WORD)
-        return sf_str_eq(a, b);
-    uint64_t x, y, differ = 0;
-    for (size_t i = 0; i < a.n; i += WORD) {
-        size_t at = i + WORD <= a.n ? i : a.n - WORD; /* the last word may overlap the one before */
-        memcpy(&x, a.p + at, WORD);
-        memcpy(&y, b.p + at, WORD);
-        differ |= x ^ y;
-    }
-    return differ == 0;
 }
 
 /* A raw not met under these bytes yet: unquote, check, and see whether its values are known in another writing. */
@@ -168,6 +154,7 @@ static enum sf_code find_or_add_raw(struct sf_parser *p, const struct sf_csv_rec
         late.number = sf_intern_find(spans, late.hash, late.bytes);
     } else {
         late.bytes = span_of(p, r, dim);
+        sf_intern_hash_all(spans, &late, 1);
         sf_intern_find_all(spans, &late, 1);
     }
     *number = late.number;
@@ -199,34 +186,6 @@ static int read_side(const struct sf_rules *rules, struct sf_str s)
     return -1;
 }
 
-/* Rows of a year stand together: what was read last is mostly what is there. */
-static int year_of(struct sf_parser *p, const struct sf_csv_record *r)
-{
-    struct sf_str raw = raw_of(p, r, p->layout->rules->year_column);
-    uint32_t bytes = 0;
-    if (raw.n == sizeof bytes) {
-        memcpy(&bytes, raw.p, sizeof bytes);
-        if (bytes == p->year_bytes)
-            return p->year;
-    }
-    int year = read_year(unquoted(p, raw));
-    if (raw.n == sizeof bytes) {
-        p->year_bytes = bytes;
-        p->year = year;
-    }
-    return year;
-}
-
-static int side_of(struct sf_parser *p, const struct sf_csv_record *r)
-{
-    const struct sf_rules *rules = p->layout->rules;
-    struct sf_str raw = raw_of(p, r, rules->side_column);
-    for (size_t i = 0; i < rules->n_sides; i++)
-        if (is_same(raw, rules->sides[i].text))
-            return (int)i;
-    return read_side(rules, unquoted(p, raw));
-}
-
 static void reject(struct sf_parser *p, const struct sf_csv_record *r, struct sf_str column, struct sf_str value,
                    const char *reason)
 {
@@ -249,11 +208,11 @@ static void reject(struct sf_parser *p, const struct sf_csv_record *r, struct sf
         sf_csv_line(r), column, reason, sf_str_dup(p->arena, (struct sf_str){value.p, shown}), sf_str_dup(p->arena, text)};
 }
 
-/* Whether a stamp is written as in the first row, as it is in nearly all. */
+/* Whether a stamp is written as in the first row. */
 static inline bool has_stamp(const struct sf_parser *p, const struct sf_csv_record *r, int column, size_t which)
 {
     return column < 0 || p->layout->place[column] < 0 ||
-           (p->has_stamps && is_same(raw_of(p, r, (size_t)column), p->raw_stamps[which]));
+           (p->has_stamps && sf_str_eq(raw_of(p, r, (size_t)column), p->raw_stamps[which]));
 }
 
 static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record *r, int column, size_t which, struct sf_err *err)
@@ -261,7 +220,9 @@ static enum sf_code check_stamp(struct sf_parser *p, const struct sf_csv_record 
     struct sf_str raw = raw_of(p, r, (size_t)column), *stamp = &p->stamps[which];
     struct sf_str value = unquoted(p, raw);
     if (!p->has_stamps) {
-        p->raw_stamps[which] = sf_str_dup(p->arena, raw);
+        char *kept = sf_arena_alloc(p->arena, raw.n + SF_CSV_PADDING); /* readable like the chunks it is compared with */
+        memcpy(kept, raw.p, raw.n);
+        p->raw_stamps[which] = (struct sf_str){kept, raw.n};
         *stamp = sf_str_dup(p->arena, value);
     }
     if (sf_str_eq(value, *stamp))
@@ -360,7 +321,7 @@ static enum sf_code take_row(struct sf_parser *p, const struct rows_ahead *ahead
     bool is_unknown = unknown < n_unknown;
     if (is_unknown)
         problem = "is a value in a column that the rules do not know";
-    int year = year_of(p, r);
+    int year = read_year(value_of(p, r, rules->year_column));
     if (!problem && (year < rules->min_year || year > rules->max_year)) {
         bad_column = rules->year_column;
         problem = "is not a fiscal year in range";
@@ -377,7 +338,7 @@ static enum sf_code take_row(struct sf_parser *p, const struct rows_ahead *ahead
             bad_column = raw->problem_column;
         }
     }
-    int side = rules->n_sides ? side_of(p, r) : 0;
+    int side = rules->n_sides ? read_side(rules, value_of(p, r, rules->side_column)) : 0;
     if (!problem && side < 0) {
         bad_column = rules->side_column;
         problem = "is none of the known values";
@@ -408,8 +369,8 @@ static enum sf_code take_row(struct sf_parser *p, const struct rows_ahead *ahead
     return SF_OK;
 }
 
-/* Looks up a dimension of all rows ahead; where its columns do not stand side by side that waits for find_or_add_raw(). */
-static void find_members(const struct sf_parser *p, size_t dim, struct rows_ahead *ahead)
+/* Asks for a dimension of all rows ahead; where its columns do not stand side by side that waits for find_or_add_raw(). */
+static void hash_members(const struct sf_parser *p, size_t dim, struct rows_ahead *ahead)
 {
     const struct sf_layout *l = p->layout;
     struct sf_intern_key *keys = ahead->members[dim];
@@ -421,16 +382,50 @@ static void find_members(const struct sf_parser *p, size_t dim, struct rows_ahea
         keys[i].bytes = (struct sf_str){first.p, (size_t)(last.p + last.n - first.p)};
     }
     if (l->is_contiguous[dim])
-        sf_intern_find_all(&p->found[dim].spans, keys, ahead->n);
+        sf_intern_hash_all(&p->found[dim].spans, keys, ahead->n);
+}
+
+/* A row whose values are all in order, if its members are too. */
+static inline bool take_plain_row(struct sf_parser *p, const struct rows_ahead *ahead, size_t at, const struct sf_plain_row *plain,
+                                  enum sf_code *rc, struct sf_err *err)
+{
+    size_t n = p->layout->rules->n_dimensions;
+    uint32_t all = 0;
+    for (size_t d = 0; d < n; d++)
+        all |= ahead->members[d][at].number;
+    if (all & HAS_PROBLEM) /* or not known: SF_INTERN_NONE has all bits */
+        return false;
+    struct sf_row *row = sf_rows_add(&p->rows, plain->year, SF_STR_NONE, err);
+    if (!row) {
+        *rc = err ? err->code : SF_E_IO;
+        return true;
+    }
+    p->n_rows++;
+    row->cents = plain->cents;
+    row->words[0] = plain->side;
+    for (size_t d = 0; d < n; d++)
+        row->words[1 + d] = ahead->members[d][at].number;
+    return true;
 }
 
 static enum sf_code take_rows(struct sf_parser *p, struct rows_ahead *ahead, struct sf_err *err)
 {
-    for (size_t d = 0; d < p->layout->rules->n_dimensions; d++)
-        find_members(p, d, ahead);
+    const struct sf_layout *l = p->layout;
+    size_t n_dimensions = l->rules->n_dimensions;
+    for (size_t d = 0; d < n_dimensions; d++)
+        hash_members(p, d, ahead);
+    struct sf_plain_row plain[ROWS_AHEAD];
+    uint32_t is_plain = sf_plain_read(p, ahead->records, ahead->n, plain);
+    for (size_t d = 0; d < n_dimensions; d++)
+        if (l->is_contiguous[d])
+            sf_intern_expect_all(&p->found[d].spans, ahead->members[d], ahead->n);
+    for (size_t d = 0; d < n_dimensions; d++)
+        if (l->is_contiguous[d])
+            sf_intern_find_all(&p->found[d].spans, ahead->members[d], ahead->n);
     enum sf_code rc = SF_OK;
     for (size_t i = 0; i < ahead->n && !rc; i++)
-        rc = take_row(p, ahead, i, err);
+        if (!(is_plain >> i & 1) || !take_plain_row(p, ahead, i, &plain[i], &rc, err))
+            rc = take_row(p, ahead, i, err);
     ahead->n = 0;
     return rc;
 }

@@ -43,9 +43,20 @@ struct sf_reject {
     struct sf_str row;
 };
 
+/* What plain.c knows of the rules and the header: places of fields. */
+struct sf_plain {
+    bool is_expected;
+    int year, side, amount, stamps[2]; /* of the stamps: -1: none */
+    struct {
+        uint64_t word; /* its text of at most eight bytes */
+        size_t n;
+    } sides[SF_RULES_MAX_SIDES];
+};
+
 struct sf_parser {
     const struct sf_layout *layout;
     struct sf_arena *arena;
+    struct sf_plain plain;
     struct sf_found found[SF_RULES_MAX_DIMENSIONS];
     struct sf_rows rows;
     size_t raw_bytes; /* of members found, roughly */
@@ -58,8 +69,6 @@ struct sf_parser {
     struct sf_str stamps[2];     /* as_of, loaded_at: one value in all rows */
     struct sf_str raw_stamps[2]; /* as they stood in the first row */
     bool has_stamps;
-    uint32_t year_bytes; /* of the last year that was read; 0: none yet */
-    int year;
     struct sf_buf tail;  /* of the row at hand */
     struct sf_buf parts; /* of a raw met for the first time */
     char *scratch;

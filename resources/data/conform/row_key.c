@@ -10,47 +10,34 @@
 #include <stdlib.h>
 
 enum {
-    SHA256_PART_BYTES = 67,
+    PART = 67,  /* bytes of a dimension's */
+    FRONT = 64, /* of year and side, that are copied at least */
     LENGTH_BYTES = 8,
-    MOST_PADDING = SF_SHA_BLOCK + 2 * LENGTH_BYTES,
-    KEPT = SF_KEY_BATCH, /* place of the state that the batch before ended with */
+    BEHIND = SF_SHA_BLOCK + LENGTH_BYTES, /* the most that finishes a text, and is cleared behind it */
+    KEPT = SF_KEY_BATCH,                  /* place of the state that the batch before ended with */
+    MAX_TEXT = 256 * 1024 * 1024,
 };
 
 struct sf_key_level {
-    unsigned char blocks[SF_KEY_BATCH][SF_SHA_BLOCK];
+    const unsigned char *blocks[SF_KEY_BATCH];
     uint32_t from[SF_KEY_BATCH]; /* places in `before` */
     uint32_t n;
     uint32_t last; /* place in `before` that the next block goes on from */
     struct sf_sha_states before[SF_KEY_BATCH / SF_SHA_LANES + 1];
 };
 
-static size_t write_part(unsigned char *out, struct sf_str s)
+static void *allocate(void *p, size_t n)
 {
-    size_t n = sf_text_write_int((int64_t)s.n, (char *)out);
-    out[n++] = ':';
-    memcpy(out + n, s.p, s.n);
-    return n + s.n;
-}
-
-/* Room for `n` bytes of text and what finishes it. */
-static void reserve(struct sf_row_keys *k, size_t n)
-{
-    n += 2 * (SF_TEXT_INT_MAX + 1) + MOST_PADDING;
-    if (n <= k->cap)
-        return;
-    k->cap = 2 * n;
-    k->text = realloc(k->text, k->cap);
-    if (!k->text)
+    p = realloc(p, n);
+    if (!p)
         sf_out_of_memory();
+    return p;
 }
 
 void sf_row_keys_open(struct sf_row_keys *k, const struct sf_rules *rules, int64_t *ids)
 {
-    *k = (struct sf_row_keys){.ids = ids};
-    size_t most = 0;
-    for (size_t i = 0; i < rules->n_sides; i++)
-        most = rules->sides[i].text.n > most ? rules->sides[i].text.n : most;
-    reserve(k, most + 2 * (SF_TEXT_INT_MAX + 1) + SF_RULES_MAX_DIMENSIONS * SHA256_PART_BYTES);
+    *k = (struct sf_row_keys){.ids = ids, .n_dimensions = rules->n_dimensions};
+    k->front = k->details = SF_BUF(MAX_TEXT);
     k->levels = calloc(SF_KEY_LEVELS + 1, sizeof *k->levels); /* one more, for what the last one leaves */
     if (!k->levels)
         sf_out_of_memory();
@@ -61,7 +48,9 @@ void sf_row_keys_open(struct sf_row_keys *k, const struct sf_rules *rules, int64
 
 void sf_row_keys_close(struct sf_row_keys *k)
 {
-    free(k->text);
+    sf_buf_free(&k->front);
+    sf_buf_free(&k->details);
+    free(k->texts);
     free(k->levels);
     *k = (struct sf_row_keys){.ids = NULL};
 }
@@ -73,43 +62,48 @@ static void change(struct sf_row_keys *k, size_t from)
 
 void sf_row_keys_set_side(struct sf_row_keys *k, struct sf_str year, const struct sf_rule_side *side)
 {
-    k->ends[0] = write_part(k->text, year);
+    static const char room[FRONT] = {0};
+    sf_buf_clear(&k->front);
+    sf_text_part(&k->front, year);
     if (side)
-        k->ends[0] += write_part(k->text + k->ends[0], side->text);
-    k->end = k->ends[0];
+        sf_text_part(&k->front, side->text);
+    k->ends[0] = k->front.n;
+    sf_buf_add(&k->front, (struct sf_str){room, sizeof room});
     change(k, 0);
 }
 
 void sf_row_keys_set_dimension(struct sf_row_keys *k, size_t d, const struct sf_raw *raw)
 {
-    memcpy(k->text + k->ends[d], raw->sha256_part, SHA256_PART_BYTES);
-    k->ends[d + 1] = k->ends[d] + SHA256_PART_BYTES;
+    k->parts[d] = raw->sha256_part;
+    k->ends[d + 1] = k->ends[d] + PART;
     change(k, k->ends[d]);
 }
 
 void sf_row_keys_set_details(struct sf_row_keys *k, size_t n_dimensions, const char *tail, size_t n_details)
 {
-    k->end = k->ends[n_dimensions];
-    change(k, k->end);
-    for (size_t i = 0; i < n_details; i++) {
-        struct sf_str raw = sf_tail_next(&tail);
-        reserve(k, k->end + SF_TEXT_INT_MAX + 1 + raw.n);
-        k->end += write_part(k->text + k->end, raw);
-    }
+    k->n_dimensions = n_dimensions;
+    change(k, k->ends[n_dimensions]);
+    sf_buf_clear(&k->details);
+    for (size_t i = 0; i < n_details; i++)
+        sf_text_part(&k->details, sf_tail_next(&tail));
 }
 
 void sf_row_keys_flush(struct sf_row_keys *k)
 {
     for (size_t i = 0; i < SF_KEY_LEVELS; i++) {
         struct sf_key_level *level = &k->levels[i], *next = level + 1;
-        if (level->n)
-            sf_sha_compress(level->before, level->from, (const unsigned char(*)[SF_SHA_BLOCK])level->blocks, level->n,
-                            next->before);
+        if (level->n == 0)
+            continue;
+        for (size_t at = level->n; at % SF_SHA_LANES; at++) { /* idle lanes hash the first one's block */
+            level->blocks[at] = level->blocks[0];
+            level->from[at] = level->from[0];
+        }
+        sf_sha_compress(level->before, level->from, level->blocks, level->n, next->before);
         level->n = 0;
     }
     for (size_t i = 0; i < k->n; i++)
         *k->ids++ = (int64_t)(1 + sf_sha_hash60(k->levels[k->rows[i].level].before, k->rows[i].place));
-    k->n = 0;
+    k->n = k->used = 0;
     for (size_t i = 1; i <= SF_KEY_LEVELS; i++) {
         if (k->levels[i].last != KEPT)
             sf_sha_copy(k->levels[i].before, KEPT, k->levels[i].last);
@@ -118,41 +112,68 @@ void sf_row_keys_flush(struct sf_row_keys *k)
 }
 
 /* A text of more blocks than there are levels, of long details: on its own, from its beginning. */
-static void add_long(struct sf_row_keys *k, size_t n_blocks)
+static void add_long(struct sf_row_keys *k, const unsigned char *text, size_t n_blocks)
 {
-    sf_row_keys_flush(k);
     SHA256_CTX ctx;
     SHA256_Init(&ctx);
     for (size_t i = 0; i < n_blocks; i++)
-        SHA256_Transform(&ctx, k->text + i * SF_SHA_BLOCK);
+        SHA256_Transform(&ctx, text + i * SF_SHA_BLOCK);
     *k->ids++ = (int64_t)(1 + (((uint64_t)ctx.h[0] << 32 | ctx.h[1]) >> 4));
+}
+
+/* Where the next row's text goes: `n` bytes and what finishes it. */
+static unsigned char *text_room(struct sf_row_keys *k, size_t n)
+{
+    size_t need = n + 2 * (SF_TEXT_INT_MAX + 1) + 2 * BEHIND;
+    if (k->n == SF_KEY_BATCH || k->used + need > k->cap)
+        sf_row_keys_flush(k);
+    if (need > k->cap) {
+        size_t usual = (need + SF_SHA_BLOCK) / SF_SHA_BLOCK * SF_SHA_BLOCK * SF_KEY_BATCH, most = SF_KEY_LEVELS * SF_SHA_BLOCK;
+        k->cap = need < most ? usual : 2 * need;
+        k->texts = allocate(k->texts, k->cap);
+    }
+    return k->texts + k->used;
 }
 
 void sf_row_keys_add(struct sf_row_keys *k, uint64_t occurrence)
 {
-    char number[SF_TEXT_INT_MAX];
-    size_t n = k->end;
+    size_t n = k->ends[k->n_dimensions];
+    unsigned char *text = text_room(k, n + FRONT + k->details.n);
+    /* copies of a length known here, front to back: each writes over what the one before wrote too much */
+    memcpy(text, k->front.p, FRONT);
+    if (k->ends[0] > FRONT)
+        memcpy(text, k->front.p, k->ends[0]);
+    for (size_t d = 0; d < k->n_dimensions; d++)
+        memcpy(text + k->ends[d], k->parts[d], PART);
+    if (k->details.n)
+        memcpy(text + n, k->details.p, k->details.n);
+    n += k->details.n;
     change(k, n);
     if (occurrence == 1) { /* nearly always */
-        memcpy(k->text + n, "1:1", 3);
+        memcpy(text + n, "1:1", 3);
         n += 3;
     } else {
-        n += write_part(k->text + n, (struct sf_str){number, sf_text_write_int((int64_t)occurrence, number)});
+        char number[SF_TEXT_INT_MAX];
+        size_t length = sf_text_write_int((int64_t)occurrence, number);
+        n += sf_text_write_int((int64_t)length, (char *)text + n);
+        text[n++] = ':';
+        memcpy(text + n, number, length);
+        n += length;
     }
     uint64_t n_bits = htobe64((uint64_t)n * 8);
     size_t n_blocks = (n + LENGTH_BYTES) / SF_SHA_BLOCK + 1;
-    memset(k->text + n, 0, n_blocks * SF_SHA_BLOCK - n);
-    k->text[n] = 0x80; /* FIPS 180-4, 5.1.1 */
-    memcpy(k->text + n_blocks * SF_SHA_BLOCK - LENGTH_BYTES, &n_bits, LENGTH_BYTES);
+    memset(text + n, 0, BEHIND);
+    text[n] = 0x80; /* FIPS 180-4, 5.1.1 */
+    memcpy(text + n_blocks * SF_SHA_BLOCK - LENGTH_BYTES, &n_bits, LENGTH_BYTES);
     if (n_blocks > SF_KEY_LEVELS) {
-        add_long(k, n_blocks);
+        sf_row_keys_flush(k); /* the text stays where it is */
+        add_long(k, text, n_blocks);
         return;
     }
-    if (k->n == SF_KEY_BATCH)
-        sf_row_keys_flush(k);
+    k->used += n_blocks * SF_SHA_BLOCK;
     for (size_t i = k->n_valid; i < n_blocks; i++) {
         struct sf_key_level *level = &k->levels[i];
-        memcpy(level->blocks[level->n], k->text + i * SF_SHA_BLOCK, SF_SHA_BLOCK);
+        level->blocks[level->n] = text + i * SF_SHA_BLOCK;
         level->from[level->n] = level->last;
         level[1].last = level->n++;
     }

@@ -13,14 +13,16 @@ enum { SF_KEY_LEVELS = 16, SF_KEY_BATCH = 256 /* rows: with four blocks each the
 struct sf_key_level;
 
 struct sf_row_keys {
-    int64_t *ids; /* where the next row's key goes */
-    unsigned char *text;
-    size_t cap;
-    size_t ends[SF_RULES_MAX_DIMENSIONS + 1]; /* of year and side, then of each dimension */
-    size_t end;                               /* of the details: where the occurrence begins */
-    size_t n_valid;                           /* blocks that are as the row before has them */
-    struct sf_key_level *levels;              /* of each block of the text */
-    size_t n;                                 /* rows waiting */
+    int64_t *ids;                               /* where the next row's key goes */
+    struct sf_buf front, details;               /* of the row at hand: year and side, all details */
+    const char *parts[SF_RULES_MAX_DIMENSIONS]; /* sha256_part of each dimension */
+    size_t ends[SF_RULES_MAX_DIMENSIONS + 1];   /* of year and side, then of each dimension */
+    size_t n_dimensions;
+    size_t n_valid;              /* blocks that are as the row before has them */
+    unsigned char *texts;        /* of the rows waiting, each on a whole block */
+    size_t cap, used;            /* of `texts` */
+    struct sf_key_level *levels; /* of each block of a text */
+    size_t n;                    /* rows waiting */
     struct {
         uint32_t level, place;
     } rows[SF_KEY_BATCH];

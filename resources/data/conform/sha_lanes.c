@@ -41,8 +41,8 @@ uint64_t sf_sha_hash60(const struct sf_sha_states *states, size_t i)
     return ((uint64_t)s->words[0][lane] << 32 | s->words[1][lane]) >> 4;
 }
 
-void sf_sha_compress_plainly(const struct sf_sha_states *in, const uint32_t *from, const unsigned char (*blocks)[SF_SHA_BLOCK],
-                             size_t n, struct sf_sha_states *out)
+void sf_sha_compress_plainly(const struct sf_sha_states *in, const uint32_t *from, const unsigned char *const *blocks, size_t n,
+                             struct sf_sha_states *out)
 {
     SHA256_CTX ctx;
     SHA256_Init(&ctx);
@@ -82,7 +82,7 @@ LANES_INLINE __m512i shifted_sum(__m512i x, int a, int b, unsigned shift)
 }
 
 /* words[i] becomes word i of all sixteen blocks: rows and columns change places, in pairs, fours, and quarters of a register. */
-LANES_INLINE void load_blocks(const unsigned char (*blocks)[SF_SHA_BLOCK], __m512i *words)
+LANES_INLINE void load_blocks(const unsigned char *const *blocks, __m512i *words)
 {
     const __m512i big_endian = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
     __m512i a[SF_SHA_LANES], b[SF_SHA_LANES];
@@ -109,15 +109,35 @@ LANES_INLINE void load_blocks(const unsigned char (*blocks)[SF_SHA_BLOCK], __m51
     }
 }
 
-LANES static void compress_lanes(const struct sf_sha_states *in, const uint32_t *from, const unsigned char (*blocks)[SF_SHA_BLOCK],
+/* Mostly of messages in a row, but not from a first lane: then two elements are enough, and to gather them costs three times that.
+ */
+LANES_INLINE void load_states(const struct sf_sha_states *in, const uint32_t *from, __m512i *words)
+{
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    __m512i i = _mm512_loadu_si512(from), in_a_row = _mm512_add_epi32(_mm512_set1_epi32((int)from[0]), lanes);
+    if (_mm512_cmpneq_epi32_mask(i, in_a_row) == 0) {
+        const struct sf_sha_states *low = &in[from[0] / SF_SHA_LANES], *high = &in[from[SF_SHA_LANES - 1] / SF_SHA_LANES];
+        __m512i turn = _mm512_and_si512(in_a_row, _mm512_set1_epi32(SF_SHA_LANES - 1));
+        __mmask16 is_high = (__mmask16)((1u << from[0] % SF_SHA_LANES) - 1); /* lanes that come from the second element */
+        for (size_t k = 0; k < SF_SHA_WORDS; k++)
+            words[k] =
+                _mm512_permutexvar_epi32(turn, _mm512_mask_loadu_epi32(_mm512_loadu_si512(low->words[k]), is_high, high->words[k]));
+        return;
+    }
+    __m512i lane = _mm512_and_si512(i, _mm512_set1_epi32(SF_SHA_LANES - 1));
+    __m512i place = _mm512_add_epi32(_mm512_slli_epi32(_mm512_sub_epi32(i, lane), 3), lane); /* 128 words an element */
+    for (size_t k = 0; k < SF_SHA_WORDS; k++)
+        words[k] = _mm512_i32gather_epi32(place, in->words[k], 4);
+}
+
+LANES static void compress_lanes(const struct sf_sha_states *in, const uint32_t *from, const unsigned char *const *blocks,
                                  struct sf_sha_states *out)
 {
     __m512i w[SCHEDULED], first[SF_SHA_WORDS], v[SF_SHA_WORDS];
     load_blocks(blocks, w);
-    __m512i i = _mm512_loadu_si512(from), lane = _mm512_and_si512(i, _mm512_set1_epi32(SF_SHA_LANES - 1));
-    __m512i place = _mm512_add_epi32(_mm512_slli_epi32(_mm512_sub_epi32(i, lane), 3), lane); /* 128 words an element */
+    load_states(in, from, first);
     for (size_t k = 0; k < SF_SHA_WORDS; k++)
-        first[k] = v[k] = _mm512_i32gather_epi32(place, in->words[k], 4);
+        v[k] = first[k];
 #pragma GCC unroll 64
     for (unsigned r = 0; r < ROUNDS; r++) {
         __m512i *word = &w[r % SCHEDULED];
@@ -138,7 +158,7 @@ LANES static void compress_lanes(const struct sf_sha_states *in, const uint32_t 
 }
 #endif
 
-void sf_sha_compress(const struct sf_sha_states *in, const uint32_t *from, const unsigned char (*blocks)[SF_SHA_BLOCK], size_t n,
+void sf_sha_compress(const struct sf_sha_states *in, const uint32_t *from, const unsigned char *const *blocks, size_t n,
                      struct sf_sha_states *out)
 {
 #ifdef __x86_64__

@@ -18,13 +18,13 @@ struct sf_sha_states {
 };
 
 /* Takes the i-th block, for all i < n, into state from[i] of `in`; the result is the i-th of `out`, another array. `from` and
- * `blocks` are readable up to the next multiple of SF_SHA_LANES, and so is `out` writable; what stands there is of no matter as
- * long as `from` is within `in`. */
-void sf_sha_compress(const struct sf_sha_states *in, const uint32_t *from, const unsigned char (*blocks)[SF_SHA_BLOCK], size_t n,
+ * `blocks` are set up to the next multiple of SF_SHA_LANES, to a place within `in` and to any block, and so far `out` is written.
+ */
+void sf_sha_compress(const struct sf_sha_states *in, const uint32_t *from, const unsigned char *const *blocks, size_t n,
                      struct sf_sha_states *out);
 /* The same, one after the other: what a machine without AVX-512 does. */
-void sf_sha_compress_plainly(const struct sf_sha_states *in, const uint32_t *from, const unsigned char (*blocks)[SF_SHA_BLOCK],
-                             size_t n, struct sf_sha_states *out);
+void sf_sha_compress_plainly(const struct sf_sha_states *in, const uint32_t *from, const unsigned char *const *blocks, size_t n,
+                             struct sf_sha_states *out);
 /* The state that every message begins with, as the i-th. */
 void sf_sha_begin(struct sf_sha_states *states, size_t i);
 /* Copies the `from`-th state, as the i-th. */

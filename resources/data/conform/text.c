@@ -5,6 +5,8 @@
 #include <endian.h>
 #include <openssl/sha.h>
 
+__extension__ typedef unsigned __int128 u128;
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -115,42 +117,28 @@ static inline uint64_t load_word(const char *p)
     return le64toh(word);
 }
 
-static inline uint64_t load_half(const char *p)
+bool sf_text_plain_money(const char *p, size_t n, int64_t *cents)
 {
-    uint32_t half;
-    memcpy(&half, p, sizeof half);
-    return le32toh(half);
-}
-
-/* What nearly every amount is: an optional minus, one to thirteen digits, a point, two digits. False: read it byte by byte. */
-static inline bool read_plain_money(struct sf_str s, int64_t *cents)
-{
-    enum { LEAST = 4, WORD = 8, MOST = 16, BYTE = 8, POINT = 5 /* byte of the last word */ };
+    enum { LEAST = 4, MOST = 16, BYTE = 8, WORD_BITS = 64, POINT = 5 * BYTE /* in the last word */ };
     const uint64_t zeros = 0x3030303030303030, beyond_nine = 0x7676767676767676, tops = 0x8080808080808080;
-    bool is_negative = s.n && s.p[0] == '-';
-    s = (struct sf_str){s.p + is_negative, s.n - is_negative};
-    if (s.n < LEAST || s.n > MOST || s.p[s.n - 3] != '.')
+    bool is_negative = p[0] == '-';
+    p += is_negative;
+    n -= is_negative;
+    if (n - LEAST > MOST - LEAST)
         return false;
-    /* the last sixteen characters, with zeros in front: the first eight in `high`, the last eight in `low` */
-    uint64_t high = zeros, low;
-    if (s.n >= WORD) {
-        low = load_word(s.p + s.n - WORD);
-        if (s.n > WORD) {
-            unsigned missing = BYTE * (unsigned)(MOST - s.n);
-            high = load_word(s.p) << missing | (zeros & (((uint64_t)1 << missing) - 1));
-        }
-    } else {
-        unsigned missing = BYTE * (unsigned)(WORD - s.n);
-        low = load_half(s.p) | load_half(s.p + s.n - LEAST) << BYTE * (s.n - LEAST);
-        low = low << missing | (zeros & (((uint64_t)1 << missing) - 1));
-    }
+    /* the sixteen characters up to the last one, with zeros in front: the first eight in `high`, the last eight in `low` */
+    unsigned missing = BYTE * (unsigned)(MOST - n);
+    u128 all = ((u128)load_word(p + 8) << WORD_BITS | load_word(p)) << missing;
+    all |= ((u128)zeros << WORD_BITS | zeros) & (((u128)1 << missing) - 1);
+    uint64_t high = (uint64_t)all, low = (uint64_t)(all >> WORD_BITS);
+    bool has_point = (low >> POINT & 0xff) == '.';
     /* the point goes, and what is before it moves up */
-    const unsigned decimals_at = BYTE * (POINT + 1);
-    low = low >> decimals_at << decimals_at | (low << BYTE & (((uint64_t)1 << decimals_at) - 1)) | high >> (64 - BYTE);
+    low = low >> (POINT + BYTE) << (POINT + BYTE) | (low << BYTE & (((uint64_t)1 << (POINT + BYTE)) - 1)) |
+          high >> (WORD_BITS - BYTE);
     high = high << BYTE | '0';
     low ^= zeros;
     high ^= zeros;
-    if ((low | high | (low + beyond_nine) | (high + beyond_nine)) & tops)
+    if (!has_point || ((low | high | (low + beyond_nine) | (high + beyond_nine)) & tops))
         return false;
     int64_t value = (int64_t)(join_digits(high) * 100000000 + join_digits(low));
     *cents = is_negative ? -value : value;
@@ -159,8 +147,6 @@ static inline bool read_plain_money(struct sf_str s, int64_t *cents)
 
 const char *sf_text_money(struct sf_str s, int64_t *cents)
 {
-    if (read_plain_money(s, cents))
-        return NULL;
     s = sf_text_trim(s);
     if (s.n == 0)
         return "is empty";

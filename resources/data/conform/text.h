@@ -27,6 +27,9 @@ void sf_text_hex(const unsigned char *bytes, size_t n, char *out);
 /* Money to integer cents: optional sign, digits with or without thousands separators, at most two decimals (zeros may be
  * dropped), blanks around it. NULL, or why it is not: a short constant text. Parentheses, currency signs and exponents are not. */
 const char *sf_text_money(struct sf_str s, int64_t *cents);
+/* The same for what nearly every amount is: a minus or nothing, one to thirteen digits, a point, two digits. False: ask
+ * sf_text_money(). 17 bytes from p on are readable. */
+bool sf_text_plain_money(const char *p, size_t n, int64_t *cents);
 /* "-24051145.45": exactly two decimals. Returns the length, at most SF_TEXT_MONEY_MAX. */
 enum { SF_TEXT_MONEY_MAX = 24, SF_TEXT_INT_MAX = 20 };
 size_t sf_text_write_money(int64_t cents, char *out);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, WORD_BITS = 64 };
+enum { MAX_DIGIT_BITS = 12, WORD_BITS = 64, MAX_DIGITS = (WORD_BITS + MAX_DIGIT_BITS - 1) / MAX_DIGIT_BITS };
 
 /* --- tails: the details, each its length and its bytes, then the measures; numbers in groups of seven bits from the lowest --- */
 
@@ -375,20 +375,27 @@ bool sf_sorted_repeats_record(const struct sf_sorted_year *y, size_t i)
 
 /* --- sorting --- */
 
+/* By digits of the same width, from the last one; all of them are counted in one go. */
 static void sort_by_key(struct sf_sorted_year *y, unsigned bits)
 {
-    for (unsigned shift = 0; shift < bits; shift += DIGIT_BITS) {
-        size_t count[DIGITS] = {0};
+    uint32_t counts[MAX_DIGITS][1 << MAX_DIGIT_BITS];
+    unsigned n_digits = (bits + MAX_DIGIT_BITS - 1) / MAX_DIGIT_BITS, width = n_digits ? (bits + n_digits - 1) / n_digits : 0;
+    uint64_t mask = ((uint64_t)1 << width) - 1;
+    for (unsigned digit = 0; digit < n_digits; digit++)
+        memset(counts[digit], 0, sizeof counts[digit][0] << width);
+    for (size_t i = 0; i < y->n; i++)
+        for (unsigned digit = 0; digit < n_digits; digit++)
+            counts[digit][y->rows[i].key >> digit * width & mask]++;
+    for (unsigned digit = 0; digit < n_digits; digit++) {
         struct sf_sorted *from = y->rows, *to = y->spare;
-        for (size_t i = 0; i < y->n; i++)
-            count[from[i].key >> shift & (DIGITS - 1)]++;
-        for (size_t i = 0, sum = 0; i < DIGITS; i++) {
-            size_t here = count[i];
-            count[i] = sum;
+        uint32_t *at = counts[digit], sum = 0;
+        for (size_t i = 0; i <= mask; i++) {
+            uint32_t here = at[i];
+            at[i] = sum;
             sum += here;
         }
         for (size_t i = 0; i < y->n; i++)
-            to[count[from[i].key >> shift & (DIGITS - 1)]++] = from[i];
+            to[at[from[i].key >> digit * width & mask]++] = from[i];
         y->rows = to;
         y->spare = from;
     }

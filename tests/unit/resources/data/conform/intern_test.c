@@ -12,6 +12,20 @@
 
 typedef void find_fn(const struct sf_intern *table, struct sf_intern_key *keys, size_t n);
 
+static void find(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
+{
+    sf_intern_hash_all(table, keys, n);
+    sf_intern_expect_all(table, keys, n);
+    sf_intern_find_all(table, keys, n);
+}
+
+static void find_plainly(const struct sf_intern *table, struct sf_intern_key *keys, size_t n)
+{
+    sf_intern_hash_all_plainly(table, keys, n);
+    sf_intern_expect_all(table, keys, n);
+    sf_intern_find_all_plainly(table, keys, n);
+}
+
 enum { TEXTS = 6000, MOST = 400, AT_ONCE = 16 };
 
 /* Texts of all lengths up to MOST, a letter and its number in each, the same letters over and over: many differ in one byte. */
@@ -25,7 +39,7 @@ static struct sf_str text_of(struct sf_arena *arena, size_t i)
     return (struct sf_str){text, n};
 }
 
-static void finds_what_was_added(find_fn *find)
+static void finds_what_was_added(find_fn *find_many)
 {
     struct sf_arena *arena = sf_arena_new();
     struct sf_intern table;
@@ -42,7 +56,7 @@ static void finds_what_was_added(find_fn *find)
                 /* the second time somewhere else in memory, and next to other bytes */
                 keys[k].bytes = round == 1 ? sf_str_slice(sf_str_fmt(arena, "x%.*sy", SF_ARG(text)), 1, text.n + 1) : text;
             }
-            find(&table, keys, AT_ONCE);
+            find_many(&table, keys, AT_ONCE);
             for (size_t k = 0; k < AT_ONCE; k++) {
                 uint32_t again = sf_intern_find(&table, keys[k].hash, keys[k].bytes);
                 if (round == 0 && again == SF_INTERN_NONE) {
@@ -60,10 +74,10 @@ static void finds_what_was_added(find_fn *find)
     assert_int_equal(table.n, next);
     assert_true(next > TEXTS / 2);
     struct sf_intern_key near = {.bytes = sf_str_slice(texts[5], 0, texts[5].n - 1)};
-    find(&table, &near, 1);
+    find_many(&table, &near, 1);
     assert_int_equal(near.number, SF_INTERN_NONE);
     struct sf_intern_key empty = {.bytes = {"", 0}};
-    find(&table, &empty, 1);
+    find_many(&table, &empty, 1);
     assert_int_equal(empty.number, SF_INTERN_NONE);
     sf_intern_close(&table);
     sf_arena_free(arena);
@@ -72,20 +86,20 @@ static void finds_what_was_added(find_fn *find)
 static void many_at_once_are_found_as_one_by_one(void **state)
 {
     (void)state;
-    finds_what_was_added(sf_intern_find_all);
+    finds_what_was_added(find);
 }
 
 static void a_machine_without_wide_vectors_finds_the_same(void **state)
 {
     (void)state;
-    finds_what_was_added(sf_intern_find_all_plainly);
+    finds_what_was_added(find_plainly);
 }
 
 /* What no file can be made to do on purpose: another text under the same hash. */
 static void texts_of_one_hash_are_told_apart(void **state)
 {
     (void)state;
-    static find_fn *const ways[] = {sf_intern_find_all, sf_intern_find_all_plainly};
+    static find_fn *const ways[] = {find, find_plainly};
     for (size_t way = 0; way < SF_COUNT(ways); way++) {
         for (size_t n = 1; n < MOST; n++) {
             char text[MOST], other[MOST];
@@ -113,7 +127,7 @@ static void an_empty_table_has_nothing(void **state)
     struct sf_intern table;
     sf_intern_open(&table, 1);
     struct sf_intern_key keys[2] = {{.bytes = SF_STR("a")}, {.bytes = SF_STR("b")}};
-    sf_intern_find_all(&table, keys, 2);
+    find(&table, keys, 2);
     assert_int_equal(keys[0].number, SF_INTERN_NONE);
     assert_int_equal(keys[1].number, SF_INTERN_NONE);
     assert_int_not_equal(keys[0].hash, keys[1].hash);

@@ -34,7 +34,15 @@ static void lanes_hash_what_openssl_hashes(void **state)
         for (size_t k = 0; k < SF_SHA_WORDS; k++)
             in[i / SF_SHA_LANES].words[k][i % SF_SHA_LANES] = (uint32_t)(next_random(&seed) << 1 ^ next_random(&seed));
     }
-    const unsigned char(*p)[SF_SHA_BLOCK] = (const unsigned char(*)[SF_SHA_BLOCK])blocks;
+    /* states of anywhere; in a row from a first lane; in a row over two elements */
+    for (size_t i = 0; i < SF_SHA_LANES; i++) {
+        from[SF_SHA_LANES + i] = (uint32_t)(2 * SF_SHA_LANES + i);
+        from[2 * SF_SHA_LANES + i] = (uint32_t)(3 * SF_SHA_LANES + 5 + i);
+        from[3 * SF_SHA_LANES + i] = (uint32_t)(SF_SHA_LANES - 1 + i);
+    }
+    const unsigned char *p[ROOM];
+    for (size_t i = 0; i < ROOM; i++)
+        p[i] = blocks[i];
     sf_sha_compress(in, from, p, N, side_by_side);
     sf_sha_compress_plainly(in, from, p, N, one_by_one);
     for (size_t i = 0; i < N; i++)
