@@ -36,7 +36,7 @@ void sf_star_comment_columns(struct sf_script *script, const struct sf_star_site
                              const struct sf_star_column *columns, size_t n);
 /* Views are left alone unless one of them, or a table under them, is made anew: people's own views may stand on them. */
 bool sf_star_views_differ(const struct sf_star *star, const struct sf_star_catalog *catalog);
-/* Those that exist, in one statement, since views stand on each other and an earlier star file may have had another order. */
+/* Those that exist, then the tables that an earlier star file had. */
 void sf_star_drop_views(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
                         const struct sf_star_catalog *catalog);
 

@@ -95,7 +95,7 @@ static bool is_digest(const struct sf_value *entry)
 
 /* The star file may have changed since the star was made. A view's text in the catalog does not say which one it was made from; the
  * record does: a view that is as it was made is reported as recorded, so that a new text in the file is a change. What the file has
- * newly and nobody made is no drift; a view it no longer has is still there. */
+ * newly and nobody made is no drift; what it no longer has is still there. */
 static void report_as_made(struct sf_op *op, const struct star_call *call, const struct sf_value *base,
                            struct sf_star_catalog *catalog, struct sf_value *structure, struct sf_value *digests)
 {

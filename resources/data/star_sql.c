@@ -253,8 +253,10 @@ void sf_star_claim(struct sf_arena *arena, const struct sf_value *recorded, stru
 {
     size_t kept = 0;
     catalog->former = SF_NEW_ARRAY(arena, catalog->n_foreign + 1, struct sf_str);
+    catalog->former_is_view = SF_NEW_ARRAY(arena, catalog->n_foreign + 1, bool);
     for (size_t i = 0; i < catalog->n_foreign; i++) {
-        if (catalog->foreign_is_view[i] && recorded && recorded->type == SF_V_MAP && sf_map_get(recorded, catalog->foreign[i])) {
+        if (recorded && recorded->type == SF_V_MAP && sf_map_get(recorded, catalog->foreign[i])) {
+            catalog->former_is_view[catalog->n_former] = catalog->foreign_is_view[i];
             catalog->former[catalog->n_former++] = catalog->foreign[i];
             continue;
         }
@@ -384,7 +386,7 @@ bool sf_star_views_differ(const struct sf_star *star, const struct sf_star_catal
     return catalog->n_former > 0;
 }
 
-/* In one statement, since views stand on each other and an earlier star file may have had another order. */
+/* One statement each, since views stand on each other, and an earlier star file may have had another order. */
 void sf_star_drop_views(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
                         const struct sf_star_catalog *catalog)
 {
@@ -392,9 +394,15 @@ void sf_star_drop_views(struct sf_script *script, const struct sf_star *star, co
     for (size_t i = 0; i < star->n_views; i++)
         if (catalog->view_exists[i])
             sf_buf_addf(&names, "%s%s", names.n ? ", " : "", sf_sql_name2(script->arena, site->schema, star->views[i].name).p);
-    for (size_t i = 0; i < catalog->n_former; i++)
-        sf_buf_addf(&names, "%s%s", names.n ? ", " : "", sf_sql_name2(script->arena, site->schema, catalog->former[i]).p);
+    struct sf_buf tables = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < catalog->n_former; i++) {
+        struct sf_buf *list = catalog->former_is_view[i] ? &names : &tables;
+        sf_buf_addf(list, "%s%s", list->n ? ", " : "", sf_sql_name2(script->arena, site->schema, catalog->former[i]).p);
+    }
     if (names.n > 0)
         sf_script_add(script, "drop views", "drop view %.*s", SF_ARG(sf_buf_str(&names)));
+    if (tables.n > 0)
+        sf_script_add(script, "drop tables that the star file no longer has", "drop table %.*s", SF_ARG(sf_buf_str(&tables)));
     sf_buf_free(&names);
+    sf_buf_free(&tables);
 }

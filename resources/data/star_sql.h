@@ -41,7 +41,8 @@ struct sf_star_catalog {
     struct sf_str *foreign;              /* relations in the schema that are not the star's */
     bool *foreign_is_view;
     size_t n_foreign;
-    struct sf_str *former; /* views that we made and the star file no longer has; see sf_star_claim() */
+    struct sf_str *former; /* relations that we made and the star file no longer has; see sf_star_claim() */
+    bool *former_is_view;
     size_t n_former;
     struct sf_str reader_verifier;      /* what the server holds of the reader's password; never shown */
     bool *table_exists, *table_differs; /* by index of the star's tables: structure, not comments */
@@ -52,7 +53,7 @@ struct sf_star_catalog {
 void sf_star_compare(struct sf_arena *arena, const struct sf_star *star, const struct sf_star_site *site,
                      const struct sf_value *rows, const struct sf_value *view_digests, struct sf_star_catalog *catalog);
 
-/* Which of the foreign views are ours after all: those that `recorded` (a structure, or NULL) knows, from an earlier star file. */
+/* Which of the foreign relations are ours after all: those that `recorded` (a structure, or NULL) knows, of an earlier file. */
 void sf_star_claim(struct sf_arena *arena, const struct sf_value *recorded, struct sf_star_catalog *catalog);
 
 /* The statements that turn what `catalog` shows into what is declared: schema, tables, views, comments. Idempotent. A table whose

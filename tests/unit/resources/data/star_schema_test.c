@@ -184,33 +184,35 @@ static void what_was_changed_by_hand_is_named_and_mended(void **state)
     unmake();
 }
 
-/* The small star in the stack's folder, with these views. */
-static void write_star(const char *views)
+/* The small star in the stack's folder, with a table of this name and these views. */
+static void write_star(const char *table, const char *views)
 {
     FILE *file = fopen(sf_str_fmt(f->h->arena, "%s/small.yaml", f->h->site.stack_dir).p, "w");
     assert_non_null(file);
     fprintf(file,
             "star: 1\ntables:\n  f: {role: fact, key: id, partition_by: year, measure: amount, comment: F, columns: {\n"
             "    id: {type: bigint, comment: Id}, year: {type: integer, comment: Y},\n"
-            "    amount: {type: numeric, digits: 20, scale: 2, comment: A}}}\nviews:\n%s",
-            views);
+            "    amount: {type: numeric, digits: 20, scale: 2, comment: A}}}\n"
+            "  %s: {role: dimension, key: id, comment: D, columns: {id: {type: bigint, comment: Id}}}\nviews:\n%s",
+            table, views);
     assert_int_equal(fclose(file), 0);
 }
 
-static void a_star_file_with_other_views_is_followed(void **state)
+static void a_star_file_with_other_tables_and_views_is_followed(void **state)
 {
     static const char first[] = "  base: {comment: Base, sql: 'select year from f', columns: {year: Y}}\n"
-                                "  upper: {comment: Upper, sql: 'select year from base', columns: {year: Y}}\n";
-    /* another text with the same columns, a view gone, a view new, and the order turned round */
+                                "  upper: {comment: Upper, sql: 'select year from base', columns: {year: Y}}\n"
+                                "  on_old: {comment: On old, sql: 'select id from old', columns: {id: Id}}\n";
+    /* another text with the same columns, a view gone, a view new, and the order turned round; and another table */
     static const char second[] = "  other: {comment: Other, sql: 'select id from f', columns: {id: Id}}\n"
                                  "  upper: {comment: Upper, sql: 'select year + 1 as year from f', columns: {year: Y}}\n";
     static const char small[] = "{\"schema\":\"report\",\"tables\":\"small.yaml\",\"reader\":\"analyst\"}";
     (void)state;
     struct sf_outcome out;
-    write_star(first);
+    write_star("old", first);
     fixture_object(f, &f->star, "star_schema", "star", "", small, "{\"cluster\":\"cluster.dw\"}");
     make(&out);
-    write_star(second);
+    write_star("young", second);
     struct sf_outcome seen = look();
     const struct sf_value *had = sf_map_getz(out.attrs, STAR_SCHEMA_STRUCTURE);
     /* nothing was changed by hand, so what is there is what was made */
@@ -226,12 +228,15 @@ static void a_star_file_with_other_views_is_followed(void **state)
     assert_string_equal(
         fixture_ask(f, "select string_agg(viewname, ' ' order by viewname) from pg_views where schemaname = 'report'"),
         "mine other upper");
+    assert_string_equal(fixture_ask(f, "select string_agg(tablename, ' ' order by tablename) from pg_tables where schemaname = "
+                                       "'report' and tablename not like 'load_%'"),
+                        "f young");
     assert_has(fixture_ask(f, "select pg_get_viewdef('report.upper'::regclass)"), "+ 1");
     fixture_sql(f, "drop view report.mine");
 
-    /* a destroy right after the file lost a view takes that one along too */
+    /* a destroy right after the file lost a table and a view takes them along too */
     f->star.attrs = out.attrs;
-    write_star(first);
+    write_star("old", first);
     unmake();
     assert_string_equal(fixture_ask(f, "select count(*) from pg_namespace where nspname like 'report%'"), "0");
 }
@@ -296,7 +301,7 @@ int main(void)
         cmocka_unit_test(a_star_is_made_as_declared_and_reads_back_so),
         cmocka_unit_test(the_printed_command_reads_and_does_not_write),
         cmocka_unit_test(what_was_changed_by_hand_is_named_and_mended),
-        cmocka_unit_test(a_star_file_with_other_views_is_followed),
+        cmocka_unit_test(a_star_file_with_other_tables_and_views_is_followed),
         cmocka_unit_test(foreign_schemas_and_tables_are_left_alone),
         cmocka_unit_test(a_destroyed_star_leaves_nothing_and_a_shared_reader_stays),
     };
