@@ -1,0 +1,149 @@
+"""A star in a warehouse on AWS from the outside: questions by `sfstate query`, the psql command, a cluster that is paused."""
+
+import re
+
+import pytest
+
+from aws.conftest import Server, workspace_on
+from server_client import server_sql_programs
+
+STACK = """stack: city
+provider: aws
+variables:
+  password: {type: string, secret: true, generate: {length: 32}}
+  clients: {type: list, default: []}
+resources:
+  sql: {kind: security_group, name: city-sql, ingress: [{from: "${var.clients}"}]}
+  dw:
+    kind: cluster
+    identifier: city-dw
+    database: san_francisco
+    username: steward
+    password: "${var.password}"
+    security_groups: [sql]
+    #more
+    aws: {node_type: ra3.large}
+  star: {kind: star_schema, cluster: dw, schema: report, tables: builtin:sf/star, reader: analyst}
+outputs: {psql: "${star.psql_command}", editor: "${dw.query_editor_url}"}
+"""
+CLUSTER = "aws: {node_type: ra3.large}"
+CHANGING = ("PauseCluster", "ResumeCluster", "ModifyCluster", "DeleteCluster")
+
+
+@pytest.fixture(scope="module")
+def warehouse_server():
+    if not server_sql_programs():
+        pytest.skip("PostgreSQL is not installed: initdb and postgres")
+    server = Server("--sql")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def city(installed, warehouse_server):
+    for ws in workspace_on(installed, warehouse_server):
+        ws.write("stack.yaml", STACK)
+        ws.write("ca.pem", open(warehouse_server.control("GET", "sql")["ca"]).read())
+        yield ws
+
+
+ROADS = {"provisioned": CLUSTER, "serverless": "aws: {serverless: {base_rpus: 8}}",
+         "direct": "aws: {node_type: ra3.large, connection: direct, ca: ca.pem}",
+         "serverless and direct": "aws: {serverless: {base_rpus: 8}, connection: direct, ca: ca.pem}"}
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_a_star_is_asked_as_its_reader(city, road):
+    city.edit("stack.yaml", (CLUSTER, ROADS[road]))
+    city.env["SF_VAR_clients"] = "[203.0.113.0/24]"
+    city.apply()
+    assert city.changes() == {}
+    answer = city.ok("sfstate", "query", "select current_user as who, count(*) as n from program").out
+    assert re.search(r"who +\| +n\n-+\+-+\nanalyst +\| +0\n\(1 row\)", answer), answer
+    assert city.ok("sfstate", "query", "-csv", "select 1 as a, null as b, '' as c").out == 'a,b,c\n1,,""\n'
+    refused = city.refuse(1, "sfstate", "query", "delete from program")
+    assert "cannot execute 'delete' here" in refused.err and "only reads" in refused.err
+    assert "more than one statement" in city.refuse(1, "sfstate", "query", "select 1; drop table program").err
+    city.ok("sfdestroy", "-auto-approve")
+    assert city.inventory() == {}
+
+
+def test_psql_gets_a_command_that_works_when_somebody_is_let_in(city):
+    city.edit("stack.yaml", (CLUSTER, "aws: {node_type: ra3.large, ca: ca.pem}"))
+    city.apply()
+    assert city.output("psql") in (None, "null")
+    city.env["SF_VAR_clients"] = "[203.0.113.0/24]"
+    city.apply()
+    command = city.output("psql")
+    assert "PGSSLMODE=verify-full PGSSLROOTCERT=/" in command and "PGPASSFILE=" in command and "assword=" not in command, command
+    done = city.shell(f"{command} -X -At -c 'select current_user'")
+    assert (done.code, done.out) == (0, "analyst\n"), done
+    assert city.shell(f"{command} -X -At -c 'delete from program'").code != 0
+    assert city.changes() == {}
+
+
+# --- paused ---
+
+
+def test_what_is_inside_a_paused_cluster_is_not_checked_and_assumed(city):
+    city.apply()
+    city.edit("stack.yaml", ("#more", "running: false"))
+    assert city.changes() == {"cluster.dw": "update"}
+    assert [c["action"] for c in city.calls_of("sfapply", "-auto-approve") if c["action"] in CHANGING] == ["PauseCluster"]
+    city.control("DELETE", "log")
+    plan = city.ok("sfplan")
+    assert "not checked" in plan.out and "star_schema.star" in plan.out and city.changes() == {}, plan
+    assert not [call for call in city.log() if call["service"] == "redshift-data"]
+    refused = city.refuse(1, "sfstate", "query", "select 1")
+    assert "cluster 'city-dw' is paused" in refused.err and "running: true" in refused.err, refused
+    city.edit("stack.yaml", ("running: false", "#more"))
+    assert [c["action"] for c in city.calls_of("sfapply", "-auto-approve") if c["action"] in CHANGING] == ["ResumeCluster"]
+    assert city.changes() == {}
+    assert "1" in city.ok("sfstate", "query", "select 1").out
+
+
+def test_a_cluster_that_somebody_paused_is_resumed(city):
+    city.apply()
+    city.call("redshift", "pause_cluster", ClusterIdentifier="city-dw")
+    for _ in range(4):
+        city.call("redshift", "describe_clusters", ClusterIdentifier="city-dw")
+    plan = city.ok("sfplan")
+    assert city.changes() == {"cluster.dw": "update"} and "not checked" in plan.out, plan
+    city.apply()
+    assert city.changes() == {}
+
+
+def test_a_change_inside_a_paused_cluster_says_what_to_do(city):
+    city.apply()
+    city.edit("stack.yaml", ("#more", "running: false"))
+    city.apply()
+    city.edit("stack.yaml", ("reader: analyst", "reader: auditor"))
+    refused = city.refuse(1, "sfapply", "-auto-approve")
+    assert "cluster 'city-dw' is paused" in refused.err and "running: true" in refused.err, refused
+    city.ok("sfdestroy", "-auto-approve")
+    assert city.inventory() == {}
+
+
+def test_a_serverless_cluster_cannot_be_paused(city):
+    city.edit("stack.yaml", (CLUSTER, ROADS["serverless"]), ("#more", "running: false"))
+    assert "cannot be stopped" in city.refuse(65, "sfplan").err
+
+
+def test_a_workgroup_at_its_limit_is_asked_again_until_it_takes_statements(city):
+    city.edit("stack.yaml", (CLUSTER, ROADS["serverless"]))
+    city.settings(quotas={"active_statements": 500})
+    city.faults([{"service": "redshift-data", "action": "BatchExecuteStatement", "fault": "error", "code": "ActiveStatementsExceededException",
+                  "message": "Active statements exceeded the allowed quota (500).", "status": 400, "times": 5}])
+    city.apply()
+    assert city.changes() == {}
+
+
+def test_a_workgroup_that_is_over_a_quota_says_which(city):
+    city.edit("stack.yaml", (CLUSTER, ROADS["serverless"]))
+    city.faults([{"service": "redshift-serverless", "action": "CreateWorkgroup", "fault": "error", "code": "ServiceQuotaExceededException",
+                  "message": "The number of workgroups exceeds the quota of 25.", "status": 400}])
+    refused = city.refuse(1, "sfapply", "-auto-approve")
+    assert "exceeds the quota of 25" in refused.err, refused
+    city.faults([])
+    city.apply()
+    assert city.changes() == {}
