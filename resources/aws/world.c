@@ -3,6 +3,7 @@
 
 #include "resources/aws/client/client.h"
 #include "resources/aws/rights.h"
+#include "resources/aws/direct.h"
 #include "resources/aws/query.h"
 #include "resources/aws/s3_objects.h"
 #include "resources/aws/warehouse.h"
@@ -133,6 +134,7 @@ const struct sf_world sf_world_aws = {
     .warehouse_query = sf_aws_warehouse_query,
     .warehouse_stage = sf_aws_warehouse_stage,
     .warehouse_ask = sf_aws_warehouse_ask,
+    .warehouse_client = sf_aws_warehouse_client,
     .warehouse_run = sf_aws_warehouse_run,
     .warehouse_control = sf_aws_warehouse_run,
 };
