@@ -236,6 +236,11 @@ void sf_check_run_report(struct sf_op *op, const struct sf_check_run *run, const
     }
 }
 
+const char *sf_check_run_standing(const struct sf_load_plan *plan)
+{
+    return plan->has_published ? "what was published before still stands" : "nothing is published yet";
+}
+
 bool sf_check_run_explain(struct sf_op *op, const struct sf_check_run *run, const struct sf_value *results, struct sf_err *err)
 {
     const struct sf_check *first = NULL;
@@ -261,9 +266,10 @@ bool sf_check_run_explain(struct sf_op *op, const struct sf_check_run *run, cons
         sf_fail(err, SF_E_UNPUBLISHED, "check '%.*s' failed for %s row%s; nothing was published%s%.*s%s", SF_ARG(first->name),
                 sf_sql_grouped(op->arena, n).p, n == 1 ? "" : "s", rows.n ? "\n" : "", SF_ARG(rows), more.n ? more.p : "");
         sf_hint(err,
-                "what was published before still stands; the rows are in \"%.*s\".\"%s\", load_id %.*s; if they are right, publish "
+                "%s; the rows are in \"%.*s\".\"%s\", load_id %.*s; if they are right, publish "
                 "once with sfapply%.*s",
-                SF_ARG(run->plan->schema), SF_STAR_REJECTS_TABLE, SF_ARG(run->plan->load_id), SF_ARG(sf_buf_str(&options)));
+                sf_check_run_standing(run->plan), SF_ARG(run->plan->schema), SF_STAR_REJECTS_TABLE, SF_ARG(run->plan->load_id),
+                SF_ARG(sf_buf_str(&options)));
     }
     sf_buf_free(&more);
     sf_buf_free(&options);

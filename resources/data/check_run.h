@@ -33,6 +33,8 @@ bool sf_check_run_raises(const struct sf_check_run *run, size_t statement, const
  * to have failed). */
 void sf_check_run_report(struct sf_op *op, const struct sf_check_run *run, const struct sf_value *results,
                          const struct sf_check *failed);
+/* What people have after a load that published nothing. */
+const char *sf_check_run_standing(const struct sf_load_plan *plan);
 /* The error for the checks that kept a load from being published: SF_E_UNPUBLISHED. False when none of them did. */
 bool sf_check_run_explain(struct sf_op *op, const struct sf_check_run *run, const struct sf_value *results, struct sf_err *err);
 

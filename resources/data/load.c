@@ -278,16 +278,14 @@ static enum sf_code explain_failure(struct sf_op *op, struct load_call *call, st
     if (is_check) {
         rc = failed ? sf_fail(err, SF_E_UNPUBLISHED, "check '%.*s' failed; nothing was published", SF_ARG(failed->name))
                     : sf_fail(err, SF_E_UNPUBLISHED, "a check failed; nothing was published");
-        sf_hint(err, "what was published before still stands; the failing rows could not be recorded: %s",
+        sf_hint(err, "%s; the failing rows could not be recorded: %s", sf_check_run_standing(plan),
                 second.message[0] ? second.message : "they were gone when asked for again");
     } else {
         *err = first;
         rc = SF_E_DATA;
         err->code = rc;
         struct sf_str rows = sf_str_dup(op->arena, sf_str_of(first.hint));
-        sf_hint(err,
-                "the delivered file does not fit its table; nothing was published and what was published before still stands%s%s",
-                rows.n ? "\n" : "", rows.p);
+        sf_hint(err, "the delivered file does not fit its table; %s%s%s", sf_check_run_standing(plan), rows.n ? "\n" : "", rows.p);
     }
     return rc;
 }

@@ -243,6 +243,7 @@ enum sf_code sf_load_prepare(struct sf_op *op, const struct sf_load_objects *obj
         has_accepted |= checks->list[i].is_accepted;
     }
     plan->side = sf_checks_side(checks);
+    plan->has_published = ledger->has_load;
     plan->is_rest_proven = !has_accepted && ledger->has_load && !is_other_kind && sf_str_eq(ledger->rules, plan->rules) &&
                            sf_str_eq(ledger->star, star->digest) && sf_str_eq(ledger->checks, checks->digest) &&
                            ledger->checks_passed == plan->n_checks;

@@ -286,6 +286,13 @@ def test_a_failing_check_keeps_yesterdays_figures_and_lists_the_rows(books, week
     assert books.totals() == next_week.totals() and books.changes() == {}
 
 
+def test_a_first_load_that_fails_does_not_speak_of_an_earlier_one(ws1):
+    ws1.flagship(("checks: builtin:sf/checks}", "checks: {own: {check: row_count, table: fund, min: 100000}}}"),
+                 source="{sample: {rows: 500, seed: 1}}")
+    result = ws1.refuse(3, "sfapply", "-auto-approve")
+    assert "hint: nothing is published yet; the rows are in" in result.err and "still stands" not in result.err, result
+
+
 def test_a_role_that_may_not_read_loads_nothing_and_the_statement_to_add_is_named(books, week, next_week):
     books.edit("stack.yaml", ('        - {Sid: Get, Effect: Allow, Action: s3:GetObject, Resource: "${landing.arn}/*"}\n', ""))
     books.write("books.csv", next_week.text())

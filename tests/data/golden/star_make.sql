@@ -109,7 +109,7 @@ comment on column "s"."load_ledger"."star" is 'Digest of the star file';
 -- comment on column
 comment on column "s"."load_ledger"."checks" is 'Digest of the checks file';
 -- comment on column
-comment on column "s"."load_ledger"."checks_passed" is 'Checks that passed before publishing';
+comment on column "s"."load_ledger"."checks_passed" is 'Checks that could have stopped this load and passed; the others are in accepted and warned';
 -- comment on column
 comment on column "s"."load_ledger"."accepted" is 'Checks that failed and were accepted by name (-accept-check), each with its number of failing rows';
 -- comment on column
