@@ -1,5 +1,5 @@
 /* Checks as SQL. See checks.h. */
-#include "resources/data/checks.h"
+#include "resources/data/checks_sql.h"
 
 #include "engine/core/clock.h"
 
@@ -7,19 +7,10 @@
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
-/* What the statements about one check need. */
-struct maker {
-    struct sf_arena *arena;
-    const struct sf_checks *checks;
-    const struct sf_check *check;
-    const struct sf_load_plan *plan;
-    const struct sf_star_table *fact;
-};
-
-static struct maker maker_of(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_check *check,
-                             const struct sf_load_plan *plan)
+struct sf_check_maker sf_check_maker(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_check *check,
+                                     const struct sf_load_plan *plan)
 {
-    return (struct maker){arena, checks, check, plan, plan->star->fact};
+    return (struct sf_check_maker){arena, checks, check, plan, plan->star->fact};
 }
 
 static struct sf_str taken(struct sf_arena *arena, struct sf_buf *buf)
@@ -52,7 +43,7 @@ static struct sf_str all_row_text(struct sf_arena *arena, const struct sf_star_t
 
 /* What the check looks at, to stand in a FROM clause: its table as it would be published, less what `where` leaves out. A condition
  * ends with its line, so that a comment in it hides nothing of ours. */
-static const char *source_of(const struct maker *m)
+static const char *source_of(const struct sf_check_maker *m)
 {
     const char *relation = sf_publish_relation(m->arena, m->plan, m->check->table).p;
     if (m->check->where.n == 0)
@@ -63,13 +54,13 @@ static const char *source_of(const struct maker *m)
 }
 
 /* A value beside a column: bare for a number, which was read as one. */
-static const char *value_sql(const struct maker *m, const struct sf_star_column *column, struct sf_str value)
+static const char *value_sql(const struct sf_check_maker *m, const struct sf_star_column *column, struct sf_str value)
 {
     return column->type == SF_STAR_TEXT ? sf_sql_text(m->arena, value).p : sf_str_dup(m->arena, value).p;
 }
 
 /* When the data were taken, or when the source was last filled where it says no more; and which of the two. */
-static struct sf_str stamp_of(const struct maker *m, const char **name)
+static struct sf_str stamp_of(const struct sf_check_maker *m, const char **name)
 {
     bool has_as_of = m->plan->data_as_of.n > 0 || m->plan->data_loaded_at.n == 0;
     *name = has_as_of ? "data_as_of" : "data_loaded_at";
@@ -77,7 +68,7 @@ static struct sf_str stamp_of(const struct maker *m, const char **name)
 }
 
 /* "current_year" is that of the data, so that a snapshot passes or fails for good; without a date in it, that of the clock. */
-static const char *bound_sql(const struct maker *m, struct sf_str bound)
+static const char *bound_sql(const struct sf_check_maker *m, struct sf_str bound)
 {
     struct sf_str word = SF_STR("current_year");
     if (!sf_str_starts(bound, word))
@@ -93,7 +84,7 @@ static const char *bound_sql(const struct maker *m, struct sf_str bound)
 }
 
 /* Whether a row `t` fails, for checks that a row alone can fail. A null passes all but not_null. */
-static struct sf_str row_fails(const struct maker *m)
+struct sf_str sf_check_row_fails(const struct sf_check_maker *m)
 {
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
     const struct sf_check *check = m->check;
@@ -113,58 +104,20 @@ static struct sf_str row_fails(const struct maker *m)
     return taken(m->arena, &buf);
 }
 
-static bool is_row_check(const struct sf_check *check)
+bool sf_check_is_of_rows(const struct sf_check *check)
 {
     return check->kind == SF_CHECK_NOT_NULL || check->kind == SF_CHECK_ACCEPTED_VALUES || check->kind == SF_CHECK_ACCEPTED_RANGE;
 }
 
-/* --- one pass over the fact --- */
-
-const struct sf_star_column *sf_checks_side(const struct sf_checks *checks)
-{
-    for (size_t i = 0; i < checks->n; i++)
-        if (checks->list[i].kind == SF_CHECK_RECONCILE && checks->list[i].by)
-            return checks->list[i].by;
-    return NULL;
-}
-
-static struct sf_str check_column(const struct maker *m)
-{
-    return sf_str_fmt(m->arena, "failing_%zu", (size_t)(m->check - m->checks->list));
-}
-
-static struct sf_str sum_column(struct sf_arena *arena, const struct sf_star_column *column)
-{
-    return sf_sql_name(arena, sf_str_fmt(arena, "sum_%.*s", SF_ARG(column->name)));
-}
-
-struct sf_str sf_checks_measured_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_load_plan *plan)
-{
-    const struct sf_star_table *fact = plan->star->fact;
-    struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    for (size_t i = 0; i < fact->n_columns; i++)
-        if (fact->columns[i].type == SF_STAR_NUMERIC)
-            sf_buf_addf(&buf, ", sum(t.%s) as %s", sf_sql_name(arena, fact->columns[i].name).p,
-                        sum_column(arena, &fact->columns[i]).p);
-    for (size_t i = 0; i < checks->n; i++) {
-        struct maker m = maker_of(arena, checks, &checks->list[i], plan);
-        if (m.check->table != fact || !is_row_check(m.check))
-            continue;
-        sf_buf_addf(&buf, ", sum(case when %s%.*s%s(%s) then 1 else 0 end) as %s", m.check->where.n ? "(" : "",
-                    SF_ARG(m.check->where), m.check->where.n ? "\n) and " : "", row_fails(&m).p, check_column(&m).p);
-    }
-    return taken(arena, &buf);
-}
-
 /* --- what fails, kind by kind --- */
 
-static void row_sql(struct sf_buf *buf, const struct maker *m)
+static void row_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     sf_buf_addf(buf, "select %s as row_text from %s t where %s", all_row_text(m->arena, m->check->table).p, source_of(m),
-                row_fails(m).p);
+                sf_check_row_fails(m).p);
 }
 
-static struct sf_str column_list(const struct maker *m, const struct sf_star_column *const *columns, size_t n)
+static struct sf_str column_list(const struct sf_check_maker *m, const struct sf_star_column *const *columns, size_t n)
 {
     struct sf_buf list = SF_BUF(SF_MAX_SQL_BYTES);
     for (size_t i = 0; i < n; i++)
@@ -173,7 +126,7 @@ static struct sf_str column_list(const struct maker *m, const struct sf_star_col
 }
 
 /* The duplicates are grouped for only if counting shows that there are some: on the fact that is several times cheaper. */
-static void unique_sql(struct sf_buf *buf, const struct maker *m)
+static void unique_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     const struct sf_check *check = m->check;
     sf_buf_addf(buf, "select %s || ', copies=' || cast(count(*) as varchar) as row_text from %s t group by %s having count(*) > 1",
@@ -181,7 +134,7 @@ static void unique_sql(struct sf_buf *buf, const struct maker *m)
                 column_list(m, check->columns, check->n_columns).p);
 }
 
-static void relationships_sql(struct sf_buf *buf, const struct maker *m)
+static void relationships_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     const struct sf_check *check = m->check;
     sf_buf_addf(buf, "select %s as row_text from %s t", all_row_text(m->arena, check->table).p, source_of(m));
@@ -198,7 +151,7 @@ static void relationships_sql(struct sf_buf *buf, const struct maker *m)
 }
 
 /* One row for each group of `columns` that has several values of what they should determine, with two of them. */
-static void dependency_sql(struct sf_buf *buf, const struct maker *m)
+static void dependency_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     const struct sf_check *check = m->check;
     sf_buf_addf(buf, "select %s", row_text(m->arena, check->columns, check->n_columns, "t.").p);
@@ -220,7 +173,8 @@ static bool is_counted(const struct sf_check *check, const struct sf_star_table 
     return !check->table || check->table == table;
 }
 
-static void add_part_counts(struct sf_buf *declared, struct sf_buf *found, const struct maker *m, const struct sf_star_table *table)
+static void add_part_counts(struct sf_buf *declared, struct sf_buf *found, const struct sf_check_maker *m,
+                            const struct sf_star_table *table)
 {
     struct sf_load_parted parted = sf_load_parted(m->plan, table);
     for (size_t i = 0; i < parted.n; i++)
@@ -231,7 +185,7 @@ static void add_part_counts(struct sf_buf *declared, struct sf_buf *found, const
                 found->n ? " union all " : "", SF_ARG(table->name), sf_publish_measured(m->arena, m->plan, table).p);
 }
 
-static void row_count_sql(struct sf_buf *buf, const struct maker *m)
+static void row_count_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     const struct sf_load_plan *plan = m->plan;
     struct sf_buf declared = SF_BUF(SF_MAX_SQL_BYTES), found = SF_BUF(SF_MAX_SQL_BYTES);
@@ -261,7 +215,7 @@ static void row_count_sql(struct sf_buf *buf, const struct maker *m)
 }
 
 /* What the data set calls the total of a column: of a side, or of a part. A side's total of the measure may go without its name. */
-static struct sf_str cents_key(const struct maker *m, const struct sf_star_column *column, const struct sf_value *facts,
+static struct sf_str cents_key(const struct sf_check_maker *m, const struct sf_star_column *column, const struct sf_value *facts,
                                struct sf_str side)
 {
     struct sf_str key = side.n ? sf_str_fmt(m->arena, "%.*s_%.*s_cents", SF_ARG(side), SF_ARG(column->name))
@@ -272,7 +226,7 @@ static struct sf_str cents_key(const struct maker *m, const struct sf_star_colum
 }
 
 /* Columns of the fact whose totals the data set declares, for any of its parts (and sides). */
-static size_t totalled_columns(const struct maker *m, const struct sf_star_column **out)
+static size_t totalled_columns(const struct sf_check_maker *m, const struct sf_star_column **out)
 {
     const struct sf_value *sides = m->check->sides;
     size_t n = 0;
@@ -292,7 +246,7 @@ static size_t totalled_columns(const struct maker *m, const struct sf_star_colum
 }
 
 /* One line of what a part, or a side of it, should hold. */
-static void declare_part(struct sf_buf *declared, const struct maker *m, const struct sf_load_part *part,
+static void declare_part(struct sf_buf *declared, const struct sf_check_maker *m, const struct sf_load_part *part,
                          const struct sf_pair *side, const struct sf_star_column *const *columns, size_t n_columns)
 {
     struct sf_str name = side ? side->value->s : SF_STR_NONE;
@@ -309,7 +263,7 @@ static void declare_part(struct sf_buf *declared, const struct maker *m, const s
 }
 
 /* Rows and totals of every part, or every side of it, as the data set says against as they are staged. */
-static void reconcile_sql(struct sf_buf *buf, const struct maker *m)
+static void reconcile_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     const struct sf_value *sides = m->check->sides;
     const struct sf_star_column **columns = SF_NEW_ARRAY(m->arena, m->fact->n_columns, const struct sf_star_column *);
@@ -326,7 +280,7 @@ static void reconcile_sql(struct sf_buf *buf, const struct maker *m)
     }
     sf_buf_addf(&found, "select s.part, %ssum(s.row_count) as n", sides ? "s.side, " : "");
     for (size_t c = 0; c < n_columns; c++)
-        sf_buf_addf(&found, ", sum(s.%s) as total_%zu", sum_column(m->arena, columns[c]).p, c);
+        sf_buf_addf(&found, ", sum(s.%s) as total_%zu", sf_check_sum_column(m->arena, columns[c]).p, c);
     sf_buf_addf(&found, " from " SF_PUBLISH_MEASURED " s group by s.part%s", sides ? ", s.side" : "");
 
     sf_buf_addz(buf, "select 'part=' || coalesce(cast(coalesce(d.part, f.part) as varchar), 'null')");
@@ -349,7 +303,7 @@ static void reconcile_sql(struct sf_buf *buf, const struct maker *m)
 }
 
 /* As many rows with the one value as with the other, and what both come to. */
-static void pairs_sql(struct sf_buf *buf, const struct maker *m)
+static void pairs_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     const struct sf_check *check = m->check;
     const struct sf_star_table *to = sf_star_table(m->plan->star, check->via->references);
@@ -383,7 +337,7 @@ static void pairs_sql(struct sf_buf *buf, const struct maker *m)
 }
 
 /* Told here, so that the query is a constant: the sample does not age, since nobody publishes a newer one. */
-static void freshness_sql(struct sf_buf *buf, const struct maker *m)
+static void freshness_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     int64_t ms = 0, days = 0;
     const char *name;
@@ -407,7 +361,7 @@ static void freshness_sql(struct sf_buf *buf, const struct maker *m)
 
 /* Rows of each part that changes against what the ledger says was published. What is generated is not compared with what is the
  * city's. The latest part of the data may grow: it is still being filled. */
-static void volume_sql(struct sf_buf *buf, const struct maker *m)
+static void volume_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     const struct sf_check *check = m->check;
     struct sf_str changed = sf_publish_changed(m->arena, m->plan);
@@ -433,7 +387,7 @@ static void volume_sql(struct sf_buf *buf, const struct maker *m)
 
 /* The person's query over tables of the star's names: each one that it mentions is what would be published, with published_ before
  * it what is published now. */
-static void query_sql(struct sf_buf *buf, const struct maker *m)
+static void query_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     const struct sf_star *star = m->plan->star;
     const struct sf_value *columns = m->check->query_columns;
@@ -462,7 +416,7 @@ struct sf_str sf_check_failing_sql(struct sf_arena *arena, const struct sf_check
                                    const struct sf_load_plan *plan)
 {
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    struct maker m = maker_of(arena, checks, check, plan);
+    struct sf_check_maker m = sf_check_maker(arena, checks, check, plan);
     switch (check->kind) {
     case SF_CHECK_NOT_NULL:
     case SF_CHECK_ACCEPTED_VALUES:
@@ -508,7 +462,7 @@ static bool is_unique_by_part(const struct sf_check *check, const struct sf_star
 
 /* Keys that occur twice, part by part: each part is sorted by a process of its own. That a row is in its own part is what the row
  * count says. */
-static void count_unique_sql(struct sf_buf *buf, const struct maker *m)
+static void count_unique_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     const char *key = sf_sql_name(m->arena, m->check->columns[1]->name).p;
     size_t n = 0;
@@ -521,7 +475,7 @@ static void count_unique_sql(struct sf_buf *buf, const struct maker *m)
 }
 
 /* Rows that the load leaves alone can only lose a member that it takes away: none, mostly, and then nothing of them is read. */
-static void count_bereft_sql(struct sf_buf *buf, const struct maker *m)
+static void count_bereft_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
     struct sf_str changed = sf_publish_changed(m->arena, m->plan);
     for (size_t i = 0; i < m->check->n_columns; i++) {
@@ -549,12 +503,12 @@ static bool has_moving_bound(const struct sf_check *check)
 
 /* Of the rows that the load leaves alone, those that a moving bound has left behind. On the partition column whole parts are told
  * by their bounds. */
-static struct sf_str count_left_behind_sql(const struct maker *m)
+static struct sf_str count_left_behind_sql(const struct sf_check_maker *m)
 {
     struct sf_str changed = sf_publish_changed(m->arena, m->plan), where = m->check->where;
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
     sf_buf_addf(&buf, " + (select count(*) from %s t where (%s)", sf_sql_name2(m->arena, m->plan->schema, m->fact->name).p,
-                row_fails(m).p);
+                sf_check_row_fails(m).p);
     if (where.n > 0)
         sf_buf_addf(&buf, " and (%.*s\n)", SF_ARG(where));
     if (changed.n > 0)
@@ -589,24 +543,28 @@ static bool is_by_part(const struct sf_check *check, const struct sf_star_table 
 }
 
 /* How many rows fail: of the fact's parts those in scope are counted. */
-static struct sf_str count_sql(const struct maker *m)
+static struct sf_str count_sql(const struct sf_check_maker *m)
 {
     const struct sf_check *check = m->check;
-    if (check->table == m->fact && is_row_check(check)) {
+    if (check->table == m->fact && sf_check_is_of_rows(check)) {
         bool has_more = m->plan->is_rest_proven && has_moving_bound(check);
-        return sf_str_fmt(m->arena, "select coalesce(sum(s.%s), 0)%s as n from " SF_PUBLISH_MEASURED " s", check_column(m).p,
+        return sf_str_fmt(m->arena, "select coalesce(sum(s.%s), 0)%s as n from " SF_PUBLISH_MEASURED " s", sf_check_column(m).p,
                           has_more ? count_left_behind_sql(m).p : "");
     }
+    if (sf_check_is_measured(m))
+        return sf_check_measured_sql(m);
     struct sf_load_plan scope = *m->plan;
     scope.is_rest_left_out = is_by_part(check, m->fact);
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
     if (is_unique_by_part(check, m->fact)) {
         count_unique_sql(&buf, m);
-    } else {
-        sf_buf_addz(&buf, "select count(*)");
-        if (check->kind == SF_CHECK_RELATIONSHIPS && scope.is_rest_left_out && m->plan->is_rest_proven)
+    } else if (check->kind == SF_CHECK_RELATIONSHIPS && scope.is_rest_left_out) {
+        sf_buf_addf(&buf, "select coalesce(sum(s.%s), 0)", sf_check_column(m).p);
+        if (m->plan->is_rest_proven)
             count_bereft_sql(&buf, m);
-        sf_buf_addf(&buf, " as n from (%s) f", sf_check_failing_sql(m->arena, m->checks, check, &scope).p);
+        sf_buf_addz(&buf, " as n from " SF_PUBLISH_MEASURED " s");
+    } else {
+        sf_buf_addf(&buf, "select count(*) as n from (%s) f", sf_check_failing_sql(m->arena, m->checks, check, &scope).p);
     }
     return taken(m->arena, &buf);
 }
@@ -614,7 +572,7 @@ static struct sf_str count_sql(const struct maker *m)
 struct sf_str sf_check_raise_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_check *check,
                                  const struct sf_load_plan *plan)
 {
-    struct maker m = maker_of(arena, checks, check, plan);
+    struct sf_check_maker m = sf_check_maker(arena, checks, check, plan);
     return sf_str_fmt(
         arena,
         "select cast(case when n = 0 then '0' else 'check %.*s failed for ' || cast(n as varchar) || ' rows' end as integer) "
@@ -625,7 +583,7 @@ struct sf_str sf_check_raise_sql(struct sf_arena *arena, const struct sf_checks 
 struct sf_str sf_check_count_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_check *check,
                                  const struct sf_load_plan *plan)
 {
-    struct maker m = maker_of(arena, checks, check, plan);
+    struct sf_check_maker m = sf_check_maker(arena, checks, check, plan);
     return sf_str_fmt(arena, "select %s, n from (%s) c", sf_sql_text(arena, check->name).p, count_sql(&m).p);
 }
 

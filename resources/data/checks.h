@@ -72,7 +72,8 @@ enum sf_code sf_checks_parse(struct sf_op *op, const char *path, struct sf_str t
 
 /* The column by which a reconcile tells sides apart: the fact is measured by it; NULL when there is none. */
 const struct sf_star_column *sf_checks_side(const struct sf_checks *checks);
-/* What checks want measured in the one pass over the fact (publish.h, also_measured). */
+/* What checks want measured in the one pass over the fact, and what it joins for that (publish.h, also_measured, also_joined). */
+struct sf_str sf_checks_joined_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_load_plan *plan);
 struct sf_str sf_checks_measured_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_load_plan *plan);
 /* Query for the failing rows: one text column, row_text, "a=1, b=x". */
 struct sf_str sf_check_failing_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_check *check,

@@ -385,6 +385,7 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
     struct sf_script copies = {.arena = op->arena}, script = {.arena = op->arena};
     plan.accepted_sql = sf_check_run_noted_sql(op->arena, &call->checks, true);
     plan.warned_sql = sf_check_run_noted_sql(op->arena, &call->checks, false);
+    plan.also_joined = sf_checks_joined_sql(op->arena, &call->checks, &plan);
     plan.also_measured = sf_checks_measured_sql(op->arena, &call->checks, &plan);
     struct sf_check_run run;
     sf_publish_stage(&copies, &plan);

@@ -261,7 +261,7 @@ struct sf_str sf_publish_total_sql(struct sf_arena *arena, const struct sf_star_
 
 /* Rows counted, totalled and digested by part, and those of the fact by side. */
 struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table,
-                                     struct sf_str from)
+                                     struct sf_str more, struct sf_str from)
 {
     bool is_fact = table == plan->star->fact;
     struct sf_str part = sf_sql_name(arena, table->partition_by);
@@ -270,8 +270,8 @@ struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_loa
                       "select %.*s as part, %s as side, count(*) as row_count, %.*s as total, sum(%.*s) as digest%.*s from %.*s "
                       "group by %.*s%s%.*s",
                       SF_ARG(part), side.n ? side.p : "cast(null as bigint)", SF_ARG(sf_publish_total_sql(arena, table)),
-                      SF_ARG(plan->dialect->row_digest(arena, table)), SF_ARG(is_fact ? plan->also_measured : SF_STR_NONE),
-                      SF_ARG(from), SF_ARG(part), side.n ? ", " : "", SF_ARG(side));
+                      SF_ARG(plan->dialect->row_digest(arena, table)), SF_ARG(more), SF_ARG(from), SF_ARG(part), side.n ? ", " : "",
+                      SF_ARG(side));
 }
 
 void sf_publish_measure(struct sf_script *script, const struct sf_load_plan *plan)
@@ -282,11 +282,13 @@ void sf_publish_measure(struct sf_script *script, const struct sf_load_plan *pla
     size_t n = sf_publish_list_parted(arena, plan, &parted);
     scope.is_rest_left_out = true;
     /* not straight into the ledger: an insert would be measured by one process, this by several */
-    for (size_t i = 0; i < n; i++)
-        sf_publish_scratch(
-            script, plan, "measure what is staged", sf_publish_measured(arena, plan, parted[i].table).p,
-            sf_publish_measure_sql(arena, plan, parted[i].table,
-                                   sf_str_fmt(arena, "%.*s t", SF_ARG(sf_publish_relation(arena, &scope, parted[i].table)))));
+    for (size_t i = 0; i < n; i++) {
+        bool is_fact = parted[i].table == plan->star->fact;
+        struct sf_str from = sf_str_fmt(arena, "%.*s t%.*s", SF_ARG(sf_publish_relation(arena, &scope, parted[i].table)),
+                                        SF_ARG(is_fact ? plan->also_joined : SF_STR_NONE));
+        sf_publish_scratch(script, plan, "measure what is staged", sf_publish_measured(arena, plan, parted[i].table).p,
+                           sf_publish_measure_sql(arena, plan, parted[i].table, is_fact ? plan->also_measured : SF_STR_NONE, from));
+    }
 }
 
 static void begin(struct sf_script *script, const struct sf_load_plan *plan)
@@ -326,11 +328,12 @@ static void attach_part(struct sf_script *script, const struct sf_load_plan *pla
 {
     struct sf_arena *arena = script->arena;
     const char *name = sf_sql_name2(arena, plan->schema, part->table->name).p, *partition = partition_name(arena, plan, part).p;
-    sf_script_add(script, what, "drop table if exists %s", partition);
-    sf_script_add(script, what, "alter table %s rename to %s", staged_part(arena, plan, part).p,
-                  sf_sql_name(arena, part_name(arena, part)).p);
-    sf_script_add(script, what, "alter table %s attach partition %s for values in (%" PRId64 ")", name, partition, part->value);
-    sf_script_add(script, what, "alter table %s drop constraint " PART_CONSTRAINT, partition);
+    /* in one go: there may be many of them */
+    sf_script_add(script, what,
+                  "drop table if exists %s; alter table %s rename to %s; alter table %s attach partition %s for values in (%" PRId64
+                  "); alter table %s drop constraint " PART_CONSTRAINT,
+                  partition, staged_part(arena, plan, part).p, sf_sql_name(arena, part_name(arena, part)).p, name, partition,
+                  part->value, partition);
 }
 
 static void publish_parts(struct sf_script *script, const struct sf_load_plan *plan, const struct sf_load_parted *parted)
@@ -408,8 +411,8 @@ static void write_parts(struct sf_script *script, const struct sf_load_plan *pla
             sf_str_fmt(arena, "%.*s t where %.*s in (%.*s)", SF_ARG(sf_sql_name2(arena, plan->schema, table->name)),
                        SF_ARG(sf_sql_name(arena, table->partition_by)), SF_ARG(inserted));
         sf_script_add(script, "measure what is published", "delete from %s where part in (%s)", measured, inserted.p);
-        sf_script_add(script, "measure what is published", "insert into %s %.*s", measured,
-                      SF_ARG(sf_publish_measure_sql(arena, plan, table, from)));
+        sf_script_add(script, "measure what is published", "insert into %s (part, side, row_count, total, digest) %.*s", measured,
+                      SF_ARG(sf_publish_measure_sql(arena, plan, table, SF_STR_NONE, from)));
     }
     if (sources.n > 0)
         sf_script_add(

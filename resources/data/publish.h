@@ -69,6 +69,7 @@ struct sf_load_plan {
     bool is_rest_left_out;             /* sf_publish_relation() gives of the fact only what is in scope */
     const struct sf_star_column *side; /* column by which parts are measured too, for reconciling; may be NULL */
     struct sf_str also_measured;       /* what checks want measured of rows `t` in the same pass: ", EXPRESSION as NAME..." */
+    struct sf_str also_joined;         /* what that needs: " left join ..." */
     /* What is staged comes from the tables that were conformed in the warehouse (conform_load.h) and not from objects; of which
      * source, for the ledger's row of the load. */
     bool is_conformed;

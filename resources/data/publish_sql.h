@@ -34,9 +34,10 @@ struct sf_str sf_publish_conformed_sql(struct sf_arena *arena, const struct sf_l
                                        struct sf_str columns, const int64_t *part);
 /* "sum(amount)" of the column that the ledger totals. */
 struct sf_str sf_publish_total_sql(struct sf_arena *arena, const struct sf_star_table *table);
-/* Query: rows of a table in parts, from `from`, counted, totalled and digested by part, and those of the fact by side. */
+/* Query: rows of a table in parts, from `from`, counted, totalled and digested by part, and those of the fact by side. `more` are
+ * further columns. */
 struct sf_str sf_publish_measure_sql(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table,
-                                     struct sf_str from);
+                                     struct sf_str more, struct sf_str from);
 /* All tables that are loaded in parts, the fact last. Returns how many. */
 size_t sf_publish_list_parted(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_load_parted **out);
 /* "1999, 2000": values of the parts that `takes` takes; empty when there are none. */

@@ -375,7 +375,8 @@ static void *stage_in_turn(void *arg)
     struct stager *stager = arg;
     struct staging *staging = stager->staging;
     struct sf_err err = {0};
-    enum sf_code rc = sf_pg_exec(stager->conn, SF_STR("BEGIN"), NULL, &err);
+    /* by itself the server would write a small new table into the log page by page, packed, which costs more than copying it did */
+    enum sf_code rc = sf_pg_exec(stager->conn, SF_STR("BEGIN; SET LOCAL wal_skip_threshold = 0"), NULL, &err);
     size_t i = 0;
     while (!rc && (i = atomic_fetch_add(&staging->next, 1)) < staging->n && !atomic_load(&staging->is_over)) {
         rc = stage_one(stager, &staging->copies[i], &err);

@@ -27,13 +27,7 @@ select check_name, cast(failing as varchar) from check_results;
 -- show rejects
 select check_name, row_text from "s"."load_rejects" where load_id = '<load>' and row_number <= 5 order by check_name, row_number;
 -- publish b 2024
-drop table if exists "s_partitions"."b_2024";
--- publish b 2024
-alter table "s_partitions"."staged_part_b_2024" rename to "b_2024";
--- publish b 2024
-alter table "s"."b" attach partition "s_partitions"."b_2024" for values in (2024);
--- publish b 2024
-alter table "s_partitions"."b_2024" drop constraint staged_in_part;
+drop table if exists "s_partitions"."b_2024"; alter table "s_partitions"."staged_part_b_2024" rename to "b_2024"; alter table "s"."b" attach partition "s_partitions"."b_2024" for values in (2024); alter table "s_partitions"."b_2024" drop constraint staged_in_part;
 -- publish b 2025
 delete from "s"."b" where "year" = 2025;
 -- publish b 2025
@@ -45,7 +39,7 @@ update "s"."load_ledger" set is_current = false where is_current and (table_name
 -- measure what is published
 delete from measured_1 where part in (2025);
 -- measure what is published
-insert into measured_1 select "year" as part, cast(null as bigint) as side, count(*) as row_count, sum("amount") as total, sum(hash_numeric_extended("amount", "d_id")) as digest from "s"."b" t where "year" in (2025) group by "year";
+insert into measured_1 (part, side, row_count, total, digest) select "year" as part, cast(null as bigint) as side, count(*) as row_count, sum("amount") as total, sum(hash_numeric_extended("amount", "d_id")) as digest from "s"."b" t where "year" in (2025) group by "year";
 -- write the ledger
 insert into "s"."load_ledger" (load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, checks_passed, accepted, warned, "snapshot", delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by) select '<load>', 'b', s.part, true, coalesce(m.row_count, 0), m.total, cast(m.digest as varchar), s.source, '<rules>', '<star>', null, 0, cast(null as varchar), cast(null as varchar), null, null, false, null, null, null, current_timestamp, '<by>' from (select 2024 as part, '"<2024>"' as source union all select 2025 as part, '"<2025>"' as source) s left join (select part, sum(row_count) as row_count, sum(total) as total, sum(digest) as digest from measured_1 group by part) m on m.part = s.part order by s.part;
 -- write the ledger

@@ -472,6 +472,7 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     checks.list[0].is_accepted = true;
     plan.accepted_sql = sf_check_run_noted_sql(arena, &checks, true);
     plan.warned_sql = sf_check_run_noted_sql(arena, &checks, false);
+    plan.also_joined = sf_checks_joined_sql(arena, &checks, &plan);
     plan.also_measured = sf_checks_measured_sql(arena, &checks, &plan);
     plan.side = sf_checks_side(&checks);
     sf_publish_stage(&script, &plan);
