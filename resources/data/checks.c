@@ -454,26 +454,6 @@ struct sf_str sf_check_failing_sql(struct sf_arena *arena, const struct sf_check
     return taken(arena, &buf);
 }
 
-static bool is_unique_by_part(const struct sf_check *check, const struct sf_star_table *fact)
-{
-    return check->kind == SF_CHECK_UNIQUE && check->table == fact && check->n_columns == 2 && check->where.n == 0 &&
-           sf_str_eq(check->columns[0]->name, fact->partition_by);
-}
-
-/* Keys that occur twice, part by part: each part is sorted by a process of its own. That a row is in its own part is what the row
- * count says. */
-static void count_unique_sql(struct sf_buf *buf, const struct sf_check_maker *m)
-{
-    const char *key = sf_sql_name(m->arena, m->check->columns[1]->name).p;
-    size_t n = 0;
-    sf_buf_addz(buf, "select coalesce(sum(n), 0) as n from (");
-    for (size_t i = 0; i < m->plan->n_parts; i++)
-        if (sf_publish_is_in_scope(m->plan, &m->plan->parts[i]))
-            sf_buf_addf(buf, "%sselect count(t.%s) - count(distinct t.%s) as n from %s t", n++ ? " union all " : "", key, key,
-                        sf_publish_part(m->arena, m->plan, &m->plan->parts[i]).p);
-    sf_buf_addf(buf, "%s) p", n ? "" : "select 0 as n");
-}
-
 /* Rows that the load leaves alone can only lose a member that it takes away: none, mostly, and then nothing of them is read. */
 static void count_bereft_sql(struct sf_buf *buf, const struct sf_check_maker *m)
 {
@@ -528,7 +508,7 @@ static bool is_by_part(const struct sf_check *check, const struct sf_star_table 
     case SF_CHECK_RELATIONSHIPS:
         return check->table == fact && check->where.n == 0;
     case SF_CHECK_UNIQUE:
-        return is_unique_by_part(check, fact);
+        return sf_check_is_unique_by_part(check, fact);
     case SF_CHECK_ROW_COUNT:
     case SF_CHECK_RECONCILE:
         return true;
@@ -553,12 +533,12 @@ static struct sf_str count_sql(const struct sf_check_maker *m)
     }
     if (sf_check_is_measured(m))
         return sf_check_measured_sql(m);
+    if (sf_check_is_unique_by_part(check, m->fact))
+        return sf_check_count_unique_sql(m);
     struct sf_load_plan scope = *m->plan;
     scope.is_rest_left_out = is_by_part(check, m->fact);
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
-    if (is_unique_by_part(check, m->fact)) {
-        count_unique_sql(&buf, m);
-    } else if (check->kind == SF_CHECK_RELATIONSHIPS && scope.is_rest_left_out) {
+    if (check->kind == SF_CHECK_RELATIONSHIPS && scope.is_rest_left_out) {
         sf_buf_addf(&buf, "select coalesce(sum(s.%s), 0)", sf_check_column(m).p);
         if (m->plan->is_rest_proven)
             count_bereft_sql(&buf, m);

@@ -2,6 +2,7 @@
  *
  * The pass joins each dimension that a check looks at, under names that no star has: it costs less than a pass for each check. */
 #include "resources/data/checks_sql.h"
+#include "resources/data/dataset_attrs.h"
 
 #include <inttypes.h>
 
@@ -58,10 +59,26 @@ static size_t column_number(const struct sf_star_table *table, const struct sf_s
     return (size_t)(column - table->columns);
 }
 
+/* The first check that asks for the same pairs: what is measured once is enough. */
+static size_t pair_number(const struct sf_check_maker *m)
+{
+    const struct sf_check *check = m->check;
+    size_t i = 0;
+    for (const struct sf_check *c = m->checks->list; c < check; c++, i++)
+        if (c->kind == check->kind && c->via == check->via && c->label == check->label && sf_value_equal(c->values, check->values))
+            break;
+    return i;
+}
+
+static bool is_first_pair(const struct sf_check_maker *m)
+{
+    return pair_number(m) == (size_t)(m->check - m->checks->list);
+}
+
 /* Name of what a pass knows of a row's pair: 1 or 2, else nothing. */
 static const char *pair_name(const struct sf_check_maker *m)
 {
-    return sf_str_fmt(m->arena, "sf_pair_%zu", (size_t)(m->check - m->checks->list)).p;
+    return sf_str_fmt(m->arena, "sf_pair_%zu", pair_number(m)).p;
 }
 
 struct sf_str sf_checks_joined_sql(struct sf_arena *arena, const struct sf_checks *checks, const struct sf_load_plan *plan)
@@ -75,7 +92,7 @@ struct sf_str sf_checks_joined_sql(struct sf_arena *arena, const struct sf_check
         for (size_t i = 0; i < checks->n; i++) {
             struct sf_check_maker m = sf_check_maker(arena, checks, &checks->list[i], plan);
             is_wanted |= looks_through(&m, column);
-            for (size_t v = 0; is_pairs(&m) && m.check->via == column && v < 2; v++)
+            for (size_t v = 0; is_pairs(&m) && is_first_pair(&m) && m.check->via == column && v < 2; v++)
                 sf_buf_addf(&more, "%s when d.%s = %s then %zu%s%s", v ? "" : ", min(case",
                             sf_sql_name(arena, m.check->label->name).p, sf_sql_text(arena, m.check->values->list.items[v]->s).p,
                             v + 1, v ? " end) as " : "", v ? pair_name(&m) : "");
@@ -117,6 +134,7 @@ struct sf_str sf_checks_measured_sql(struct sf_arena *arena, const struct sf_che
 {
     const struct sf_star_table *fact = plan->star->fact;
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
+    bool has_unique = false;
     for (size_t i = 0; i < fact->n_columns; i++)
         if (fact->columns[i].type == SF_STAR_NUMERIC)
             sf_buf_addf(&buf, ", sum(t.%s) as %s", sf_sql_name(arena, fact->columns[i].name).p,
@@ -125,14 +143,57 @@ struct sf_str sf_checks_measured_sql(struct sf_arena *arena, const struct sf_che
         struct sf_check_maker m = sf_check_maker(arena, checks, &checks->list[i], plan);
         if (is_proof_of_references(&m))
             measure_references(&buf, &m);
-        if (is_pairs(&m))
+        if (is_pairs(&m) && is_first_pair(&m))
             measure_pairs(&buf, &m);
+        has_unique |= sf_check_is_unique_by_part(m.check, fact);
         if (m.check->table != fact || !sf_check_is_of_rows(m.check))
             continue;
         sf_buf_addf(&buf, ", sum(case when %s%.*s%s(%s) then 1 else 0 end) as %s", m.check->where.n ? "(" : "",
                     SF_ARG(m.check->where), m.check->where.n ? "\n) and " : "", sf_check_row_fails(&m).p, sf_check_column(&m).p);
     }
+    if (has_unique && fact->key.n > 0)
+        sf_buf_addf(&buf, ", sum(t.%s) as sf_keys", sf_sql_name(arena, fact->key).p);
     return taken(arena, &buf);
+}
+
+/* --- keys that occur once --- */
+
+bool sf_check_is_unique_by_part(const struct sf_check *check, const struct sf_star_table *fact)
+{
+    return check->kind == SF_CHECK_UNIQUE && check->table == fact && check->n_columns == 2 && check->where.n == 0 &&
+           sf_str_eq(check->columns[0]->name, fact->partition_by);
+}
+
+/* The engine holds all keys of a part and has proven that no two are equal; so a part with as many rows, whose keys have the same
+ * sum, has them once too. Else, and where the warehouse conformed, they are sorted: each part by a process of its own. That a row
+ * is in its own part is what the row count says. */
+struct sf_str sf_check_count_unique_sql(const struct sf_check_maker *m)
+{
+    const char *key = sf_sql_name(m->arena, m->check->columns[1]->name).p;
+    bool is_key = sf_str_eq(m->check->columns[1]->name, m->fact->key);
+    struct sf_buf told = SF_BUF(SF_MAX_SQL_BYTES), counted = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < m->plan->n_parts; i++) {
+        const struct sf_load_part *part = &m->plan->parts[i];
+        if (!sf_publish_is_in_scope(m->plan, part))
+            continue;
+        int64_t keys = is_key ? sf_map_int(part->facts, FILE_KEYS, -1) : -1;
+        struct sf_str twice = sf_str_fmt(m->arena, "select count(t.%s) - count(distinct t.%s) as n from %s t", key, key,
+                                         sf_publish_part(m->arena, m->plan, part).p);
+        if (keys < 0)
+            sf_buf_addf(&counted, "%s%s", counted.n ? " union all " : "", twice.p);
+        else
+            sf_buf_addf(
+                &told,
+                " + case when (select count(*) from (select sum(s.row_count) as n, sum(s.sf_keys) as keys from " SF_PUBLISH_MEASURED
+                " s where s.part = %" PRId64 ") k where k.n = %" PRId64 " and mod(k.keys, %" PRId64 ") = %" PRId64
+                ") = 1 then 0 else (%s) end",
+                part->value, part->rows, SF_KEYS_MODULUS, keys, twice.p);
+    }
+    struct sf_str text = sf_str_fmt(m->arena, "select coalesce(sum(p.n), 0)%s as n from (%s) p", told.n ? told.p : "",
+                                    counted.n ? counted.p : "select 0 as n");
+    sf_buf_free(&told);
+    sf_buf_free(&counted);
+    return text;
 }
 
 /* --- elimination pairs --- */

@@ -25,6 +25,11 @@ struct sf_str sf_check_row_fails(const struct sf_check_maker *m);
 struct sf_str sf_check_column(const struct sf_check_maker *m);
 struct sf_str sf_check_sum_column(struct sf_arena *arena, const struct sf_star_column *column);
 
+/* Whether the check is that no part of the fact has a value of a column twice. */
+bool sf_check_is_unique_by_part(const struct sf_check *check, const struct sf_star_table *fact);
+/* Query: n, how many are too many. */
+struct sf_str sf_check_count_unique_sql(const struct sf_check_maker *m);
+
 /* Whether what fails can be told from what was measured of the fact, without reading it again: elimination pairs, of the whole load
  * or by part. And the query: n. */
 bool sf_check_is_measured(const struct sf_check_maker *m);

@@ -11,6 +11,9 @@
 #define FILE_SHA256 "sha256"
 #define FILE_DIGEST "digest"
 #define FILE_COLUMNS "columns"
+/* Of a part of the fact: the sum of its keys, which are all different, modulo this. */
+#define FILE_KEYS "keys"
+#define SF_KEYS_MODULUS INT64_C(1000000000000000000)
 /* A table that comes in a file a part has, in place of the first, third to fifth, a map of them here: {"2025": {key, rows, ...}}. */
 #define TABLE_PARTS "parts"
 

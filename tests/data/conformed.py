@@ -89,6 +89,7 @@ def assert_is_the_recount(summary, out, expected, table):
         assert have[0].split(",") == summary["fact_columns"]
         assert sorted(have[1:]) == sorted(want), year
         assert entry["rows"] == len(want) and entry["digest"] == reference.year_digest(want, table)
+        assert entry["keys"] == sum(int(line.split(",")[0]) for line in want) % 10 ** 18
     for (year, side), (rows, *cents) in expected.totals.items():
         entry = summary["years"][str(year)]
         names = [f"{side.lower()}_rows", f"{side.lower()}_cents"] if side else ["rows", *[f"{m}_cents" for m in table.measures]]

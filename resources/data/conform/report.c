@@ -207,6 +207,7 @@ static struct sf_value *describe_years(struct sf_arena *arena, const struct sf_r
         if (y->rows == 0)
             continue;
         struct sf_value *v = describe(arena, &y->object);
+        sf_map_set_int(arena, v, "keys", (int64_t)y->keys);
         sf_report_year_totals(arena, rules, y, v);
         sf_map_set(arena, years, sf_str_fmt(arena, "%d", y->year), v);
         sf_buf_addf(identity, "%d %s\n", y->year, y->object.digest);

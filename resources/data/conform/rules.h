@@ -6,7 +6,7 @@
 #include "engine/core/value.h"
 
 /* Raised whenever the same rules and source would give other files or another summary: part of the rules' hash. */
-#define SF_CONFORM_VERSION "4"
+#define SF_CONFORM_VERSION "5"
 
 enum {
     SF_RULES_MAX_COLUMNS = 64,

@@ -292,6 +292,13 @@ static enum sf_code fail_twice(const struct writer *w, int64_t id, struct sf_err
     return SF_E_DATA;
 }
 
+static void add_keys(struct sf_year *year, const int64_t *ids, size_t n)
+{
+    const uint64_t modulus = UINT64_C(1000000000000000000);
+    for (size_t i = 0; i < n; i++)
+        year->keys = (year->keys + (uint64_t)ids[i]) % modulus;
+}
+
 static enum sf_code write_year(struct writer *w, size_t index, struct sf_year_scratch *scratch, struct sf_arena *arena,
                                struct sf_err *err)
 {
@@ -313,6 +320,7 @@ static enum sf_code write_year(struct writer *w, size_t index, struct sf_year_sc
         }
         done += w->sorted.n;
     }
+    add_keys(w->out, scratch->ids, done);
     int64_t twice = 0;
     if (!rc && sf_year_find_twice(scratch->ids, done, scratch->slots, &twice))
         rc = fail_twice(w, twice, err);

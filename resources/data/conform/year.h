@@ -15,6 +15,7 @@ struct sf_usage {
 struct sf_year {
     int year;
     uint64_t rows;
+    uint64_t keys;                               /* sum of the rows' keys, which are all different, modulo 10^18 */
     uint64_t repeated;                           /* rows that equal another one in all but the measures, the first left out */
     uint64_t gross_cents[SF_RULES_MAX_MEASURES]; /* of absolute amounts: bounds every partial sum */
     uint64_t side_rows[SF_RULES_MAX_SIDES];      /* the first is all of them where rows have no side */

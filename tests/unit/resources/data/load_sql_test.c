@@ -445,10 +445,14 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     sf_map_set_int(arena, facts, "in_rows", 2);
     sf_map_set_int(arena, facts, "in_cents", -1050);
     sf_map_set_int(arena, facts, "amount_cents", -1050);
+    struct sf_value *with_keys = sf_value_map(arena);
+    for (size_t i = 0; i < facts->map.n; i++)
+        sf_map_add(arena, with_keys, facts->map.pairs[i].key, facts->map.pairs[i].value);
+    sf_map_set_int(arena, with_keys, "keys", 2010);
     struct sf_load_table tables[] = {{sf_star_table(star, SF_STR("d")), SF_STR("d/1.csv.gz"), SF_STR("\"<d>\""),
                                       SF_STR("\"d_id\", \"label\""), 3, true, NULL, 0}};
     struct sf_load_part parts[] = {
-        {star->fact, 2024, SF_STR("f/year=2024/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, false},
+        {star->fact, 2024, SF_STR("f/year=2024/1.csv.gz"), SF_STR("{}"), with_keys, 2, true, false, false},
         {star->fact, 2025, SF_STR("f/year=2025/1.csv.gz"), SF_STR("{}"), facts, 2, true, false, true},
         {star->fact, 2026, SF_STR("f/year=2026/1.csv.gz"), SF_STR("{}"), facts, 2, false, false, true},
         {star->fact, 1999, SF_STR_NONE, SF_STR_NONE, NULL, 0, true, true, true},
