@@ -9,6 +9,7 @@
 #include "resources/aws/iam_document.h"
 #include "resources/aws/ownership.h"
 #include "resources/aws/s3_empty.h"
+#include "resources/aws/warehouse.h"
 
 #include "engine/core/json.h"
 #include "engine/core/xml.h"
@@ -501,7 +502,9 @@ static enum sf_code destroy(struct sf_op *op, struct sf_str id, struct sf_outcom
     rc = delete_bucket(op, id, err);
     if (!rc || !sf_aws_is_error(err, "BucketNotEmpty", NULL))
         return rc;
-    rc = sf_s3_empty(op, id, sf_map_bool(op->self->attrs, BUCKET_FORCE_DESTROY, false), err);
+    rc = sf_s3_delete_prefix(op, id, SF_STR(SF_AWS_COPY_PREFIX), err); /* what a load that was killed left: ours */
+    if (!rc)
+        rc = sf_s3_empty(op, id, sf_map_bool(op->self->attrs, BUCKET_FORCE_DESTROY, false), err);
     if (!rc)
         rc = delete_bucket(op, id, err);
     if (!rc || !sf_aws_is_error(err, "BucketNotEmpty", NULL))

@@ -15,6 +15,11 @@ struct versions {
     size_t n;
 };
 
+/* Which of a bucket's keys: all (both empty), one, or those that start alike. */
+struct scope {
+    struct sf_str key, prefix;
+};
+
 /* --- what is there --- */
 
 /* Asked for in this form, keys with any byte in them can be said in XML; a server that does not know the form says so by silence.
@@ -47,31 +52,31 @@ static enum sf_code ask(struct sf_op *op, struct sf_str bucket, const char *acti
 }
 
 static void add_versions(struct sf_op *op, struct versions *page, const struct sf_value *reply, const char *path,
-                         struct sf_str only)
+                         struct scope scope)
 {
     const struct sf_value *items = sf_aws_items(op->arena, reply, path);
     for (size_t i = 0; i < items->list.n && page->n < PAGE; i++) {
         struct sf_str key = key_of(op, reply, items->list.items[i]);
-        if (!only.n || sf_str_eq(key, only))
+        if (!scope.key.n || sf_str_eq(key, scope.key))
             page->list[page->n++] = (struct version){key, sf_aws_text(items->list.items[i], "VersionId")};
     }
 }
 
-/* The first page of all versions and markers, or of those of key `only`: keys come sorted, so it is first among those that start
- * with it. */
-static enum sf_code first_versions(struct sf_op *op, struct sf_str bucket, struct sf_str only, struct versions *page,
+/* The first page of the versions and markers in scope: keys come sorted, so a key is first among those that start with it. */
+static enum sf_code first_versions(struct sf_op *op, struct sf_str bucket, struct scope scope, struct versions *page,
                                    struct sf_err *err)
 {
+    struct sf_str prefix = scope.key.n ? scope.key : scope.prefix;
     struct sf_value *query = url_query(op, "versions");
     const struct sf_value *reply = NULL;
     page->n = 0;
-    if (only.n)
-        sf_map_set_str(op->arena, query, "prefix", only);
+    if (prefix.n)
+        sf_map_set_str(op->arena, query, "prefix", prefix);
     enum sf_code rc = ask(op, bucket, "ListObjectVersions", "s3:ListBucketVersions", query, &reply, err);
     if (rc)
         return rc;
-    add_versions(op, page, reply, "Version", only);
-    add_versions(op, page, reply, "DeleteMarker", only);
+    add_versions(op, page, reply, "Version", scope);
+    add_versions(op, page, reply, "DeleteMarker", scope);
     return SF_OK;
 }
 
@@ -181,19 +186,19 @@ static enum sf_code check_going_on(struct sf_op *op, struct sf_str bucket, const
 }
 
 /* What is left is listed from its start each time: nothing is passed over, whatever else happens in the bucket. */
-static enum sf_code delete_all(struct sf_op *op, struct sf_str bucket, struct sf_str only, struct sf_err *err)
+static enum sf_code delete_all(struct sf_op *op, struct sf_str bucket, struct scope scope, struct sf_err *err)
 {
     struct versions *page = SF_NEW(op->arena, struct versions);
     struct version before = {SF_STR_NONE, SF_STR_NONE};
     for (size_t n = 0;; n += page->n) {
-        enum sf_code rc = first_versions(op, bucket, only, page, err);
+        enum sf_code rc = first_versions(op, bucket, scope, page, err);
         if (rc || page->n == 0)
             return rc;
         rc = check_going_on(op, bucket, page, &before, err);
         if (rc)
             return rc;
         before = page->list[0];
-        if (!only.n)
+        if (!scope.key.n)
             sf_op_progress(op, "%zu versions deleted", n);
         rc = delete_versions(op, bucket, page, err);
         if (rc)
@@ -203,7 +208,12 @@ static enum sf_code delete_all(struct sf_op *op, struct sf_str bucket, struct sf
 
 enum sf_code sf_s3_delete_key(struct sf_op *op, struct sf_str bucket, struct sf_str key, struct sf_err *err)
 {
-    return delete_all(op, bucket, key, err);
+    return delete_all(op, bucket, (struct scope){.key = key}, err);
+}
+
+enum sf_code sf_s3_delete_prefix(struct sf_op *op, struct sf_str bucket, struct sf_str prefix, struct sf_err *err)
+{
+    return delete_all(op, bucket, (struct scope){.prefix = prefix}, err);
 }
 
 /* --- uploads --- */
@@ -272,6 +282,6 @@ enum sf_code sf_s3_empty(struct sf_op *op, struct sf_str bucket, bool with_objec
 {
     enum sf_code rc = with_objects ? SF_OK : check_no_objects(op, bucket, err);
     if (!rc)
-        rc = delete_all(op, bucket, SF_STR_NONE, err);
+        rc = delete_all(op, bucket, (struct scope){0}, err);
     return rc ? rc : abort_uploads(op, bucket, err);
 }

@@ -10,5 +10,7 @@
 enum sf_code sf_s3_empty(struct sf_op *op, struct sf_str bucket, bool with_objects, struct sf_err *err) SF_MUST_CHECK;
 /* Deletes one object with all its versions and markers. None is success. */
 enum sf_code sf_s3_delete_key(struct sf_op *op, struct sf_str bucket, struct sf_str key, struct sf_err *err) SF_MUST_CHECK;
+/* Deletes all objects whose keys start with `prefix`, in the same way. */
+enum sf_code sf_s3_delete_prefix(struct sf_op *op, struct sf_str bucket, struct sf_str prefix, struct sf_err *err) SF_MUST_CHECK;
 
 #endif

@@ -520,6 +520,13 @@ static enum sf_code derive_load(struct sf_op *op, struct sf_value *want, struct 
     return SF_OK;
 }
 
+/* A COPY names its objects in a manifest that is put beside them and deleted after it. (Deleting and lists are the bucket's needs,
+ * statements the cluster's.) */
+static const struct sf_need needs[] = {
+    {"s3:PutObject", "arn:{partition}:s3:::*/sfstack-copy/*"},
+    {NULL, NULL},
+};
+
 extern const struct sf_driver sf_driver_data_load;
 const struct sf_driver sf_driver_data_load = {
     .kind = "load",
@@ -529,4 +536,5 @@ const struct sf_driver sf_driver_data_load = {
     .update = update_load,
     .destroy = destroy_load,
     .derive = derive_load,
+    .needs = needs,
 };

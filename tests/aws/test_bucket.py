@@ -171,6 +171,17 @@ def test_what_is_left_of_deleted_objects_does_not_block_a_destroy(aws):
     assert aws.cli("s3api", "list-buckets")["Buckets"] == []
 
 
+def test_manifests_that_a_killed_load_left_are_ours_and_nothing_else_is(aws):
+    applied(aws, OBJECTS)
+    put_object(aws, "sfstack-copy/0123456789abcdef.manifest")
+    put_object(aws, "sfstack-copy/0123456789abcdef.manifest")
+    put_object(aws, "sfstack-copying.csv")
+    assert "still holds 1 object: 'sfstack-copying.csv'" in aws.refuse(1, "sfdestroy", "-auto-approve").err
+    aws.call("s3", "delete_object", Bucket=NAME, Key="sfstack-copying.csv")
+    aws.ok("sfdestroy", "-auto-approve")
+    assert aws.cli("s3api", "list-buckets")["Buckets"] == []
+
+
 def test_force_destroy_empties_a_bucket_page_by_page(aws):
     applied(aws, f"{OBJECTS}, force_destroy: true")
     for n in range(520):
