@@ -194,13 +194,27 @@ static const struct sf_value *column_list(struct sf_arena *arena, const struct s
     return sf_value_list(arena, items, table->n_columns);
 }
 
+static const struct sf_value *new_table(const struct conforming *c, struct sf_str name, int64_t rows, const struct sf_value *parts)
+{
+    struct sf_value *table = sf_value_map(c->arena);
+    sf_map_set_int(c->arena, table, FILE_ROWS, rows);
+    sf_map_set(c->arena, table, SF_STR(FILE_COLUMNS), column_list(c->arena, sf_star_table(c->star, name)));
+    sf_map_set(c->arena, table, SF_STR(TABLE_PARTS), parts);
+    return table;
+}
+
 static enum sf_code read_tables(const struct conforming *c, struct sf_value *tables, struct sf_err *err)
 {
     const struct sf_value *rows = answer(c, c->tables);
+    struct sf_str names[MAX_TABLES];
+    size_t n = tables_of_rules(c->rules, names);
+    for (size_t i = 0; i < n; i++) /* one in parts has none when it is empty, and no line in the answer */
+        if (sf_star_table(c->star, names[i])->partition_by.n)
+            sf_map_set(c->arena, tables, names[i], new_table(c, names[i], 0, sf_value_map(c->arena)));
     for (size_t r = 0; r < sf_rows_count(rows); r++) {
         struct sf_str name = sf_rows_text(rows, r, A_NAME), part = sf_rows_text(rows, r, A_PART);
         const struct sf_value *same = known(c, rows, r), *was = sf_map_get(tables, name);
-        struct sf_value *table = sf_value_map(c->arena), *file = sf_value_map(c->arena), *parts = sf_value_map(c->arena);
+        struct sf_value *file = sf_value_map(c->arena), *parts = sf_value_map(c->arena);
         enum sf_code rc = prove_keys(rows, r, err);
         if (rc)
             return rc;
@@ -215,10 +229,7 @@ static enum sf_code read_tables(const struct conforming *c, struct sf_value *tab
         for (size_t i = 0; others && i < others->map.n; i++)
             sf_map_add(c->arena, parts, others->map.pairs[i].key, others->map.pairs[i].value);
         sf_map_set(c->arena, parts, part, file);
-        sf_map_set_int(c->arena, table, FILE_ROWS, sf_map_int(was, FILE_ROWS, 0) + number(rows, r, A_ROWS));
-        sf_map_set(c->arena, table, SF_STR(FILE_COLUMNS), column_list(c->arena, sf_star_table(c->star, name)));
-        sf_map_set(c->arena, table, SF_STR(TABLE_PARTS), parts);
-        sf_map_set(c->arena, tables, name, table);
+        sf_map_set(c->arena, tables, name, new_table(c, name, sf_map_int(was, FILE_ROWS, 0) + number(rows, r, A_ROWS), parts));
     }
     return SF_OK;
 }
