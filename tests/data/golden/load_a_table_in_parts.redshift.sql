@@ -17,4 +17,4 @@ insert into "s"."load_ledger" (load_id, table_name, part, is_current, row_count,
 -- write the ledger
 insert into "s"."load_ledger" (load_id, table_name, part, is_current, row_count, amount, digest, source, rules, star, checks, checks_passed, accepted, warned, "snapshot", delivery, is_sample, note, data_as_of, data_loaded_at, published_at, loaded_by) select '<load>', '(load)', null, true, coalesce(sum(row_count), 0), sum(amount), null, null, '<rules>', '<star>', null, 0, cast(null as varchar), cast(null as varchar), null, null, false, null, null, null, getdate(), '<by>' from "s"."load_ledger" where is_current and table_name = 'f';
 -- drop staging tables
-drop table if exists "s_partitions"."staged_table_d", "s_partitions"."staged_table_f", "s_partitions"."staged_table_b";
+drop table if exists "s_partitions"."staged_table_d", "s_partitions"."staged_table_f", "s_partitions"."staged_table_b", "s_partitions"."staged_conform_raw", "s_partitions"."staged_conform_rejected", "s_partitions"."staged_conform_d", "s_partitions"."staged_conform_f", "s_partitions"."staged_conform_b";
