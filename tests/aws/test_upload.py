@@ -178,6 +178,20 @@ def test_the_road_can_change_without_a_file_being_sent_again(over):
     assert over.changes() == {} and versions(over) == before
 
 
+def test_the_flagship_delivers_as_it_stands(sftp_aws):
+    with open(f"{sftp_aws.share}/stacks/sf-finance.yaml") as file:
+        sftp_aws.write("stack.yaml", file.read())
+    sftp_aws.edit("stack.yaml", ("provider: local # or aws; --provider overrides", "provider: aws"))
+    sftp_aws.env["SF_VAR_source"] = "{sample: {rows: 400, seed: 1}}"
+    sftp_aws.apply("-target=delivery")
+    assert sftp_aws.changes("-target=delivery") == {}
+    files = files_of(sftp_aws)
+    listed = sftp_aws.call("s3", "list_objects_v2", Bucket="sf-finance-landing-123456789012")["Contents"]
+    assert {thing["Key"]: thing["Size"] for thing in listed} == {key: file["bytes"] for key, file in files.items()}
+    sftp_aws.ok("sfdestroy", "-auto-approve")
+    assert sftp_aws.inventory() == {}
+
+
 # --- what is said while planning ---
 
 
