@@ -11,11 +11,13 @@ from conftest import Sample, Workspace
 
 IS_WHOLE = os.environ.get("SF_SLOW") == "1"  # the whole sample, of all its years
 ROWS, SINCE, YEAR = 776841 if IS_WHOLE else 20000, 2018, "2020"
+IN_WAREHOUSE = ("conform: builtin:sf/spending_revenue", "conform: {rules: builtin:sf/spending_revenue, in: warehouse}")
 ROADS = {  # by SFTP or into the bucket; the Data API or a connection; whose cluster; who conforms
     "sftp-data_api-serverless": (SERVERLESS, ()),
     "bucket-data_api-provisioned": (PROVISIONED, (BY_BUCKET,)),
     "bucket-direct-serverless": (SERVERLESS_DIRECT, (BY_BUCKET,)),
     "sftp-direct-provisioned": (PROVISIONED_DIRECT, ()),
+    "bucket-data_api-serverless-in_warehouse": (SERVERLESS, (BY_BUCKET, IN_WAREHOUSE)),
 }
 
 
