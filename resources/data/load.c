@@ -1,10 +1,9 @@
 /* kind `load`: a data set published into a star schema, exactly once, in one transaction, after its checks.
  *
  * What is there is never believed: read() counts, totals and digests every table and year and compares them with the ledger, so a
- * row edited by hand is drift of just that year. create() does so again; update() goes by what read() has just
- * compared, as far as it is still there.
- * Both load only what differs. The id of a load in the ledger is the intent it ran under, which is how find() knows whether a
- * commit whose answer was lost took place. */
+ * row edited by hand is drift of just that year. create() does so again; update() goes by what read() has just compared, as far as
+ * it is still there. Both load only what differs. The id of a load in the ledger is the intent it ran under, which is how find()
+ * knows whether a commit whose answer was lost took place. */
 #include "attr/load.h"
 #include "attr/star_schema.h"
 #include "attr/upload.h"
