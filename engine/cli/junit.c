@@ -75,12 +75,14 @@ static void add_element(struct sf_buf *out, const char *element, struct sf_str m
     sf_buf_addf(out, "</%s>", element);
 }
 
-/* The step that would have run the checks; NULL when there was none. */
+/* The step that would have run the checks; NULL when there was none. A replacement has another one, which takes away. */
 static const struct sf_step *step_of(const struct sf_run *run, struct sf_str address)
 {
-    for (size_t i = 0; i < run->n_steps; i++)
-        if (sf_str_eq(run->steps[i]->node->address, address) && run->steps[i]->verb != SF_VERB_DESTROY)
+    for (size_t i = 0; i < run->n_steps; i++) {
+        enum sf_verb verb = run->steps[i]->verb;
+        if (sf_str_eq(run->steps[i]->node->address, address) && (verb == SF_VERB_CREATE || verb == SF_VERB_UPDATE))
             return run->steps[i];
+    }
     return NULL;
 }
 
@@ -190,6 +192,8 @@ static enum sf_code write_all(int fd, const char *path, struct sf_str bytes, str
     enum sf_code rc = SF_OK;
     for (size_t n = 0; !rc && n < bytes.n;) {
         ssize_t wrote = fd < 0 ? -1 : write(fd, bytes.p + n, bytes.n - n);
+        if (wrote < 0 && fd >= 0 && errno == EINTR)
+            continue;
         if (wrote <= 0)
             rc = sf_fail_errno(err, SF_E_IO, "cannot write the JUnit file '%s'", path);
         else

@@ -293,6 +293,13 @@ def test_the_junit_file_says_what_became_of_every_check_whatever_became_of_the_l
     assert next(l for l in lines if l["name"] == "freshness")["rows"].startswith("  data_as_of=")
 
 
+def test_the_junit_file_tells_the_loading_of_a_replaced_load_from_its_going(books):
+    books.edit("stack.yaml", (DECLARED, "checks: {own: {check: sql, columns: [n], query: 'select 1 as n'}}}"))
+    books.refuse(3, "sfapply", "-auto-approve", "-replace=dw", "-junit=checks.xml")
+    cases = suites(books)["load.weekly_load"]
+    assert cases["own"][0] == "failure" and cases["published"][:2] == ("skipped", "a check failed"), cases
+
+
 def test_the_junit_file_names_what_ended_a_run_before_its_checks(books, week):
     books.write("checks.xml", "of an earlier run")
     books.write("books.csv", week.text().replace("fiscal_year,", "fiscal_yeer,", 1))
