@@ -303,9 +303,12 @@ static enum sf_code fail_statement(struct sf_op *op, const struct sf_value *foun
         text = of_part.n ? of_part : text;
         break;
     }
-    if (sf_str_is(sf_aws_text(found, "Status"), "ABORTED"))
-        return sf_fail(err, sf_op_is_cancelled(op) ? SF_E_CANCELLED : SF_E_UNAVAILABLE,
-                       "the statement was stopped in the warehouse before its end; nothing of it was kept");
+    if (sf_str_is(sf_aws_text(found, "Status"), "ABORTED")) {
+        sf_fail(err, sf_op_is_cancelled(op) ? SF_E_CANCELLED : SF_E_UNAVAILABLE,
+                "the statement was stopped in the warehouse before its end; nothing of it was kept");
+        snprintf(err->remote_code, sizeof err->remote_code, SF_DATA_API_ABORTED);
+        return err->code;
+    }
     return sf_data_api_failure(op->arena, text, err);
 }
 

@@ -13,6 +13,9 @@
 
 enum { SF_DATA_API_MAX_STATEMENTS = 40, SF_DATA_API_MAX_BYTES = 100 * 1000 };
 
+/* err->remote_code of a statement that was stopped. */
+#define SF_DATA_API_ABORTED "ABORTED"
+
 /* Who runs the SQL, and where. As the master user where that can be had without a password: by the secret that Secrets Manager
  * keeps, else on a provisioned cluster by name. On a serverless workgroup without such a secret it is the database user that the
  * caller's IAM identity stands for. */

@@ -10,6 +10,10 @@
 #include "resources/data/manifest.h"
 #include "resources/data/sql.h"
 
+#include <time.h>
+
+enum { MAX_ATTEMPTS = 10, FIRST_PAUSE_MS = 50, MAX_PAUSE_MS = 5000 };
+
 /* Nothing is tried, guessed or mended: MAXERROR is 0 by default. EMPTYASNULL: a file says null as nothing at all, and holds no
  * empty text. Encodings are declared, so COPY need not look for some; statistics come from ANALYZE after the load. Source: Redshift
  * Database Developer Guide, "COPY". */
@@ -108,15 +112,14 @@ static void explain_copy(struct sf_op *op, const struct sf_data_api *api, struct
         sf_aws_copy_explain(rows, err);
 }
 
-/* One for each different batch of a running intent. */
-static struct sf_str token_of(struct sf_op *op, const struct sf_str *sqls, size_t n)
+/* One for each different batch of `of`. */
+static struct sf_str token_of(struct sf_op *op, struct sf_str of, const struct sf_str *sqls, size_t n)
 {
-    struct sf_str text = op->intent;
     for (size_t i = 0; i < n; i++) {
         struct sf_str one = sf_sha256_hex(op->arena, sqls[i]);
-        text = sf_sha256_hex(op->arena, sf_str_fmt(op->arena, "%.*s\n%.*s", SF_ARG(text), SF_ARG(one)));
+        of = sf_sha256_hex(op->arena, sf_str_fmt(op->arena, "%.*s\n%.*s", SF_ARG(of), SF_ARG(one)));
     }
-    return text;
+    return of;
 }
 
 static bool is_direct(const struct sf_object *cluster)
@@ -143,8 +146,9 @@ static enum sf_code stage_one(struct sf_op *op, const struct sf_data_api *api, c
         sqls[i] = copy->prepare[i];
     sqls[n - 1] = copy->sql;
     enum sf_code rc = copy->sql.n ? SF_OK : sf_aws_copy_make(op, copy, &sqls[n - 1], err);
+    /* what is staged is staged anew each time */
     if (!rc)
-        rc = sf_data_api_run(op, api, sqls, n, token_of(op, sqls, n), NULL, NULL, &failed, err);
+        rc = sf_data_api_run(op, api, sqls, n, token_of(op, sf_random_uuid(op->arena), sqls, n), NULL, NULL, &failed, err);
     if (rc == SF_E_REFUSED && failed + 1 == n && !copy->sql.n)
         explain_copy(op, api, err);
     if (rc == SF_E_UNKNOWN) {
@@ -177,6 +181,37 @@ enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cl
     return rc;
 }
 
+/* Whether the transaction is over and left nothing, for no fault of its own: another was in the way, or somebody ended it. */
+static bool is_worth_another(struct sf_op *op, enum sf_code rc, const struct sf_err *err)
+{
+    static const char *const reasons[] = {"40001", "40P01", SF_DATA_API_ABORTED};
+    for (size_t i = 0; rc && i < SF_COUNT(reasons); i++)
+        if (strcmp(err->remote_code, reasons[i]) == 0)
+            return !sf_op_is_cancelled(op) && sf_clock_ms() < op->deadline_ms;
+    return false;
+}
+
+/* Runs one batch, again while it is worth it. The token is that of the running intent and the attempt: who comes back after a reply
+ * that was lost gets what became of each attempt, and never a second one beside one that may yet come true. */
+static enum sf_code run_batch(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *sqls, size_t n, bool is_alone,
+                              const bool *wants_rows, const struct sf_value **rows, size_t *failed, struct sf_err *err)
+{
+    enum sf_code rc = SF_OK;
+    for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        struct sf_str token = token_of(op, sf_str_fmt(op->arena, "%.*s %d", SF_ARG(op->intent), attempt), sqls, n);
+        rc = is_alone ? sf_data_api_alone(op, api, sqls[0], token, err)
+                      : sf_data_api_run(op, api, sqls, n, token, wants_rows, rows, failed, err);
+        if (!is_worth_another(op, rc, err))
+            return rc;
+        int64_t pause_ms = attempt < 6 ? (int64_t)FIRST_PAUSE_MS << attempt : MAX_PAUSE_MS;
+        nanosleep(&(struct timespec){.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000}, NULL);
+    }
+    rc = err->code = SF_E_REFUSED; /* to ask in the same words again would only bring the same answers back */
+    sf_hint(err, "%d times something else was in the way: see what else writes to these tables, and run the command again",
+            MAX_ATTEMPTS);
+    return rc;
+}
+
 /* Batches of what one call takes would not be one transaction any more. */
 enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
                                   size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err)
@@ -196,8 +231,7 @@ enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *clus
     }
     bool is_alone = n == 1 && statements[0].opens;
     if (!rc)
-        rc = is_alone ? sf_data_api_alone(op, &api, sqls[0], token_of(op, sqls, n), err)
-                      : sf_data_api_run(op, &api, sqls, n, token_of(op, sqls, n), wants_rows, rows, failed, err);
+        rc = run_batch(op, &api, sqls, n, is_alone, wants_rows, rows, failed, err);
     if (rc && *failed < n && statements[*failed].what)
         sf_context(err, "%s", statements[*failed].what);
     return rc;
