@@ -50,6 +50,14 @@ struct sf_str sf_cluster_editor_url(const struct sf_op *op)
     return sf_str_fmt(op->arena, "https://%.*s.%s/sqlworkbench/home?region=%.*s#/client", SF_ARG(region), host, SF_ARG(region));
 }
 
+enum sf_code sf_cluster_refuse_paused(const struct sf_op *op, struct sf_str id, bool is_as_wanted, struct sf_err *err)
+{
+    enum sf_code rc = is_as_wanted && !op->is_planning ? SF_E_REFUSED : SF_E_UNAVAILABLE;
+    sf_fail(err, rc, "cluster '%.*s' is paused", SF_ARG(id));
+    sf_hint(err, "`running: true` in the stack file resumes it");
+    return rc;
+}
+
 bool sf_cluster_is_foreign(struct sf_op *op, const char *what, const struct sf_value *tags)
 {
     struct sf_err ignored;

@@ -14,6 +14,9 @@ int64_t sf_cluster_time_ms(struct sf_str text);
 /* Where a person asks it in a browser: Query Editor v2, which lists the clusters and workgroups of the region. */
 struct sf_str sf_cluster_editor_url(const struct sf_op *op);
 
+/* SF_E_UNAVAILABLE, or SF_E_REFUSED while applying when it is paused as the stack says: trying again would help nobody. */
+enum sf_code sf_cluster_refuse_paused(const struct sf_op *op, struct sf_str id, bool is_as_wanted, struct sf_err *err);
+
 /* Whether the tags name another owner: what has our name then is not ours. Tags that somebody took off say nothing. */
 bool sf_cluster_is_foreign(struct sf_op *op, const char *what, const struct sf_value *tags);
 

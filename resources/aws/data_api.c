@@ -4,6 +4,7 @@
 #include "attr/cluster.h"
 #include "engine/core/clock.h"
 #include "resources/aws/client/client.h"
+#include "resources/aws/cluster_parts.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -19,13 +20,6 @@ enum {
 
 /* --- where --- */
 
-static enum sf_code refuse_paused(struct sf_str id, struct sf_err *err)
-{
-    sf_fail(err, SF_E_UNAVAILABLE, "cluster '%.*s' is paused", SF_ARG(id));
-    sf_hint(err, "`running: true` in the stack file resumes it");
-    return SF_E_UNAVAILABLE;
-}
-
 enum sf_code sf_data_api_of(struct sf_op *op, const struct sf_object *cluster, struct sf_data_api *api, struct sf_err *err)
 {
     const struct sf_value *attrs = cluster->attrs;
@@ -34,7 +28,7 @@ enum sf_code sf_data_api_of(struct sf_op *op, const struct sf_object *cluster, s
     if (!cluster->id.n)
         return sf_fail(err, SF_E_UNAVAILABLE, "cluster '%.*s' does not exist yet", SF_ARG(id));
     if (!sf_map_bool(attrs, CLUSTER_RUNNING, true))
-        return refuse_paused(id, err);
+        return sf_cluster_refuse_paused(op, id, true, err);
     *api =
         (struct sf_data_api){.database = sf_map_str(attrs, CLUSTER_DATABASE), .secret = sf_map_str(attrs, CLUSTER_MASTER_SECRET)};
     if (is_serverless) {
@@ -89,6 +83,10 @@ static const struct {
     {"must be addressed using the specified endpoint", "55000", SF_E_REFUSED,
      "the bucket is in another region than the warehouse: make both in one region"},
     {"KMS.", "42501", SF_E_DENIED, "the load's role needs kms:Decrypt on the key that encrypts the bucket"},
+    {"password authentication failed", "28P01", SF_E_AUTH,
+     "the secret that `master_secret` names holds another password than the warehouse: sfapply mends what is known to differ; a "
+     "new "
+     "`password` sets both"},
     {"permission denied", "42501", SF_E_DENIED,
      "the database user that runs the load lacks the right: `aws: {manage_password: true}` on the cluster lets the load run as its "
      "master user; or grant it to that user"},
@@ -146,11 +144,11 @@ static void pause_for(int64_t ms)
 }
 
 /* The call names a warehouse that is there but does not answer. */
-static enum sf_code explain_refusal(const struct sf_data_api *api, enum sf_code rc, struct sf_err *err)
+static enum sf_code explain_refusal(const struct sf_op *op, const struct sf_data_api *api, enum sf_code rc, struct sf_err *err)
 {
     struct sf_str name = api->cluster.n ? api->cluster : api->workgroup;
     if (rc == SF_E_REFUSED && sf_aws_is_error(err, "ValidationException", "paused")) {
-        rc = refuse_paused(name, err);
+        rc = sf_cluster_refuse_paused(op, name, false, err);
     } else if (rc == SF_E_REFUSED && sf_aws_is_error(err, "ValidationException", "not available")) { /* being made, or resumed */
         rc = err->code = SF_E_UNAVAILABLE;
         sf_context(err, "asking warehouse '%.*s'", SF_ARG(name));
@@ -177,7 +175,7 @@ static enum sf_code submit(struct sf_op *op, const struct sf_data_api *api, cons
             break;
         pause_for((int64_t)FIRST_PAUSE_MS << attempt);
     }
-    return explain_refusal(api, rc, err);
+    return explain_refusal(op, api, rc, err);
 }
 
 /* --- waiting --- */

@@ -5,6 +5,7 @@
 #include "attr/security_group.h"
 #include "engine/core/clock.h"
 #include "resources/aws/client/client.h"
+#include "resources/aws/cluster_parts.h"
 #include "resources/aws/data_api.h"
 #include "resources/aws/login.h"
 #include "resources/aws/warehouse.h"
@@ -73,13 +74,6 @@ static struct sf_str ask_status(struct sf_op *op, const struct sf_object *cluste
     return clusters->list.n ? sf_aws_text(clusters->list.items[0], "ClusterStatus") : SF_STR_NONE;
 }
 
-static enum sf_code refuse_paused(const struct sf_object *cluster, struct sf_err *err)
-{
-    sf_fail(err, SF_E_UNAVAILABLE, "cluster '%.*s' is paused", SF_ARG(cluster->id));
-    sf_hint(err, "`running: true` in the stack file resumes it");
-    return SF_E_UNAVAILABLE;
-}
-
 /* Why nobody got in. */
 static enum sf_code explain_connect(struct sf_op *op, const struct sf_object *cluster, const struct sf_pg_target *target,
                                     enum sf_code rc, struct sf_err *err)
@@ -106,7 +100,7 @@ static enum sf_code explain_connect(struct sf_op *op, const struct sf_object *cl
         return rc;
     struct sf_str status = ask_status(op, cluster);
     if (sf_str_is(status, "paused"))
-        return refuse_paused(cluster, err);
+        return sf_cluster_refuse_paused(op, cluster->id, false, err);
     if (status.n && !sf_str_is(status, "available"))
         sf_context(err, "cluster '%.*s' is %.*s", SF_ARG(cluster->id), SF_ARG(status));
     sf_hint(err,
@@ -129,7 +123,7 @@ static enum sf_code connect(struct sf_op *op, const struct sf_object *cluster, s
         return SF_E_UNAVAILABLE;
     }
     if (!sf_map_bool(cluster->attrs, CLUSTER_RUNNING, true))
-        return refuse_paused(cluster, err);
+        return sf_cluster_refuse_paused(op, cluster->id, true, err);
     enum sf_code rc = find_ca(op, cluster->attrs, &ca, err);
     if (rc)
         return rc;
@@ -163,7 +157,7 @@ static enum sf_code connect_as_master(struct sf_op *op, const struct sf_object *
 {
     struct sf_str user = SF_STR_NONE, password = SF_STR_NONE;
     if (!sf_map_bool(cluster->attrs, CLUSTER_RUNNING, true)) /* a paused cluster gives no credentials either */
-        return refuse_paused(cluster, err);
+        return sf_cluster_refuse_paused(op, cluster->id, true, err);
     enum sf_code rc = sf_login_take(op, cluster, &user, &password, err);
     return rc ? rc : connect(op, cluster, user, password, "sfstack load", conn, err);
 }

@@ -174,7 +174,8 @@ static struct sf_str bytes_text(struct sf_arena *arena, struct sf_str base64)
         n--;
     size_t count = n > 0 ? (size_t)n : 0;
     char *out = sf_arena_alloc(arena, 2 * count + 3);
-    memcpy(out, "\\x", 2);
+    out[0] = '\\';
+    out[1] = 'x';
     for (size_t i = 0; i < count; i++) {
         out[2 + 2 * i] = "0123456789abcdef"[bytes[i] >> 4];
         out[3 + 2 * i] = "0123456789abcdef"[bytes[i] & 15];

@@ -124,6 +124,34 @@ def test_a_change_inside_a_paused_cluster_says_what_to_do(city):
     assert city.inventory() == {}
 
 
+LOADED = """
+  landing: {kind: bucket, name: city-landing}
+  read: {kind: policy, name: city-read, document: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: ["s3:ListBucket", "s3:GetObject"],
+    Resource: ["${landing.arn}", "${landing.arn}/*"]}]}}
+  loader: {kind: role, name: city-load, trust: redshift, policies: [read]}
+  facts: {kind: dataset, source: "${var.source}", conform: builtin:sf/spending_revenue}
+  delivery: {kind: upload, of: facts, to: landing, via: bucket}
+  weekly: {kind: load, into: star, from: delivery, role: loader}
+outputs:"""
+
+
+def test_a_load_into_a_paused_cluster_is_explained_and_done_once_it_runs(city):
+    city.edit("stack.yaml", ("\noutputs:", LOADED), ("#more", "roles: [loader]\n    #more"), ("  clients:", "  source: {type: map}\n  clients:"))
+    city.env["SF_VAR_source"] = "{sample: {rows: 1000, seed: 1}}"
+    city.apply()
+    assert city.changes() == {}
+    city.edit("stack.yaml", ("#more", "running: false"))
+    city.apply()
+    assert city.changes() == {}
+    city.env["SF_VAR_source"] = "{sample: {rows: 1100, seed: 1}}"
+    refused = city.refuse(1, "sfapply", "-auto-approve")
+    assert "cluster 'city-dw' is paused" in refused.err and "`running: true` in the stack file resumes it" in refused.err, refused
+    city.edit("stack.yaml", ("running: false", "#more"))
+    city.apply()
+    assert city.changes() == {}
+    assert city.ok("sfstate", "query", "-csv", 'select count(*) from "transaction"').out == "count\n1100\n"
+
+
 def test_a_serverless_cluster_cannot_be_paused(city):
     city.edit("stack.yaml", (CLUSTER, ROADS["serverless"]), ("#more", "running: false"))
     assert "cannot be stopped" in city.refuse(65, "sfplan").err
