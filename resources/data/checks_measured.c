@@ -112,12 +112,12 @@ struct sf_str sf_checks_joined_sql(struct sf_arena *arena, const struct sf_check
 
 static void measure_references(struct sf_buf *buf, const struct sf_check_maker *m)
 {
-    sf_buf_addz(buf, ", sum(case when ");
+    sf_buf_addz(buf, ", count(case when ");
     for (size_t i = 0; i < m->check->n_columns; i++) {
         size_t c = column_number(m->fact, m->check->columns[i]);
         sf_buf_addf(buf, "%sj%zu.sf_key_%zu is null", i ? " or " : "", c, c);
     }
-    sf_buf_addf(buf, " then 1 else 0 end) as %s", sf_check_column(m).p);
+    sf_buf_addf(buf, " then 1 end) as %s", sf_check_column(m).p);
 }
 
 static void measure_pairs(struct sf_buf *buf, const struct sf_check_maker *m)
@@ -148,7 +148,7 @@ struct sf_str sf_checks_measured_sql(struct sf_arena *arena, const struct sf_che
         has_unique |= sf_check_is_unique_by_part(m.check, fact);
         if (m.check->table != fact || !sf_check_is_of_rows(m.check))
             continue;
-        sf_buf_addf(&buf, ", sum(case when %s%.*s%s(%s) then 1 else 0 end) as %s", m.check->where.n ? "(" : "",
+        sf_buf_addf(&buf, ", count(case when %s%.*s%s(%s) then 1 end) as %s", m.check->where.n ? "(" : "",
                     SF_ARG(m.check->where), m.check->where.n ? "\n) and " : "", sf_check_row_fails(&m).p, sf_check_column(&m).p);
     }
     if (has_unique && fact->key.n > 0)
