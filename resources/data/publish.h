@@ -65,7 +65,7 @@ struct sf_load_plan {
     /* Parts that do not change were published under the same checks, star and rules: the ledger says so, and what they hold was
      * compared with it. What looks at one part at a time need not look at them again. */
     bool is_rest_proven;
-    bool has_published; /* an earlier load of this stack */
+    bool has_published;                /* an earlier load of this stack */
     bool is_rest_left_out;             /* sf_publish_relation() gives of the fact only what is in scope */
     const struct sf_star_column *side; /* column by which parts are measured too, for reconciling; may be NULL */
     struct sf_str also_measured;       /* what checks want measured of rows `t` in the same pass: ", EXPRESSION as NAME..." */

@@ -1,7 +1,8 @@
 /* A star in SQL: the statements that make it and the catalog query that proves it is as declared. Pure text, no calls.
  *
- * What only one dialect takes is in star_postgresql.c and star_redshift.c; publish.h has the load's part. The partitions of a table,
- * and what is staged, live in a schema of their own, "<schema>_partitions", so that \dt shows people tables and not parts. */
+ * What only one dialect takes is in star_postgresql.c and star_redshift.c; publish.h has the load's part. The partitions of a
+ * table, and what is staged, live in a schema of their own, "<schema>_partitions", so that \dt shows people tables and not parts.
+ */
 #ifndef SF_DATA_STAR_SQL_H
 #define SF_DATA_STAR_SQL_H
 
