@@ -15,6 +15,7 @@ enum {
     FIRST_PAUSE_MS = 20,
     SUBMIT_TRIES = 4,
     LOST_POLLS = 20, /* in a row, before the outcome is called unknown */
+    CANCEL_MS = 5000,
     MAX_TEXT = 1500,
 };
 
@@ -186,10 +187,12 @@ static bool is_over(struct sf_str status)
 }
 
 /* A read as far as we are concerned: it changes nothing that outlives it, and is announced nowhere. */
-static void cancel(struct sf_op *op, struct sf_str id)
+static void cancel(const struct sf_op *of, struct sf_str id)
 {
     struct sf_err local = {0};
+    struct sf_op last = *of, *op = &last;
     struct sf_value *params = sf_value_map(op->arena);
+    last.deadline_ms = sf_clock_ms() + CANCEL_MS; /* its own time may be what is over */
     sf_map_set_str(op->arena, params, "Id", id);
     const struct sf_aws_call call = {.service = SF_AWS_REDSHIFT_DATA,
                                      .action = "CancelStatement",
@@ -348,6 +351,8 @@ enum sf_code sf_data_api_submit(struct sf_op *op, const struct sf_data_api *api,
     *id = sf_aws_text(reply, "Id");
     if (!rc)
         rc = await(op, *id, &found, err);
+    if (rc == SF_E_UNKNOWN && !token.n) /* nobody comes back for what it reads */
+        cancel(op, *id);
     if (!rc && !sf_str_is(sf_aws_text(found, "Status"), "FINISHED"))
         rc = fail_statement(op, found, failed, err);
     return rc;
@@ -406,6 +411,7 @@ enum sf_code sf_data_api_query(struct sf_op *op, const struct sf_data_api *api, 
     if (!rc)
         rc = await(op, id, &found, err);
     if (rc == SF_E_UNKNOWN) {
+        cancel(op, id);
         rc = SF_E_UNAVAILABLE; /* a lost reader changed nothing */
         err->code = rc;
     }

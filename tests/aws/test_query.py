@@ -105,16 +105,25 @@ def test_a_mistake_in_it_is_said_in_the_warehouses_words(ask):
     assert refused["exit"] == 1 and 'column "nothing" does not exist' in refused["message"] and refused["remote_code"] == "42703", refused
 
 
+def is_running(dw):
+    engine = "select count(*) from pg_stat_activity where state = 'active' and query like '%from many a, many b%' and pid <> pg_backend_pid()"
+    return dw("query", engine)["rows"][0][0] != "0"
+
+
+LONG = "select count(*) from many a, many b, many c, many d"
+
+
 def test_a_long_one_is_cancelled_by_a_signal(ask):
-    dw = ask.dw
-
-    def running():
-        engine = "select count(*) from pg_stat_activity where state = 'active' and query like '%from many a, many b%' and pid <> pg_backend_pid()"
-        return dw("query", engine)["rows"][0][0] != "0"
-
-    stopped = dw.interrupted("ask", "select count(*) from many a, many b, many c, many d", running, user="analyst", password=PASSWORD)
+    stopped = ask.dw.interrupted("ask", LONG, lambda: is_running(ask.dw), user="analyst", password=PASSWORD)
     assert stopped["exit"] == 130, stopped
-    while running():
+    while is_running(ask.dw):
+        pass
+
+
+def test_one_that_takes_too_long_is_cancelled_too(ask):
+    stopped = ask(LONG, wait_ms=4000)
+    assert stopped["exit"] == 1, stopped
+    while is_running(ask.dw):
         pass
 
 

@@ -1,5 +1,6 @@
 """A star in a warehouse on AWS from the outside: questions by `sfstate query`, the psql command, a cluster that is paused."""
 
+import json
 import re
 
 import pytest
@@ -56,6 +57,7 @@ ROADS = {"provisioned": CLUSTER, "serverless": "aws: {serverless: {base_rpus: 8}
 def test_a_star_is_asked_as_its_reader(city, road):
     city.edit("stack.yaml", (CLUSTER, ROADS[road]))
     city.env["SF_VAR_clients"] = "[203.0.113.0/24]"
+    city.control("DELETE", "log")
     city.apply()
     assert city.changes() == {}
     answer = city.ok("sfstate", "query", "select current_user as who, count(*) as n from program").out
@@ -64,8 +66,23 @@ def test_a_star_is_asked_as_its_reader(city, road):
     refused = city.refuse(1, "sfstate", "query", "delete from program")
     assert "cannot execute 'delete' here" in refused.err and "only reads" in refused.err
     assert "more than one statement" in city.refuse(1, "sfstate", "query", "select 1; drop table program").err
+    policy = json.loads(city.ok("sfplan", "-caller-policy").out)
     city.ok("sfdestroy", "-auto-approve")
     assert city.inventory() == {}
+    allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+    asked = {f"{call['service']}:{call['action']}" for call in city.log() if call["service"].startswith(("redshift", "secrets"))}
+    assert asked - allowed == set(), "the policy for the caller lacks what was asked for"
+
+
+def test_the_road_can_be_changed_at_any_time(city):
+    city.env["SF_VAR_clients"] = "[203.0.113.0/24]"
+    city.apply()
+    city.edit("stack.yaml", (CLUSTER, ROADS["direct"]))
+    assert city.changes() == {"cluster.dw": "update", "star_schema.star": "update"}  # its psql command names the authorities
+    assert [c["action"] for c in city.calls_of("sfapply", "-auto-approve") if c["action"] in CHANGING] == []
+    city.control("DELETE", "log")
+    assert city.changes() == {} and city.ok("sfstate", "query", "-csv", "select 1 as a").out == "a\n1\n"
+    assert not [call for call in city.log() if call["service"] == "redshift-data"]
 
 
 def test_psql_gets_a_command_that_works_when_somebody_is_let_in(city):
