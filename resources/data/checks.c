@@ -179,8 +179,8 @@ static void add_part_counts(struct sf_buf *declared, struct sf_buf *found, const
     struct sf_load_parted parted = sf_load_parted(m->plan, table);
     for (size_t i = 0; i < parted.n; i++)
         if (sf_publish_is_in_scope(m->plan, &parted.parts[i]))
-            sf_buf_addf(declared, "%sselect '%.*s %" PRId64 "' as what, %" PRId64 " as n", declared->n ? " union all " : "",
-                        SF_ARG(table->name), parted.parts[i].value, parted.parts[i].rows);
+            sf_buf_addf(declared, "%sselect cast('%.*s %" PRId64 "' as varchar(200)) as what, %" PRId64 " as n",
+                        declared->n ? " union all " : "", SF_ARG(table->name), parted.parts[i].value, parted.parts[i].rows);
     sf_buf_addf(found, "%sselect '%.*s ' || cast(s.part as varchar) as what, sum(s.row_count) as n from %s s group by s.part",
                 found->n ? " union all " : "", SF_ARG(table->name), sf_publish_measured(m->arena, m->plan, table).p);
 }
@@ -198,9 +198,10 @@ static void row_count_sql(struct sf_buf *buf, const struct sf_check_maker *m)
             continue;
         }
         const char *name = sf_sql_text(m->arena, t->table->name).p;
-        sf_buf_addf(&declared, "%sselect %s as what, %" PRId64 " as n", declared.n ? " union all " : "", name, t->rows);
-        sf_buf_addf(&found, "%sselect %s as what, count(*) as n from %s t", found.n ? " union all " : "", name,
-                    sf_publish_relation(m->arena, plan, t->table).p);
+        sf_buf_addf(&declared, "%sselect cast(%s as varchar(200)) as what, %" PRId64 " as n", declared.n ? " union all " : "", name,
+                    t->rows);
+        sf_buf_addf(&found, "%sselect cast(%s as varchar(200)) as what, count(*) as n from %s t", found.n ? " union all " : "",
+                    name, sf_publish_relation(m->arena, plan, t->table).p);
     }
     if (is_counted(m->check, m->fact))
         add_part_counts(&declared, &found, m, m->fact);
@@ -573,13 +574,15 @@ struct sf_str sf_check_record_sql(struct sf_arena *arena, const struct sf_checks
     const char *name = sf_sql_text(arena, check->name).p;
     struct sf_load_plan scope = *plan; /* what was counted; a row that lost its member may be in any part */
     scope.is_rest_left_out = is_by_part(check, plan->star->fact) && check->kind != SF_CHECK_RELATIONSHIPS;
-    return sf_str_fmt(arena,
-                      "select %s, %s, '%s', row_number() over (order by row_text) as place, substring(row_text, 1, "
-                      "4000), %s, %s from (%s) f where (select max(failing) from " SF_CHECK_RESULTS " where check_name = %s) > 0",
-                      sf_sql_text(arena, plan->load_id).p, name,
-                      check->is_warning    ? "warn"
-                      : check->is_accepted ? "accepted"
-                                           : "error",
-                      plan->dialect->now, sf_sql_text(arena, plan->loaded_by).p,
-                      sf_check_failing_sql(arena, checks, check, &scope).p, name);
+    return sf_str_fmt(
+        arena,
+        "select cast(%s as varchar(36)) as load_id, cast(%s as varchar(100)) as check_name, cast('%s' as varchar(10)) as "
+        "severity, row_number() over (order by row_text) as place, substring(row_text, 1, 4000) as row_text, %s as "
+        "recorded_at, cast(%s as varchar(500)) as loaded_by from (%s) f where (select max(failing) from " SF_CHECK_RESULTS
+        " where check_name = %s) > 0",
+        sf_sql_text(arena, plan->load_id).p, name,
+        check->is_warning    ? "warn"
+        : check->is_accepted ? "accepted"
+                             : "error",
+        plan->dialect->now, sf_sql_text(arena, plan->loaded_by).p, sf_check_failing_sql(arena, checks, check, &scope).p, name);
 }

@@ -4,7 +4,7 @@
  * are any, by a cast that fails (no client needs to branch, so the same list works where nobody can). All that can be told from a
  * row of the fact alone, or from its rows and totals by part, is counted in the one pass that measures what is staged, which leaves
  * out the parts that are proven: a check of rows that warns lists those that are loaded. The SQL is the same on PostgreSQL and
- * Redshift. Knows no table by name. */
+ * Redshift; a text that stands alone in a subquery is cast, since Redshift finds no type for it outside. Knows no table by name. */
 #ifndef SF_DATA_CHECKS_H
 #define SF_DATA_CHECKS_H
 

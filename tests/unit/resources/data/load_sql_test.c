@@ -418,28 +418,29 @@ static void put_ledger(struct sf_script *script, const char *what, const struct 
         sf_script_put(script, what, queries[i]);
 }
 
-static void the_sql_is_that_of_the_golden_files(void **state)
+/* `suffix` is part of the files' names. */
+static void compare_all(const struct sf_dialect *dialect, const char *suffix)
 {
-    (void)state;
     sf_clock_use_virtual(INT64_C(1795564800000)); /* 2026-11-25 */
     struct sf_star *star;
     struct sf_checks checks = {0};
     assert_int_equal(sf_star_parse(&op, "star.yaml", SF_STR(small_star), &star, &err), SF_OK);
     assert_int_equal(sf_checks_parse(&op, "checks.yaml", SF_STR(small_checks), star, &checks, &err), SF_OK);
     star->digest = SF_STR("<star>"); /* of the text above, and so no business of the golden files */
-    struct sf_star_site where = {SF_STR("s"), SF_STR("s_partitions"), SF_STR("owner"), SF_STR("reader"), SF_STR("<marks>"),
-                                 false,       &sf_dialect_postgresql};
+    struct sf_star_site where = {SF_STR("s"), SF_STR("s_partitions"), SF_STR("owner"), SF_STR("reader"), SF_STR("<marks>"), false,
+                                 dialect};
     struct sf_star_catalog catalog;
     sf_star_compare(arena, star, &where, sf_value_list(arena, NULL, 0), NULL, &catalog);
     struct sf_script script = {.arena = arena};
     sf_star_make(&script, star, &where, &catalog);
-    compare("star_make", &script);
+    sf_star_describe(&script, star, &where);
+    compare(sf_str_fmt(arena, "star_make%s", suffix).p, &script);
 
     script = (struct sf_script){.arena = arena};
     sf_script_put(&script, "what the catalog shows", sf_star_catalog_sql(arena, &where));
-    put_ledger(&script, "the ledger against the tables", &sf_dialect_postgresql, star, true);
-    put_ledger(&script, "the ledger against the number of rows", &sf_dialect_postgresql, star, false);
-    compare("read", &script);
+    put_ledger(&script, "the ledger against the tables", dialect, star, true);
+    put_ledger(&script, "the ledger against the number of rows", dialect, star, false);
+    compare(sf_str_fmt(arena, "read%s", suffix).p, &script);
 
     struct sf_value *facts = sf_value_map(arena);
     sf_map_set_int(arena, facts, "in_rows", 2);
@@ -457,7 +458,7 @@ static void the_sql_is_that_of_the_golden_files(void **state)
         {star->fact, 2026, SF_STR("f/year=2026/1.csv.gz"), SF_STR("{}"), facts, 2, false, false, true},
         {star->fact, 1999, SF_STR_NONE, SF_STR_NONE, NULL, 0, true, true, true},
     };
-    struct sf_load_plan plan = {.dialect = &sf_dialect_postgresql,
+    struct sf_load_plan plan = {.dialect = dialect,
                                 .star = star,
                                 .schema = SF_STR("s"),
                                 .partitions = SF_STR("s_partitions"),
@@ -483,14 +484,15 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     sf_publish_begin(&script, &plan);
     sf_check_run_add(&script, &checks, &plan, &run);
     sf_publish_commit(&script, &plan);
-    compare("load", &script);
+    sf_publish_tidy(&script, &plan);
+    compare(sf_str_fmt(arena, "load%s", suffix).p, &script);
 
     /* the same when what does not change was published under the same checks */
     script = (struct sf_script){.arena = arena};
     plan.is_rest_proven = true;
     sf_publish_begin(&script, &plan);
     sf_check_run_add(&script, &checks, &plan, &run);
-    compare("check_what_changes", &script);
+    compare(sf_str_fmt(arena, "check_what_changes%s", suffix).p, &script);
     plan.is_rest_proven = false;
     plan.side = sf_checks_side(&checks);
 
@@ -501,7 +503,7 @@ static void the_sql_is_that_of_the_golden_files(void **state)
     sf_publish_stage(&script, &plan);
     sf_publish_begin(&script, &plan);
     sf_check_run_add(&script, &checks, &plan, &run);
-    compare("record_rejects", &script);
+    compare(sf_str_fmt(arena, "record_rejects%s", suffix).p, &script);
 
     script = (struct sf_script){.arena = arena};
     sf_publish_withdraw(&script, &plan);
@@ -509,7 +511,77 @@ static void the_sql_is_that_of_the_golden_files(void **state)
         catalog.table_exists[i] = true;
     catalog.view_exists[0] = true;
     sf_star_drop(&script, star, &where, &catalog);
-    compare("withdraw_and_drop", &script);
+    compare(sf_str_fmt(arena, "withdraw_and_drop%s", suffix).p, &script);
+}
+
+static void the_sql_is_that_of_the_golden_files(void **state)
+{
+    (void)state;
+    compare_all(&sf_dialect_postgresql, "");
+    compare_all(&sf_dialect_redshift, ".redshift");
+}
+
+/* The largest load of the flagship, and the record of all that could fail in it, fit the transaction that the Data API takes. */
+static void the_flagship_fits_a_batch_of_the_data_api(void **state)
+{
+    (void)state;
+    struct sf_star *star;
+    struct sf_checks checks = {0};
+    assert_int_equal(sf_star_load(&op, SF_STR("builtin:sf/star"), &star, &err), SF_OK);
+    assert_int_equal(sf_checks_load(&op, sf_value_str(arena, SF_STR("builtin:sf/checks")), star, &checks, &err), SF_OK);
+    struct sf_load_plan plan = {.dialect = &sf_dialect_redshift,
+                                .star = star,
+                                .schema = SF_STR("report"),
+                                .partitions = SF_STR("report_partitions"),
+                                .load_id = SF_STR("<load>"),
+                                .loaded_by = SF_STR("<by>"),
+                                .rules = SF_STR("<rules>")};
+    enum { YEARS = 40 };
+    struct sf_load_part *parts = SF_NEW_ARRAY(arena, 2 * YEARS, struct sf_load_part);
+    plan.tables = SF_NEW_ARRAY(arena, star->n_tables, struct sf_load_table);
+    struct sf_value *facts = sf_value_map(arena);
+    static const char *const numbers[] = {"spending_rows", "revenue_rows", "spending_cents", "revenue_cents", "amount_cents"};
+    for (size_t i = 0; i < SF_COUNT(numbers); i++)
+        sf_map_set_int(arena, facts, numbers[i], INT64_C(123456789012345));
+    for (size_t i = 0; i < 2 * YEARS; i++)
+        parts[i] = (struct sf_load_part){
+            star->fact, 1999 + (int64_t)(i % YEARS), SF_STR("key"), SF_STR("{}"), facts, 1000000, true, false, true};
+    plan.parts = parts;
+    plan.n_parts = YEARS;
+    for (size_t i = 0; i < star->n_tables; i++) {
+        if (star->tables[i].role != SF_STAR_DIMENSION && star->tables[i].role != SF_STAR_BRIDGE)
+            continue;
+        struct sf_load_table *t = &plan.tables[plan.n_tables++];
+        *t = (struct sf_load_table){.table = &star->tables[i], .rows = 1000, .changes = true};
+        if (t->table->partition_by.n > 0) {
+            t->parts = parts + YEARS;
+            t->n_parts = YEARS;
+            for (size_t k = 0; k < YEARS; k++)
+                t->parts[k].table = t->table;
+        }
+    }
+    plan.accepted_sql = sf_check_run_noted_sql(arena, &checks, true);
+    plan.warned_sql = sf_check_run_noted_sql(arena, &checks, false);
+    plan.also_joined = sf_checks_joined_sql(arena, &checks, &plan);
+    plan.also_measured = sf_checks_measured_sql(arena, &checks, &plan);
+    plan.side = sf_checks_side(&checks);
+    for (int is_rehearsal = 0; is_rehearsal < 2; is_rehearsal++) {
+        struct sf_script script = {.arena = arena};
+        struct sf_check_run run;
+        plan.is_rehearsal = is_rehearsal;
+        sf_publish_begin(&script, &plan);
+        sf_check_run_add(&script, &checks, &plan, &run);
+        if (is_rehearsal)
+            sf_publish_sweep(&script, &plan);
+        else
+            sf_publish_commit(&script, &plan);
+        assert_true(script.n <= sf_dialect_redshift.max_statements);
+        for (size_t i = 0; i < script.n; i++) {
+            if (script.list[i].sql.n >= 100 * 1000)
+                print_error("%s: %zu bytes\n", script.list[i].what, script.list[i].sql.n);
+            assert_true(script.list[i].sql.n < 100 * 1000);
+        }
+    }
 }
 
 /* Another table that the star partitions is replaced part by part, as the fact is. */
@@ -579,6 +651,7 @@ int main(void)
         cmocka_unit_test(scram_verifiers_are_as_postgresql_makes_them),
         cmocka_unit_test(money_is_written_exactly),
         cmocka_unit_test(the_sql_is_that_of_the_golden_files),
+        cmocka_unit_test(the_flagship_fits_a_batch_of_the_data_api),
         cmocka_unit_test(a_table_in_parts_is_published_part_by_part),
     };
     return cmocka_run_group_tests(tests, start, stop);
