@@ -2,7 +2,7 @@
 never move, no totals, no codes through time, no compression) on the same cores, and with what it takes to count the lines and to
 hash the file. See bench.py.
 
-DuckDB is optional: `npm i @duckdb/node-api` in a directory named by NODE_DIR. SIZES names the millions of rows ("1 5 10": 10 need 3 GB
+DuckDB is optional: `npm i @duckdb/node-api` in a directory named by NODE_DIR. SIZES names the millions of rows ("1 5 10": 10 need 8 GB
 of disk), RUNS how often (at most 3 times above 1 M). Beside the memory used stands what is allowed: 64 MB and 32 bytes a row
 of the largest fiscal year. CPU seconds tell more than wall seconds while other programs run.
 """
@@ -25,9 +25,9 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def once(argv, out):
-    """(wall seconds, CPU seconds, peak MB) of the process; `out` is made anew for it."""
-    shutil.rmtree(out, ignore_errors=True)
-    os.mkdir(out)
+    """(wall seconds, CPU seconds, peak MB) of the process. `out` is new and stays to the end: for five seconds after files were deleted
+    ext4 looks long for numbers for new ones."""
+    os.makedirs(out)
     start = time.perf_counter()
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     words = process.stderr.read().decode(errors="replace")
@@ -38,15 +38,17 @@ def once(argv, out):
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def commands(source, out):
-    found = {"sfstack conform": [f"{BUILD}/sfprobe", "conform", source, RULES, out]}
+def commands(source, work):
+    """By name: the arguments, and the folder that is made for what comes out."""
+    ours, theirs = f"{work}/ours", f"{work}/theirs"
+    found = {"sfstack conform": ([f"{BUILD}/sfprobe", "conform", source, RULES, ours], ours)}
     node_dir = os.environ.get("NODE_DIR")
     if node_dir and shutil.which("node") and os.path.isdir(f"{node_dir}/node_modules/@duckdb"):
-        found[f"DuckDB, {CORES} threads"] = ["node", f"{HERE}/conform_duckdb.mjs", node_dir, source, out, str(CORES)]
+        found[f"DuckDB, {CORES} threads"] = (["node", f"{HERE}/conform_duckdb.mjs", node_dir, source, theirs, str(CORES)], theirs)
     else:
         print("no DuckDB: npm i @duckdb/node-api in a directory, and name it by NODE_DIR")
-    found["wc -l"] = ["wc", "-l", source]
-    found["openssl dgst -sha256"] = ["openssl", "dgst", "-sha256", source]
+    found["wc -l"] = (["wc", "-l", source], f"{work}/lines")
+    found["openssl dgst -sha256"] = (["openssl", "dgst", "-sha256", source], f"{work}/hash")
     return found
 
 
@@ -59,12 +61,12 @@ def allowed_mb(out):
 def main():
     for millions in SIZES:
         with tempfile.TemporaryDirectory(dir="/var/tmp") as work:
-            source, out = f"{work}/rows.csv", f"{work}/out"
+            source = f"{work}/rows.csv"
             subprocess.run([f"{BUILD}/sfsample", "-rows", str(millions * 1000000), "-o", source], check=True)
             print(f"\n# conform {millions:,} M rows, {os.path.getsize(source) / 1e6:,.0f} MB, load average {os.getloadavg()[0]:.1f}")
             costs, allowed = {}, 0
-            for _ in range(RUNS if millions == 1 else min(RUNS, 3)):  # in turn, so that a machine that slows down slows all of them
-                for name, argv in commands(source, out).items():
+            for turn in range(RUNS if millions == 1 else min(RUNS, 3)):  # in turn, so that a machine that slows down slows all of them
+                for name, (argv, out) in commands(source, f"{work}/{turn}").items():
                     costs.setdefault(name, []).append(once(argv, out))
                     if name.startswith("sfstack"):
                         allowed = allowed_mb(out)

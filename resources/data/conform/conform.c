@@ -7,6 +7,7 @@
 #include "resources/data/conform/parse.h"
 #include "resources/data/conform/report.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -353,11 +354,29 @@ static enum sf_code compare_stamps(const struct run *run, struct sf_str stamps[2
     return SF_OK;
 }
 
+/* What the parsers found of many members was merged and freed, in pages that the allocator keeps unless it is asked. For the ten
+ * thousand members of a usual table it would take longer than it is worth. */
+static void give_back_found(const struct run *run)
+{
+    enum { MANY = 32 * 1024 };
+    size_t n = 0;
+    for (size_t d = 0; d < run->rules->n_dimensions; d++)
+        n += run->members[d].n;
+#ifdef __GLIBC__
+    if (n > MANY)
+        malloc_trim(0);
+#endif
+}
+
 static enum sf_code merge_members(struct run *run, struct sf_arena *arena, struct sf_err *err)
 {
     for (size_t d = 0; d < run->rules->n_dimensions; d++)
         run->maps[d] = SF_NEW_ARRAY(arena, run->n_workers, uint32_t *);
-    return run_phase(run, MERGE, err);
+    for (size_t i = 0; i < run->n_workers; i++)
+        sf_parser_finish(&run->workers[i].parser);
+    enum sf_code rc = run_phase(run, MERGE, err);
+    give_back_found(run);
+    return rc;
 }
 
 struct year_size {
@@ -464,6 +483,13 @@ static void close_run(struct run *run)
     sf_buf_free(&run->result->unmapped);
 }
 
+/* Rows with texts of their own belong to large tables of many members: most of them spill anyway, and the members need the room. */
+static size_t memory_for_rows(const struct sf_rules *rules, const struct sf_conform_options *options)
+{
+    size_t usual = rules->n_details ? SF_CONFORM_MEMORY_BYTES / 3 : SF_CONFORM_MEMORY_BYTES;
+    return options->memory_bytes ? options->memory_bytes : usual;
+}
+
 enum sf_code sf_conform_run(struct sf_arena *arena, const struct sf_rules *rules, struct sf_source *source,
                             const struct sf_conform_options *options, const struct sf_value **summary, struct sf_err *err)
 {
@@ -475,7 +501,7 @@ enum sf_code sf_conform_run(struct sf_arena *arena, const struct sf_rules *rules
     open_run(&run, scratch, result);
     enum sf_code rc = sf_output_make_dir(objects.p, err);
     if (!rc)
-        rc = sf_rows_pool_open(&run.pool, objects.p, options->memory_bytes ? options->memory_bytes : SF_CONFORM_MEMORY_BYTES, err);
+        rc = sf_rows_pool_open(&run.pool, objects.p, memory_for_rows(rules, options), err);
     if (!rc)
         rc = parse_all(&run, scratch, err);
     if (!rc)

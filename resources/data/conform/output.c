@@ -31,6 +31,8 @@ enum sf_code sf_output_make_dir(const char *path, struct sf_err *err)
     if (n >= sizeof part)
         return sf_fail(err, SF_E_IO, "path '%s' is too long", path);
     memcpy(part, path, n + 1);
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return SF_OK;
     for (size_t i = 1; i <= n; i++) {
         if (part[i] != '/' && part[i] != '\0')
             continue;

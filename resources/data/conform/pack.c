@@ -180,13 +180,21 @@ static void prepare_codes(struct sf_pack *p)
     p->has_digits = false;
 }
 
-static inline void put_pair(const struct sf_pack *p, struct sf_bits *b, uint64_t pair)
+struct wide_bits {
+    uint64_t bits;
+    unsigned n;
+};
+
+static inline struct wide_bits two_pairs(const struct sf_pack *p, uint64_t pairs)
 {
-    uint32_t code = p->pairs[pair & (SF_PACK_PAIRS - 1)];
-    sf_bits_put(b, code & ((1u << PAIR_BITS) - 1), code >> PAIR_BITS);
+    const uint32_t mask = ((uint32_t)1 << PAIR_BITS) - 1;
+    uint32_t first = p->pairs[pairs & (SF_PACK_PAIRS - 1)], second = p->pairs[pairs >> 16 & (SF_PACK_PAIRS - 1)];
+    unsigned n = first >> PAIR_BITS;
+    return (struct wide_bits){(first & mask) | (uint64_t)(second & mask) << n, n + (second >> PAIR_BITS)};
 }
 
-/* Digits and separators, which are below 64, two at a time: half the steps, each of which waits for the one before. */
+/* Digits and separators, which are below 64, two at a time, and joined before they are put: to put waits for what was put before.
+ */
 static inline const unsigned char *put_literals(const struct sf_pack *p, struct sf_bits *b, const unsigned char *at,
                                                 const unsigned char *end)
 {
@@ -197,11 +205,10 @@ static inline const unsigned char *put_literals(const struct sf_pack *p, struct 
         if (word & large)
             break;
         uint64_t pairs = (word & even) | (word >> 2 & even << 6);
-        put_pair(p, b, pairs);
-        put_pair(p, b, pairs >> 16);
+        struct wide_bits first = two_pairs(p, pairs), second = two_pairs(p, pairs >> 32);
+        sf_bits_put(b, first.bits, first.n);
         sf_bits_flush(b);
-        put_pair(p, b, pairs >> 32);
-        put_pair(p, b, pairs >> 48);
+        sf_bits_put(b, second.bits, second.n);
         sf_bits_flush(b);
     }
     for (; end - at >= 4; at += 4) {
@@ -353,61 +360,83 @@ struct sf_str sf_pack_finish(struct sf_pack *p)
 
 /* --- rows that are coded as they are written --- */
 
-enum { GROUP = 1000, GROUPS = 7 /* of three digits, in 64 bits */, CENTS = 100, MOST_PUT = 57 };
+enum {
+    GROUP = 1000,
+    GROUPS = 7, /* of three digits, in 64 bits */
+    CENTS = 100,
+    MOST_PUT = 57,
+    /* a joined text: its code, how many bits that has, how many characters it is, and these */
+    CODE_BITS = 28,
+    LENGTH_AT = 33,
+    TEXT_AT = 40,
+};
 
-static struct sf_pack_digits join(const struct sf_pack *p, const char *text, size_t n)
+/* Codes and text of up to three characters. The code may be cut off: *widest says what would have been needed. */
+static uint64_t join(const struct sf_pack *p, const char *text, size_t n, unsigned *widest)
 {
-    struct sf_pack_digits all = {.length = (uint16_t)n};
+    uint64_t bits = 0, characters = 0;
+    unsigned n_bits = 0;
     for (size_t i = 0; i < n; i++) {
         struct sf_huffman_code code = p->huffman.literals[(unsigned char)text[i]];
-        all.code |= (uint64_t)code.bits << all.n;
-        all.n = (uint16_t)(all.n + code.n);
-        all.text[i] = text[i];
+        bits |= (uint64_t)code.bits << n_bits;
+        n_bits += code.n;
+        characters |= (uint64_t)(unsigned char)text[i] << 8 * i;
     }
-    return all;
+    *widest = n_bits > *widest ? n_bits : *widest;
+    return (bits & (((uint64_t)1 << CODE_BITS) - 1)) | (uint64_t)(n_bits & 31) << CODE_BITS | (uint64_t)n << LENGTH_AT |
+           characters << TEXT_AT;
 }
 
 static void prepare_digits(struct sf_pack *p)
 {
-    unsigned widest = 0;
+    p->widest = 0;
     for (unsigned i = 0; i < GROUP; i++) {
         const char text[3] = {(char)('0' + i / 100), (char)('0' + i / 10 % 10), (char)('0' + i % 10)};
         size_t zeros = i >= 100 ? 0 : i >= 10 ? 1 : 2;
-        p->digits[i] = join(p, text, sizeof text);
-        p->first_digits[i] = join(p, text + zeros, sizeof text - zeros);
-        widest = p->digits[i].n > widest ? p->digits[i].n : widest;
+        p->digits[i] = join(p, text, sizeof text, &p->widest);
+        p->first_digits[i] = join(p, text + zeros, sizeof text - zeros, &p->widest);
         if (i < CENTS)
-            p->cents[i] = join(p, (const char[]){'.', text[1], text[2]}, sizeof text);
+            p->cents[i] = join(p, (const char[]){'.', text[1], text[2]}, sizeof text, &p->widest);
     }
     p->has_digits = true;
-    p->has_short_digits = 2 * widest <= MOST_PUT; /* as in any table: they are the most frequent characters */
 }
 
-static inline char *put_digits(struct sf_bits *b, const struct sf_pack_digits *digits, char *out)
+static inline char *write_joined(uint64_t joined, char *out)
 {
-    sf_bits_put(b, digits->code, digits->n);
-    sf_bits_flush(b);
-    memcpy(out, digits->text, sizeof digits->text);
-    return out + digits->length;
+    uint32_t text = htole32((uint32_t)(joined >> TEXT_AT));
+    memcpy(out, &text, sizeof text);
+    return out + (joined >> LENGTH_AT & 3);
 }
 
-static inline char *put_two(struct sf_bits *b, const struct sf_pack_digits *first, const struct sf_pack_digits *second, char *out)
+static inline struct wide_bits bits_of(uint64_t joined)
 {
-    sf_bits_put(b, first->code | second->code << first->n, (unsigned)first->n + second->n);
+    return (struct wide_bits){joined & (((uint64_t)1 << CODE_BITS) - 1), joined >> CODE_BITS & 31};
+}
+
+static inline struct wide_bits bits_of_two(uint64_t first, uint64_t second)
+{
+    struct wide_bits a = bits_of(first), b = bits_of(second);
+    return (struct wide_bits){a.bits | b.bits << a.n, a.n + b.n};
+}
+
+static inline void put_wide(struct sf_bits *b, struct wide_bits bits)
+{
+    sf_bits_put(b, bits.bits, bits.n);
     sf_bits_flush(b);
-    memcpy(out, first->text, sizeof first->text);
-    out += first->length;
-    memcpy(out, second->text, sizeof second->text);
-    return out + second->length;
 }
 
 static inline char *put_number(const struct sf_pack *p, struct sf_bits *b, uint64_t value, char *out)
 {
     const uint64_t half = 1000000000;
-    if (value < GROUP)
-        return put_digits(b, &p->first_digits[value], out);
-    if (value < GROUP * GROUP)
-        return put_two(b, &p->first_digits[value / GROUP], &p->digits[value % GROUP], out);
+    if (value < GROUP) {
+        put_wide(b, bits_of(p->first_digits[value]));
+        return write_joined(p->first_digits[value], out);
+    }
+    if (value < GROUP * GROUP) {
+        uint64_t first = p->first_digits[value / GROUP], second = p->digits[value % GROUP];
+        put_wide(b, bits_of_two(first, second));
+        return write_joined(second, write_joined(first, out));
+    }
     uint64_t high = value / half;
     uint32_t low = (uint32_t)(value % half), middle = (uint32_t)(high % half);
     const uint32_t groups[GROUPS] = {(uint32_t)(high / half),
@@ -420,13 +449,20 @@ static inline char *put_number(const struct sf_pack *p, struct sf_bits *b, uint6
     size_t i = 0;
     while (groups[i] == 0)
         i++;
-    const struct sf_pack_digits *first = &p->first_digits[groups[i++]];
-    if ((GROUPS - i) % 2)
-        out = put_two(b, first, &p->digits[groups[i++]], out);
-    else
-        out = put_digits(b, first, out);
-    for (; i < GROUPS; i += 2)
-        out = put_two(b, &p->digits[groups[i]], &p->digits[groups[i + 1]], out);
+    uint64_t first = p->first_digits[groups[i++]];
+    out = write_joined(first, out);
+    if ((GROUPS - i) % 2) {
+        uint64_t second = p->digits[groups[i++]];
+        put_wide(b, bits_of_two(first, second));
+        out = write_joined(second, out);
+    } else {
+        put_wide(b, bits_of(first));
+    }
+    for (; i < GROUPS; i += 2) {
+        uint64_t one = p->digits[groups[i]], other = p->digits[groups[i + 1]];
+        put_wide(b, bits_of_two(one, other));
+        out = write_joined(other, write_joined(one, out));
+    }
     return out;
 }
 
@@ -484,7 +520,7 @@ void sf_pack_row(struct sf_pack *p, uint64_t number, const struct sf_pack_told *
     bool is_in_turn = p->end == (p->coded ? p->coded : p->start) && p->n_runs == 0;
     if (p->n_blocks && !p->has_digits)
         prepare_digits(p);
-    if (p->n_blocks == 0 || !is_in_turn || !p->has_short_digits) {
+    if (p->n_blocks == 0 || !is_in_turn || 2 * p->widest > MOST_PUT) {
         write_row(p, number, told, n_told, cents, n_cents);
         return;
     }
@@ -504,10 +540,11 @@ void sf_pack_row(struct sf_pack *p, uint64_t number, const struct sf_pack_told *
         }
         out = put_number(p, &b, value / CENTS, out);
         char behind = i + 1 < n_cents ? ',' : '\n';
-        struct sf_pack_digits last = p->cents[value % CENTS];
-        last.code |= (uint64_t)code[(unsigned char)behind].bits << last.n;
-        last.n = (uint16_t)(last.n + code[(unsigned char)behind].n);
-        out = put_digits(&b, &last, out);
+        uint64_t last = p->cents[value % CENTS];
+        struct wide_bits bits = bits_of(last);
+        struct sf_huffman_code end = code[(unsigned char)behind];
+        put_wide(&b, (struct wide_bits){bits.bits | (uint64_t)end.bits << bits.n, bits.n + end.n});
+        out = write_joined(last, out);
         *out++ = behind;
     }
     p->end = p->coded = p->literals = (size_t)(out - p->in);

@@ -34,14 +34,6 @@ struct sf_pack_bits {
     uint32_t bits, n;
 };
 
-/* Up to three characters as text and as codes. */
-struct sf_pack_digits {
-    uint64_t code;
-    uint16_t n;      /* bits of it */
-    uint16_t length; /* of `text` */
-    char text[4];
-};
-
 /* For the functions below alone, but for crc and n_bytes, of all that went in. */
 struct sf_pack {
     size_t start, end; /* of what is not packed yet, in `in` */
@@ -55,13 +47,14 @@ struct sf_pack {
     struct sf_bits ahead; /* what comes behind that */
     bool is_told;         /* one of those rows had a repeat */
     bool has_begun;
-    bool has_digits, has_short_digits;      /* those below are of these codes; two of them can be put at once */
+    bool has_digits;                        /* those below are of these codes */
+    unsigned widest;                        /* bits of one of them */
     unsigned n_blocks;                      /* with these codes */
     uint32_t slots[1 << SF_PACK_HASH_BITS]; /* where the bytes with this hash were last a field's beginning; it may wrap */
     /* from here on nothing is read before it is written */
     struct sf_pack_bits lengths[SF_PACK_MAX_LENGTH + 1];
     uint32_t pairs[SF_PACK_PAIRS]; /* of two literals below 64, the first one lowest: their codes, and from bit 24 how many bits */
-    struct sf_pack_digits digits[1000], first_digits[1000], cents[100]; /* "007", "7", ".07" */
+    uint64_t digits[1000], first_digits[1000], cents[100]; /* of "007", "7", ".07": see join() */
     struct sf_pack_run runs[SF_PACK_BLOCK / SF_PACK_MIN_TOLD + SF_PACK_MAX_ROW];
     struct sf_huffman huffman;
     char in[SF_PACK_WINDOW + SF_PACK_BLOCK + SF_PACK_MAX_ROW];

@@ -42,6 +42,14 @@ void sf_parser_open(struct sf_parser *p, const struct sf_layout *layout, struct 
     sf_plain_open(p);
 }
 
+void sf_parser_finish(struct sf_parser *p)
+{
+    for (size_t i = 0; i < SF_RULES_MAX_DIMENSIONS; i++) {
+        sf_intern_close(&p->found[i].spans);
+        sf_intern_close(&p->found[i].quoted);
+    }
+}
+
 void sf_parser_forget(struct sf_parser *p, size_t dimension)
 {
     struct sf_found *found = &p->found[dimension];

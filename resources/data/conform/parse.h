@@ -77,6 +77,8 @@ struct sf_parser {
 
 void sf_parser_open(struct sf_parser *parser, const struct sf_layout *layout, struct sf_rows_pool *pool, uint64_t seed);
 void sf_parser_close(struct sf_parser *parser);
+/* Frees what finds raws, when all chunks were taken: as much as the raws themselves. */
+void sf_parser_finish(struct sf_parser *parser);
 /* Frees what was found of a dimension, once it is merged. */
 void sf_parser_forget(struct sf_parser *parser, size_t dimension);
 /* Takes the records of an indexed chunk, the header left out by the caller (`skip_first`). SF_E_DATA: ragged row, two snapshots in

@@ -16,15 +16,22 @@ static void *allocate(size_t n, size_t size)
     return p;
 }
 
-bool sf_year_find_twice(const int64_t *ids, size_t n, uint32_t *slots, int64_t *twice)
+/* Which of 2^bits parts an id belongs to. */
+static size_t part_of(int64_t id, unsigned bits)
 {
-    size_t cap = 16;
-    while (cap < 2 * n)
-        cap *= 2;
-    memset(slots, 0, cap * sizeof *slots);
+    return bits ? (size_t)((uint64_t)id * 0x9e3779b97f4a7c15 >> (64 - bits)) : 0;
+}
+
+static bool find_twice_in_part(const int64_t *ids, size_t n, size_t part, unsigned bits, const struct sf_twice_scratch *scratch,
+                               int64_t *twice)
+{
+    uint32_t *slots = scratch->slots;
+    memset(slots, 0, scratch->cap * sizeof *slots);
     for (size_t i = 0; i < n; i++) {
-        size_t slot = (size_t)ids[i] & (cap - 1);
-        for (; slots[slot]; slot = (slot + 1) & (cap - 1)) {
+        if (part_of(ids[i], bits) != part)
+            continue;
+        size_t slot = (size_t)ids[i] & (scratch->cap - 1);
+        for (; slots[slot]; slot = (slot + 1) & (scratch->cap - 1)) {
             if (ids[slots[slot] - 1] == ids[i]) {
                 *twice = ids[i];
                 return true;
@@ -32,6 +39,32 @@ bool sf_year_find_twice(const int64_t *ids, size_t n, uint32_t *slots, int64_t *
         }
         slots[slot] = (uint32_t)i + 1;
     }
+    return false;
+}
+
+bool sf_year_find_twice(const int64_t *ids, size_t n, struct sf_twice_scratch *scratch, int64_t *twice)
+{
+    enum { PART_IDS = 48 * 1024, MAX_BITS = 10 };
+    size_t counts[1 << MAX_BITS] = {0}, most = 0, cap = 16;
+    unsigned bits = 0;
+    while (bits < MAX_BITS && n >> bits > PART_IDS)
+        bits++;
+    for (size_t i = 0; i < n; i++)
+        counts[part_of(ids[i], bits)]++;
+    for (size_t i = 0; i >> bits == 0; i++)
+        most = counts[i] > most ? counts[i] : most;
+    while (cap < 2 * most)
+        cap *= 2;
+    if (cap > scratch->cap) {
+        free(scratch->slots);
+        scratch->slots = malloc(cap * sizeof *scratch->slots);
+        if (!scratch->slots)
+            sf_out_of_memory();
+        scratch->cap = cap;
+    }
+    for (size_t part = 0; part >> bits == 0; part++)
+        if (find_twice_in_part(ids, n, part, bits, scratch, twice))
+            return true;
     return false;
 }
 
@@ -107,6 +140,17 @@ static void forget_texts(struct writer *w)
     }
 }
 
+enum { ROWS_AHEAD = 8 };
+
+/* Place of the member in a row to come, or 0: to ask for its memory in time. Rows with records are not looked at: theirs is far
+ * too. */
+static size_t place_ahead(const struct sf_sorted_year *sorted, size_t i, size_t d)
+{
+    if (!sorted->is_plain || i + ROWS_AHEAD >= sorted->n)
+        return 0;
+    return (size_t)(sorted->rows[i + ROWS_AHEAD].key >> sorted->dimensions[d].shift & sorted->dimensions[d].mask);
+}
+
 /* What a row's line is made of. */
 struct line {
     struct sf_sorted_row row;
@@ -171,6 +215,8 @@ static enum sf_code write_numbers(struct writer *w, struct sf_output *output, st
     enum sf_code rc = SF_OK;
     for (size_t i = 0; i < w->sorted.n && !rc; i++) {
         struct line line;
+        for (size_t d = 0; d < rules->n_dimensions; d++)
+            __builtin_prefetch(&w->uses[d][place_ahead(&w->sorted, i, d)], 1);
         rc = take_row(w, i, &line, err);
         if (rc)
             return rc;
@@ -227,6 +273,11 @@ static void make_keys(struct writer *w)
     uint64_t occurrence = 0;
     sf_row_keys_open(&keys, rules, w->ids);
     for (size_t i = 0; i < sorted->n; i++) {
+        for (size_t d = 0; d < rules->n_dimensions; d++) {
+            const struct sf_raw *raw = &w->in->members[d].raws[place_ahead(sorted, i, d)];
+            __builtin_prefetch(raw->sha256_part);
+            __builtin_prefetch(raw->sha256_part + sizeof raw->sha256_part - 1);
+        }
         bool is_new = !sf_sorted_repeats(sorted, i);
         occurrence = is_new ? 1 : occurrence + 1;
         w->out->repeated += !is_new;
@@ -322,7 +373,7 @@ static enum sf_code write_year(struct writer *w, size_t index, struct sf_year_sc
     }
     add_keys(w->out, scratch->ids, done);
     int64_t twice = 0;
-    if (!rc && sf_year_find_twice(scratch->ids, done, scratch->slots, &twice))
+    if (!rc && sf_year_find_twice(scratch->ids, done, &scratch->twice, &twice))
         rc = fail_twice(w, twice, err);
     if (rc) {
         sf_output_abandon(output);
@@ -333,16 +384,13 @@ static enum sf_code write_year(struct writer *w, size_t index, struct sf_year_sc
 
 static void reserve(struct sf_year_scratch *scratch, const struct sf_year_input *in, size_t n)
 {
-    enum { SLOTS = 4, MORE = 16 }; /* as sf_year_find_twice() wants them */
     if (!scratch->pack)
         scratch->pack = sf_pack_new();
     if (n > scratch->cap_ids) {
         free(scratch->ids);
-        free(scratch->slots);
         scratch->cap_ids = n;
         scratch->ids = malloc(n * sizeof *scratch->ids);
-        scratch->slots = malloc((SLOTS * n + MORE) * sizeof *scratch->slots);
-        if (!scratch->ids || !scratch->slots)
+        if (!scratch->ids)
             sf_out_of_memory();
     }
     for (size_t d = 0; d < in->rules->n_dimensions; d++)
@@ -355,7 +403,7 @@ void sf_year_scratch_free(struct sf_year_scratch *scratch)
     sf_sort_scratch_free(&scratch->sort);
     sf_pack_free(scratch->pack);
     free(scratch->ids);
-    free(scratch->slots);
+    free(scratch->twice.slots);
     for (size_t d = 0; d < SF_RULES_MAX_DIMENSIONS; d++)
         free(scratch->uses[d]);
     *scratch = (struct sf_year_scratch){.ids = NULL};

@@ -29,14 +29,20 @@ struct sf_year {
 struct sf_member_use; /* opaque */
 enum { SF_MEMBER_TEXT = 35 };
 
-/* Memory that a worker uses for one year after the other: at most 24 bytes a row of the largest one, for its keys, and a slice.
+/* Memory of sf_year_find_twice(): half a megabyte, however many ids there are. Zero it to begin with, free(slots) in the end. */
+struct sf_twice_scratch {
+    uint32_t *slots;
+    size_t cap;
+};
+
+/* Memory that a worker uses for one year after the other: 8 bytes a row of the largest one, for its keys, and a slice.
  * Zero it to begin with. */
 struct sf_year_scratch {
     struct sf_sort_scratch sort;
     struct sf_pack *pack;
     int64_t *ids; /* of all rows */
-    uint32_t *slots;
     size_t cap_ids;
+    struct sf_twice_scratch twice;
     struct sf_member_use *uses[SF_RULES_MAX_DIMENSIONS]; /* by raw; all zero between years */
 };
 void sf_year_scratch_free(struct sf_year_scratch *scratch);
@@ -53,7 +59,7 @@ void sf_year_free(struct sf_year *year);
 
 /* Column names of the facts, joined by commas: the header line. */
 struct sf_str sf_year_columns(struct sf_arena *arena, const struct sf_rules *rules);
-/* Whether two of the ids are equal; *twice is one of them. `slots` is scratch: 4 n + 16 of them. */
-bool sf_year_find_twice(const int64_t *ids, size_t n, uint32_t *slots, int64_t *twice);
+/* Whether two of the ids are equal; *twice is one of them. Looks at a part of the ids at a time, told apart by their bits. */
+bool sf_year_find_twice(const int64_t *ids, size_t n, struct sf_twice_scratch *scratch, int64_t *twice);
 
 #endif

@@ -58,7 +58,7 @@ struct sf_year_slice {
     size_t n, record_bytes;
 };
 
-enum { SF_SLICE_BYTES = 8 * 1024 * 1024 }; /* of sorting; a member with more rows is still one slice */
+enum { SF_SLICE_BYTES = 6 * 1024 * 1024 }; /* of sorting; a member with more rows is still one slice */
 
 /* Memory for one slice after the other; zero it to begin with. */
 struct sf_sort_scratch {

@@ -296,14 +296,25 @@ static void amounts_that_add_up_beyond_64_bits_are_refused(void **state)
 static void equal_ids_in_a_year_are_found(void **state)
 {
     (void)state;
-    int64_t ids[1000], twice = 0;
-    uint32_t slots[4 * SF_COUNT(ids) + 16];
-    for (size_t i = 0; i < SF_COUNT(ids); i++)
-        ids[i] = (int64_t)(i * 1024 + 1); /* all in one corner of the table */
-    assert_false(sf_year_find_twice(ids, SF_COUNT(ids), slots, &twice));
-    ids[999] = ids[3];
-    assert_true(sf_year_find_twice(ids, SF_COUNT(ids), slots, &twice));
-    assert_int_equal(twice, ids[3]);
+    static const size_t sizes[] = {1, 2, 1000, 200000}; /* the last one is looked at in parts */
+    struct sf_twice_scratch scratch = {.slots = NULL};
+    for (size_t i = 0; i < SF_COUNT(sizes); i++) {
+        size_t n = sizes[i];
+        int64_t *ids = calloc(n, sizeof *ids), twice = 0;
+        assert_non_null(ids);
+        for (size_t k = 0; k < n; k++)
+            ids[k] = (int64_t)(k * 1024 + 1); /* all in one corner of the table */
+        assert_false(sf_year_find_twice(ids, n, &scratch, &twice));
+        for (size_t k = 1; k < n; k += n / 3 + 1) {
+            int64_t kept = ids[n - 1];
+            ids[n - 1] = ids[k - 1];
+            assert_true(sf_year_find_twice(ids, n, &scratch, &twice));
+            assert_int_equal(twice, ids[k - 1]);
+            ids[n - 1] = kept;
+        }
+        free(ids);
+    }
+    free(scratch.slots);
 }
 
 static enum sf_code read_rules(struct fixture *f, const char *from, const char *to)
