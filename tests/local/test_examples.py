@@ -145,7 +145,7 @@ def test_a_change_is_against_the_year_before_and_empty_where_it_would_mislead(wh
         assert (percent == "") == (change == "" or was <= 0)
         assert percent == "" or abs(float(percent) - 100 * (float(amount) - was) / was) <= 0.051
     gone = [r for r in rows if float(r[5]) == 0 and r[6] and float(r[6]) > 0]
-    assert all(r[8] in ("-100.0", "") for r in gone)
+    assert gone and all(r[8] in ("-100.0", "") for r in gone)
     partial = {r[0] for r in rows if r[4] == "Yes"}
     assert partial == {"2027"}
 
