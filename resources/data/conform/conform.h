@@ -20,7 +20,7 @@ struct sf_conform_options {
     const char *name;      /* of this evaluation: conform/<name>.rejects.csv */
     unsigned threads;      /* 0: one a processor */
     size_t memory_bytes;   /* 0: SF_CONFORM_MEMORY_BYTES */
-    size_t slice_bytes;    /* of a year that is sorted at a time; 0: SF_SLICE_BYTES */
+    size_t slice_bytes;    /* of a year that is sorted at a time; 0: SF_SLICE_BYTES. Of a raw file; 0: SF_RAW_FILE_BYTES */
     /* both may be NULL; called on the calling thread only */
     bool (*is_cancelled)(void *ctx);
     void (*progress)(void *ctx, const char *what, uint64_t done);

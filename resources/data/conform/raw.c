@@ -19,6 +19,7 @@ struct cutter {
     struct sf_str header;
     struct sf_output *output; /* the file at hand; NULL: none is open */
     size_t n_bytes;           /* of text in it */
+    size_t most_bytes;        /* and when it is full */
     struct sf_buf line;
     char *scratch;
     size_t cap_scratch;
@@ -120,7 +121,7 @@ static enum sf_code add_record(struct cutter *c, const struct sf_csv_record *r, 
     c->n_rows++;
     c->n_bytes += c->line.n + 1;
     rc = sf_output_row_hashed(c->output, sf_buf_str(&c->line), 0, err);
-    if (rc || c->n_bytes < SF_RAW_FILE_BYTES)
+    if (rc || c->n_bytes < c->most_bytes)
         return rc;
     c->n_bytes = 0;
     return close_file(c, err);
@@ -193,6 +194,7 @@ enum sf_code sf_raw_run(struct sf_arena *arena, const struct sf_rules *rules, st
     c.header = header_line(own, &c);
     c.files = sf_value_map(arena);
     c.layout.rules = rules;
+    c.most_bytes = options->slice_bytes ? options->slice_bytes : SF_RAW_FILE_BYTES;
     sf_parser_open(&c.parser, &c.layout, NULL, 0);
     enum sf_code rc = sf_output_make_dir(c.objects_dir, err);
     if (!rc)
