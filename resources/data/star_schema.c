@@ -406,6 +406,10 @@ static enum sf_code derive_star(struct sf_op *op, struct sf_value *want, struct 
         sf_map_set_str(op->arena, want, STAR_SCHEMA_PSQL_COMMAND, command);
     else if (name.n == 0 || is_shut_out)
         sf_map_set(op->arena, want, sf_str_of(STAR_SCHEMA_PSQL_COMMAND), &sf_null_value);
+    if (is_shut_out && op->is_planning && !op->self->id.n)
+        sf_op_warn(op,
+                   "no security group of '%.*s' lets anybody in, so there is no psql command; `sfstate query` asks it all the same",
+                   SF_ARG(cluster->address));
     return SF_OK;
 }
 
