@@ -65,15 +65,21 @@ static bool takes_ssh_rsa(struct sf_str policy)
     return false;
 }
 
-static enum sf_code check_keys(const struct sf_op *op, const struct sf_object *server, const struct sf_object *key,
-                               struct sf_str name, struct sf_err *err)
+static enum sf_code check_keys(struct sf_op *op, const struct sf_object *server, const struct sf_object *key, struct sf_str name,
+                               struct sf_err *err)
 {
+    const struct sf_value *named = sf_map_getz(server->attrs, SFTP_SERVER_HOST_KEYS);
     const struct sf_object *host_key;
     size_t n = 0, n_rsa = 0;
     if (sf_ssh_speaks(SF_SSH_HOST_KEY, SF_STR("rsa-sha2-256")) || takes_ssh_rsa(name))
         return SF_OK;
     for (; (host_key = sf_op_ref(op, server, SFTP_SERVER_HOST_KEYS, n)) != NULL; n++)
         n_rsa += is_rsa(host_key);
+    if (!named || named->type != SF_V_LIST)
+        sf_op_warn(op,
+                   "'%.*s' makes its own host key, and an rsa key could not be checked by libssh2 %s under '%.*s': better name an "
+                   "ed25519 ssh_key in its `host_keys`",
+                   SF_ARG(server->address), sf_ssh_version(), SF_ARG(name));
     if (n && n == n_rsa)
         return fail(server, name, "its rsa host key would have to sign with SHA-2, which libssh2 can check from 1.11 on",
                     "give it an ed25519 host key", err);

@@ -208,8 +208,9 @@ static enum sf_code fail_handshake(struct sf_sftp *s, struct sf_err *err)
     sf_fail(err, SF_E_REFUSED, "%s and this program's SSH (libssh2 %s) have no algorithm in common", s->where, sf_ssh_version());
     if (err)
         snprintf(err->remote_code, sizeof(err->remote_code), "libssh2:%d", LIBSSH2_ERROR_KEX_FAILURE);
-    sf_hint(err, "have the server offer more (on AWS `security_policy: TransferSecurityPolicy-2022-03`), or go round it: "
-                 "`via: bucket` on the upload");
+    sf_hint(err,
+            "have the server offer more (on AWS `security_policy: TransferSecurityPolicy-2022-03` and an ed25519 host key), or go "
+            "round it: `via: bucket` on the upload");
     return SF_E_REFUSED;
 }
 

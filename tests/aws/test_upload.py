@@ -129,7 +129,8 @@ def test_a_changed_year_uploads_its_files_only(city):
     after = versions(city)
     assert {key: after[key] for key in before} == before
     fresh = sorted(set(after) - set(before))
-    assert [key.rpartition("/")[0] for key in fresh] == ["code_alias", "code_alias", "delivery", "transaction", f"transaction/fy={number}"], fresh
+    assert [key.rpartition("/")[0] for key in fresh] == ["code_alias", f"code_alias/fy={number}", "delivery", "transaction",
+                                                           f"transaction/fy={number}"], fresh
     assert city.changes() == {}
     city.ok("sfdestroy", "-auto-approve")
     assert city.inventory() == {}
@@ -224,6 +225,11 @@ def test_what_cannot_work_is_said_while_planning(over, change, words):
     over.edit("stack.yaml", change)
     plan = over.refuse(65, "sfplan")
     assert [word for word in words if word not in plan.err] == [], plan.err
+
+
+def test_a_server_that_makes_its_own_host_key_is_warned_of(over):
+    over.edit("stack.yaml", ("host_keys: [host], ", ""))
+    assert "makes its own host key" in over.ok("sfplan").out
 
 
 def test_who_may_not_ask_for_the_policy_is_told_and_goes_on(over):
