@@ -214,10 +214,13 @@ enum sf_code sf_s3_upload_finish(struct sf_op *op, struct sf_str bucket, const s
     sf_buf_addz(&xml, "</CompleteMultipartUpload>");
     struct sf_aws_call call = call_of(op, bucket, upload->key, upload->id, "CompleteMultipartUpload", "POST");
     call.body = sf_buf_str(&xml);
+    call.effect = SF_AWS_MAKE; /* sent once: a second would not find the upload any more */
     call.permission = "s3:PutObject";
     call.is_announced = true;
     enum sf_code rc = sf_aws_call(op, &call, &reply, err);
     sf_buf_free(&xml);
+    if (rc == SF_E_UNKNOWN)
+        rc = err->code = SF_E_UNAVAILABLE;
     if (rc)
         return rc;
     struct sf_str whole = sf_aws_text(reply, "ChecksumSHA256"), wanted = composite(op->arena, upload);

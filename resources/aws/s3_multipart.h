@@ -29,8 +29,8 @@ int64_t sf_s3_part_bytes(int64_t bytes);
  * further open ones for this key are ended. */
 enum sf_code sf_s3_upload_begin(struct sf_op *op, struct sf_str bucket, struct sf_s3_upload *upload,
                                 struct sf_err *err) SF_MUST_CHECK;
-/* Makes an object of the parts, all of which are there. S3 compares each checksum; the one of the whole is compared here. The arena
- * is op's; *etag is in it. */
+/* Makes an object of the parts, all of which are there. After SF_E_UNAVAILABLE it may have been done: NoSuchUpload says that then.
+ * S3 compares each checksum; the one of the whole is compared here. The arena is op's; *etag is in it. */
 enum sf_code sf_s3_upload_finish(struct sf_op *op, struct sf_str bucket, const struct sf_s3_upload *upload, struct sf_str *etag,
                                  struct sf_err *err) SF_MUST_CHECK;
 /* Ends every open upload below `prefix` whose key is in `keys`. */

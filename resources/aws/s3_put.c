@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,9 +42,9 @@ struct job {
     const struct sf_put_calls *calls; /* of files */
 };
 
-/* A thread's own. */
+/* A thread's own: a unit's bytes. As large as they were so far, for most files are far smaller than a part. */
 struct session {
-    char *window; /* a unit's bytes */
+    char *window;
     size_t size;
 };
 
@@ -77,8 +78,7 @@ static enum sf_code read_all(const char *path, int64_t at, char *bytes, size_t n
 }
 
 /* The unit's bytes: in the session's window, or where they are. */
-static enum sf_code load(struct session *s, struct sf_arena *arena, const struct unit *unit, struct sf_str *bytes,
-                         struct sf_err *err)
+static enum sf_code load(struct session *s, const struct unit *unit, struct sf_str *bytes, struct sf_err *err)
 {
     const struct file *file = unit->file;
     int64_t at = (int64_t)unit->part * file->part_bytes, left = file->put->size - at;
@@ -88,8 +88,11 @@ static enum sf_code load(struct session *s, struct sf_arena *arena, const struct
         return SF_OK;
     }
     if (s->size < n) {
-        s->size = (size_t)file->part_bytes;
-        s->window = sf_arena_alloc(arena, s->size);
+        free(s->window);
+        s->size = n;
+        s->window = malloc(n);
+        if (!s->window)
+            sf_out_of_memory();
     }
     *bytes = (struct sf_str){s->window, n};
     return read_all(file->put->local_path, at, s->window, n, left <= file->part_bytes, err);
@@ -198,7 +201,10 @@ static enum sf_code finish(const struct sf_put_session *session, const struct jo
             keep_etag(file->etag, etag);
         /* an answer was lost, and it was finished then: looking at the object will tell */
         bool is_done = rc == SF_E_ABSENT && tries > 0 && sf_aws_is_error(err, "NoSuchUpload", NULL);
-        bool is_again = rc && !is_done && may_try_again(session, &op, rc, err, tries);
+        if (rc == SF_E_ABSENT && !is_done) /* somebody ended it: the next try begins anew */
+            rc = err->code = SF_E_UNAVAILABLE;
+        bool is_again =
+            rc && !is_done && !sf_aws_is_error(err, "NoSuchUpload", NULL) && may_try_again(session, &op, rc, err, tries);
         sf_arena_free(op.arena);
         if (!is_again)
             return is_done ? SF_OK : rc;
@@ -213,7 +219,7 @@ static enum sf_code put_unit(struct sf_put_session *session, size_t i, struct sf
     struct sf_s3_part_put *part = file->upload.n_parts ? &file->upload.parts[unit->part] : NULL;
     unsigned char digest[EVP_MAX_MD_SIZE], checksum[SF_S3_MAX_CHECKSUM];
     struct sf_str bytes;
-    enum sf_code rc = load(session->impl, session->arena, unit, &bytes, err);
+    enum sf_code rc = load(session->impl, unit, &bytes, err);
     if (!rc && EVP_Digest(bytes.p ? bytes.p : "", bytes.n, digest, NULL, EVP_sha256(), NULL) != 1)
         sf_out_of_memory();
     if (!rc) {
@@ -240,6 +246,12 @@ static enum sf_code open_session(struct sf_put_session *session, struct sf_err *
     (void)err;
     session->impl = SF_NEW(session->arena, struct session);
     return SF_OK;
+}
+
+static void close_session(struct sf_put_session *session)
+{
+    struct session *s = session->impl;
+    free(s->window);
 }
 
 static bool is_op_cancelled(void *op)
@@ -304,6 +316,7 @@ enum sf_code sf_aws_bucket_put_many(struct sf_op *op, const struct sf_object *bu
     const struct sf_put_road road = {.max_sessions = MAX_SESSIONS,
                                      .open = open_session,
                                      .put = put_unit,
+                                     .close = close_session,
                                      .is_cancelled = is_op_cancelled,
                                      .cancel_ctx = op,
                                      .ctx = &job};

@@ -110,8 +110,7 @@ static void *work(void *arg)
     unlock(pool);
     if (!rc)
         put_in_turn(w, &session);
-    if (pool->road->close)
-        pool->road->close(&session);
+    pool->road->close(&session);
     lock(pool);
     pool->n_working--;
     if (pool->n_working == 0 && pool->n_done < pool->n && !pool->rc)

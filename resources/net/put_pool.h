@@ -42,7 +42,7 @@ struct sf_put_road {
     int64_t patience_ms;
     enum sf_code (*open)(struct sf_put_session *session, struct sf_err *err);
     enum sf_code (*put)(struct sf_put_session *session, size_t i, struct sf_err *err);
-    void (*close)(struct sf_put_session *session); /* also after open() failed; may be NULL */
+    void (*close)(struct sf_put_session *session); /* also after open() failed */
     bool (*is_cancelled)(void *ctx);               /* called from several threads; NULL: never */
     void *cancel_ctx;
     const void *ctx; /* the road's own */

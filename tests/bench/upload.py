@@ -1,5 +1,5 @@
 """bench.py upload: the sample's delivery put by our upload and by OpenSSH's `sftp -b`, to the same ProFTPD with the same key, on
-loopback and over a line that takes 25 ms each way.
+loopback and over a line that takes 25 ms each way; and straight into a bucket of the AWS test server, beside `aws s3 cp`.
 
 The line is a relay on loopback that passes bytes on 25 ms later, at any speed; both sides go through it. (A TCP connect to a relay
 is answered at once, so both save one round trip in ten.)
@@ -36,7 +36,53 @@ def delivery(where):
     return files + [(2, f"{where}/commit", "delivery/0123456789abcdef.json")]
 
 
+STRAIGHT = """stack: straight
+provider: aws
+aws: {region: us-west-2}
+resources:
+  landing: {kind: bucket, name: straight-landing}
+  figures: {kind: dataset, source: {file: rows.csv}, conform: builtin:sf/spending_revenue}
+"""
+
+
+def straight():
+    """The sample's delivery straight into a bucket of the AWS test server: `sfapply` of one upload, with the plan before it and the
+    look after it, and `aws s3 cp` of the same files, which only copies. The server, in Python, is most of both."""
+    import aws
+    python, program = aws.python_with("moto"), shutil.which("aws")
+    if not python or not program:
+        print("straight into a bucket: not measured, moto or the aws command line is not installed")
+        return
+    work, server = tempfile.mkdtemp(dir="/var/tmp"), aws.Server(python)
+    try:
+        subprocess.run([f"{BUILD}/sfsample", "-rows", "776841", "-o", f"{work}/rows.csv"], check=True)
+        with open(f"{work}/stack.yaml", "w") as file:
+            file.write(STRAIGHT)
+        aws.measure(["sfapply", "-auto-approve"], work, server.env)
+        with open(f"{work}/stack.yaml", "a") as file:
+            file.write("  delivery: {kind: upload, of: figures, to: landing, via: bucket}\n")
+        rows = {"sfapply of one upload, via: bucket": [], "aws s3 cp --recursive": []}
+        for _ in range(RUNS):
+            rows["sfapply of one upload, via: bucket"].append(aws.measure(["sfapply", "-auto-approve"], work, server.env))
+            if not os.path.isdir(f"{work}/files"):
+                aws.measure([program, "s3", "cp", "--recursive", "s3://straight-landing", f"{work}/files"], work, server.env)
+            rows["aws s3 cp --recursive"].append(
+                aws.measure([program, "s3", "cp", "--recursive", f"{work}/files", "s3://straight-landing/again"], work, server.env))
+            aws.measure(["sfdestroy", "-auto-approve", "-target=delivery"], work, server.env)
+        for name, costs in rows.items():
+            print(f"{name:<58} {min(c.wall for c in costs):8.3f} {aws.median(costs).wall:8.3f} {max(c.wall for c in costs):8.3f} s"
+                  f" {aws.median(costs).mb:6.0f} MB", flush=True)
+    finally:
+        server.stop()
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def main():
+    over_sftp()
+    straight()
+
+
+def over_sftp():
     import sftp_site
     from sftp_line import Line
     print("\n# upload: one delivery of 776,841 facts, to ProFTPD; 1 session when a login is quick, else 12")
