@@ -73,8 +73,12 @@ static const struct {
 } failures[] = {
     {"is not authorized to assume IAM Role", "42501", SF_E_DENIED,
      "the role must trust the warehouse (`trust: redshift`) and be attached to it (`roles: [..]` of the cluster)"},
+    {"Not authorized to get credentials of role", "42501", SF_E_DENIED,
+     "the role must trust the warehouse (`trust: redshift`) and be attached to it (`roles: [..]` of the cluster)"},
     {"is not associated to cluster", "42501", SF_E_DENIED, "attach the role to the warehouse: `roles: [..]` of the cluster"},
     {"not associated with", "42501", SF_E_DENIED, "attach the role to the warehouse: `roles: [..]` of the cluster"},
+    {"kms:", "42501", SF_E_DENIED,
+     "the bucket is encrypted by a KMS key: a policy of the load's role, and the key's own, must allow kms:Decrypt on it"},
     {"S3ServiceException:Access Denied", "42501", SF_E_DENIED,
      "a policy of the load's role must allow s3:GetObject on the bucket's objects and s3:ListBucket on the bucket; and on a bucket "
      "encrypted by a KMS key, kms:Decrypt on that key"},
@@ -84,6 +88,8 @@ static const struct {
     {"must be addressed using the specified endpoint", "55000", SF_E_REFUSED,
      "the bucket is in another region than the warehouse: make both in one region"},
     {"KMS.", "42501", SF_E_DENIED, "the load's role needs kms:Decrypt on the key that encrypts the bucket"},
+    {"NoSuchKey", "55000", SF_E_REFUSED, "run sfapply again: the upload delivers what is missing"},
+    {"NoSuchBucket", "55000", SF_E_REFUSED, "run sfapply again: it makes the bucket and delivers into it"},
     {"password authentication failed", "28P01", SF_E_AUTH,
      "the secret that `master_secret` names holds another password than the warehouse: sfapply mends what is known to differ; a "
      "new "
@@ -91,8 +97,7 @@ static const struct {
     {"permission denied", "42501", SF_E_DENIED,
      "the database user that runs the load lacks the right: `aws: {manage_password: true}` on the cluster lets the load run as its "
      "master user; or grant it to that user"},
-    {"1023", "40001", SF_E_THROTTLED, NULL}, /* serializable isolation violation: somebody else wrote in the meantime */
-    {"Serializable isolation violation", "40001", SF_E_THROTTLED, NULL},
+    {"Serializable isolation violation", "40001", SF_E_THROTTLED, NULL}, /* 1023: somebody else wrote in the meantime */
     {"deadlock detected", "40P01", SF_E_THROTTLED, NULL},
     {"could not open relation", "42P01", SF_E_REFUSED, NULL},
     {"relation \"", "42P01", SF_E_REFUSED, NULL},

@@ -12,7 +12,7 @@
 
 #include <time.h>
 
-enum { MAX_ATTEMPTS = 10, FIRST_PAUSE_MS = 50, MAX_PAUSE_MS = 5000 };
+enum { MAX_ATTEMPTS = 10, FIRST_PAUSE_MS = 50, MAX_PAUSE_MS = 5000, ROLE_PAUSE_MS = 3000 };
 
 /* Nothing is tried, guessed or mended: MAXERROR is 0 by default. EMPTYASNULL: a file says null as nothing at all, and holds no
  * empty text. Encodings are declared, so COPY need not look for some; statistics come from ANALYZE after the load. Source: Redshift
@@ -112,6 +112,11 @@ static void explain_copy(struct sf_op *op, const struct sf_data_api *api, struct
         sf_aws_copy_explain(rows, err);
 }
 
+static bool is_direct(const struct sf_object *cluster)
+{
+    return sf_str_is(sf_map_str(cluster->attrs, CLUSTER_CONNECTION), "direct");
+}
+
 /* One for each different batch of `of`. */
 static struct sf_str token_of(struct sf_op *op, struct sf_str of, const struct sf_str *sqls, size_t n)
 {
@@ -120,11 +125,6 @@ static struct sf_str token_of(struct sf_op *op, struct sf_str of, const struct s
         of = sf_sha256_hex(op->arena, sf_str_fmt(op->arena, "%.*s\n%.*s", SF_ARG(of), SF_ARG(one)));
     }
     return of;
-}
-
-static bool is_direct(const struct sf_object *cluster)
-{
-    return sf_str_is(sf_map_str(cluster->attrs, CLUSTER_CONNECTION), "direct");
 }
 
 enum sf_code sf_aws_warehouse_query(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
@@ -160,12 +160,10 @@ static enum sf_code stage_one(struct sf_op *op, const struct sf_data_api *api, c
     return rc;
 }
 
-enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
-                                    size_t *failed, struct sf_err *err)
+static enum sf_code stage_by_api(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
+                                 size_t *failed, struct sf_err *err)
 {
     struct sf_data_api api;
-    if (is_direct(cluster))
-        return sf_aws_direct_stage(op, cluster, copies, n, failed, err);
     *failed = 0;
     enum sf_code rc = sf_data_api_of(op, cluster, &api, err);
     if (n > 0 && !rc)
@@ -179,6 +177,35 @@ enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cl
     if (n > 0)
         sf_aws_copy_clean(op, copies[0].bucket);
     return rc;
+}
+
+static void pause_for(int64_t ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+/* Redshift takes up to two minutes to see a role that was just made, and says until then that it may not have it. */
+static bool is_role_unseen(struct sf_op *op, const struct sf_statement *copy, enum sf_code rc, const struct sf_err *err)
+{
+    bool is_about_role = rc == SF_E_DENIED && (strstr(err->message, "Not authorized to get credentials of role") ||
+                                               strstr(err->message, "is not authorized to assume IAM Role"));
+    return is_about_role && sf_aws_is_role_new(op, role_arn_of(copy->role)) && !sf_op_is_cancelled(op) &&
+           sf_clock_ms() < op->deadline_ms;
+}
+
+enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
+                                    size_t *failed, struct sf_err *err)
+{
+    enum sf_code rc = SF_OK;
+    for (size_t from = 0, at = 0;; from += at) {
+        rc = is_direct(cluster) ? sf_aws_direct_stage(op, cluster, copies + from, n - from, &at, err)
+                                : stage_by_api(op, cluster, copies + from, n - from, &at, err);
+        *failed = from + at;
+        if (*failed >= n || !is_role_unseen(op, &copies[*failed], rc, err))
+            return rc;
+        sf_op_progress(op, "waiting until the warehouse sees the role");
+        pause_for(ROLE_PAUSE_MS);
+    }
 }
 
 /* Whether the transaction is over and left nothing, for no fault of its own: another was in the way, or somebody ended it. */
@@ -204,7 +231,7 @@ static enum sf_code run_batch(struct sf_op *op, const struct sf_data_api *api, c
         if (!is_worth_another(op, rc, err))
             return rc;
         int64_t pause_ms = attempt < 6 ? (int64_t)FIRST_PAUSE_MS << attempt : MAX_PAUSE_MS;
-        nanosleep(&(struct timespec){.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000}, NULL);
+        pause_for(pause_ms);
     }
     rc = err->code = SF_E_REFUSED; /* to ask in the same words again would only bring the same answers back */
     sf_hint(err, "%d times something else was in the way: see what else writes to these tables, and run the command again",

@@ -96,6 +96,11 @@ static bool is_noted(struct sf_aws *aws, struct sf_str arn)
     return is_found;
 }
 
+bool sf_aws_is_role_new(struct sf_op *op, struct sf_str arn)
+{
+    return is_noted(sf_aws_of(op), arn);
+}
+
 bool sf_aws_awaits_role(struct sf_op *op, const struct sf_value *arns, const struct sf_err *err)
 {
     struct sf_aws *aws = sf_aws_of(op);

@@ -102,6 +102,9 @@ void sf_aws_note_role(struct sf_op *op, struct sf_str arn);
  * errors.c. */
 bool sf_aws_awaits_role(struct sf_op *op, const struct sf_value *arns, const struct sf_err *err);
 
+/* Whether this run made or changed the role less than two minutes ago. */
+bool sf_aws_is_role_new(struct sf_op *op, struct sf_str arn);
+
 /* "arn:aws:iam::123456789012:role/x": resource by printf, global services without region. */
 struct sf_str sf_aws_arn(const struct sf_op *op, const char *service, bool has_region, const char *fmt, ...) SF_PRINTF(4, 5);
 
