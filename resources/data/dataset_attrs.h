@@ -1,4 +1,5 @@
-/* Fields inside a dataset's `tables`, `years` and `raw`: what it says of each file. Its attributes themselves are in attr/dataset.h. */
+/* Fields inside a dataset's `tables`, `years` and `raw`: what it says of each file. Its attributes themselves are in
+ * attr/dataset.h. */
 #ifndef SF_DATA_DATASET_ATTRS_H
 #define SF_DATA_DATASET_ATTRS_H
 
@@ -14,7 +15,8 @@
 /* Of a part of the fact: the sum of its keys, which are all different, modulo this. */
 #define FILE_KEYS "keys"
 #define SF_KEYS_MODULUS INT64_C(1000000000000000000)
-/* A table that comes in a file a part has, in place of the first, third to fifth, a map of them here: {"2025": {key, rows, ...}}. */
+/* A table that comes in a file a part has, in place of the first, third to fifth, a map of them here: {"2025": {key, rows, ...}}.
+ */
 #define TABLE_PARTS "parts"
 
 #endif

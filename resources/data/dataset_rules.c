@@ -50,8 +50,8 @@ enum sf_code sf_dataset_rules(struct sf_op *op, const struct sf_value *attrs, co
     struct sf_str contract = sf_map_str(attrs, DATASET_SCHEMA_CONTRACT);
     struct sf_dataset_conform conform;
     const char *path = NULL;
-    struct sf_str text;
-    const struct sf_value *root;
+    struct sf_str text = SF_STR_NONE;
+    const struct sf_value *root = NULL;
     enum sf_code rc = sf_dataset_conform_read(sf_map_getz(attrs, DATASET_CONFORM), &conform, err);
     if (!rc)
         rc = sf_data_file_read(op, "rule file", conform.rules, &path, &text, err);

@@ -14,8 +14,8 @@ struct sf_load_objects {
 enum sf_code sf_load_objects(struct sf_op *op, bool needs_source, struct sf_load_objects *objects,
                              struct sf_err *err) SF_MUST_CHECK;
 
-/* {rules, star, checks, sample, tables, years} as the data set says; NULL while it is not known. Of one that is yet to be conformed in
- * the warehouse tables and years are empty, and `raw` is its snapshot. */
+/* {rules, star, checks, sample, tables, years} as the data set says; NULL while it is not known. Of one that is yet to be conformed
+ * in the warehouse tables and years are empty, and `raw` is its snapshot. */
 const struct sf_value *sf_load_contents(struct sf_op *op, const struct sf_object *dataset, const struct sf_star *star,
                                         const struct sf_checks *checks);
 

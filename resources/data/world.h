@@ -103,11 +103,11 @@ struct sf_world {
      * or null. SF_E_UNAVAILABLE when the cluster is stopped or unreachable. */
     enum sf_code (*warehouse_query)(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
                                     const struct sf_value **rows, struct sf_err *err);
-    /* Copies (or SQL that fills one such table) into tables that nobody else looks at, before the transaction that publishes what they bring: several at once, in any
-     * order, each with its `prepare`, as a client with the master user's password would. They are committed when this returns
-     * SF_OK. On failure the others are stopped and *failed is the index of one that failed; what is left of the tables is the
-     * caller's to drop, as it is after a crash. Never SF_E_UNKNOWN: nothing is published here. (On PostgreSQL a connection a
-     * processor; on Redshift one after the other, since a COPY uses all slices by itself.) */
+    /* Copies (or SQL that fills one such table) into tables that nobody else looks at, before the transaction that publishes what
+     * they bring: several at once, in any order, each with its `prepare`, as a client with the master user's password would. They
+     * are committed when this returns SF_OK. On failure the others are stopped and *failed is the index of one that failed; what is
+     * left of the tables is the caller's to drop, as it is after a crash. Never SF_E_UNKNOWN: nothing is published here. (On
+     * PostgreSQL a connection a processor; on Redshift one after the other, since a COPY uses all slices by itself.) */
     enum sf_code (*warehouse_stage)(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
                                     size_t *failed, struct sf_err *err);
     /* One statement of a person's, as `user` with `password`, in a session that may only read. SF_E_REFUSED with the SQLSTATE in

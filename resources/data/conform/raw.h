@@ -1,9 +1,9 @@
 /* A source cut into files as they are to be conformed elsewhere: by SQL, in the warehouse (conform_sql.h).
  *
- * What can refuse a file is looked at here, and only that: the header against the rules, the structure of every record, that all rows
- * are of one snapshot. No value is read. Each file is gzip CSV of whole records with a header: the row's line in the source, then
- * the rules' columns under the rules' names, in their order; of those that the source lacks there is nothing. Cut by size, so that
- * a cluster can copy several at once; named by their content. */
+ * What can refuse a file is looked at here, and only that: the header against the rules, the structure of every record, that all
+ * rows are of one snapshot. No value is read. Each file is gzip CSV of whole records with a header: the row's line in the source,
+ * then the rules' columns under the rules' names, in their order; of those that the source lacks there is nothing. Cut by size, so
+ * that a cluster can copy several at once; named by their content. */
 #ifndef SF_DATA_CONFORM_RAW_H
 #define SF_DATA_CONFORM_RAW_H
 
