@@ -130,12 +130,15 @@ static enum sf_code write_text(const struct writer *w, size_t d, const struct sf
     return SF_OK;
 }
 
+/* What the texts of another year or side said; those of the dimensions between say the same in all. */
 static void forget_texts(struct writer *w)
 {
-    for (size_t d = 0; d < w->in->rules->n_dimensions; d++) {
+    size_t n = w->in->rules->n_dimensions;
+    for (size_t d = 0; d < n; d++) {
+        bool is_other = d == 0 || d + 1 == n;
         for (size_t i = 0; i < w->in->members[d].n; i++) {
             w->uses[d][i].place = 0;
-            w->uses[d][i].n = 0;
+            w->uses[d][i].n = is_other ? 0 : w->uses[d][i].n;
         }
     }
 }
@@ -303,7 +306,7 @@ static void make_keys(struct writer *w)
     sf_row_keys_close(&keys);
 }
 
-/* And leaves zeros behind. */
+/* And leaves zeros behind, but for texts. */
 static void keep_usage(struct writer *w)
 {
     for (size_t d = 0; d < w->in->rules->n_dimensions; d++) {
@@ -314,10 +317,13 @@ static void keep_usage(struct writer *w)
         struct sf_usage *usage = allocate(n, sizeof *usage);
         w->out->usage[d] = usage;
         w->out->n_usage[d] = n;
-        for (size_t i = 0; i < w->in->members[d].n; i++)
-            if (all[i].rows)
-                *usage++ = (struct sf_usage){(uint32_t)i, all[i].rows, all[i].cents};
-        memset(all, 0, w->in->members[d].n * sizeof *all);
+        for (size_t i = 0; i < w->in->members[d].n; i++) {
+            if (all[i].rows == 0)
+                continue;
+            *usage++ = (struct sf_usage){(uint32_t)i, all[i].rows, all[i].cents};
+            all[i].rows = 0;
+            all[i].cents = 0;
+        }
     }
 }
 

@@ -43,7 +43,7 @@ struct sf_year_scratch {
     int64_t *ids; /* of all rows */
     size_t cap_ids;
     struct sf_twice_scratch twice;
-    struct sf_member_use *uses[SF_RULES_MAX_DIMENSIONS]; /* by raw; all zero between years */
+    struct sf_member_use *uses[SF_RULES_MAX_DIMENSIONS]; /* by raw; between years zero but for texts */
 };
 void sf_year_scratch_free(struct sf_year_scratch *scratch);
 
