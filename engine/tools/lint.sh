@@ -37,9 +37,10 @@ may_include resources/site engine/core/ engine/kind.h attr/ resources/net/ resou
 may_include resources/iam engine/core/ resources/iam/
 may_include resources/data engine/core/ engine/kind.h engine/lang/yaml.h attr/ resources/net/ resources/site/file.h resources/data/
 may_include resources/review engine/core/ engine/kind.h attr/ resources/iam/ resources/data/dataset_attrs.h resources/data/delta.h resources/review/
-may_include resources/local engine/core/ engine/kind.h attr/ resources/net/ resources/site/ resources/iam/ resources/data/world.h resources/local/
+may_include resources/local engine/core/ engine/kind.h attr/ resources/net/ resources/site/ resources/iam/ resources/data/world.h resources/data/dialect.h \
+    resources/local/
 may_include resources/aws engine/core/ engine/kind.h attr/ resources/net/ resources/site/ resources/iam/ resources/data/world.h \
-    resources/data/manifest.h resources/data/sql.h resources/aws/
+    resources/data/dialect.h resources/data/manifest.h resources/data/sql.h resources/aws/
 # every kind has its driver and its test
 for schema in schemas/kinds/*.yaml; do
     kind=$(basename "$schema" .yaml)

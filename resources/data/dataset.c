@@ -120,9 +120,9 @@ static void show_progress(void *ctx, const char *what, uint64_t done)
 
 /* What an evaluation comes to, but for source_kind, is_sample and the lists' paths. */
 static const char *const evaluated[] = {
-    DATASET_RULES,      DATASET_SNAPSHOT, DATASET_ROWS,  DATASET_REJECTED,  DATASET_REJECTS,        DATASET_REPEATED_ROWS,
-    DATASET_DATA_AS_OF, DATASET_TABLES,   DATASET_YEARS, DATASET_CROSSWALK, DATASET_DATA_LOADED_AT, DATASET_FACT_COLUMNS,
-    DATASET_RAW,
+    DATASET_RULES,          DATASET_SNAPSHOT,     DATASET_ROWS,   DATASET_REJECTED, DATASET_REJECTS,
+    DATASET_REPEATED_ROWS,  DATASET_DATA_AS_OF,   DATASET_TABLES, DATASET_YEARS,    DATASET_CROSSWALK,
+    DATASET_DATA_LOADED_AT, DATASET_FACT_COLUMNS, DATASET_RAW,
 };
 static const char *const lists[] = {DATASET_REJECTS_FILE, DATASET_UNMAPPED_FILE};
 
@@ -140,7 +140,7 @@ static void set_attributes(struct sf_op *op, const struct sf_value *summary, boo
     sf_map_set_str(op->arena, want, DATASET_SOURCE_KIND, is_sample ? SF_STR("sample") : SF_STR("file"));
     sf_map_set_bool(op->arena, want, DATASET_IS_SAMPLE, is_sample);
     sf_map_set(op->arena, want, SF_STR(DATASET_CROSSWALK), sf_value_map(op->arena)); /* not every table has one */
-    for (size_t i = 0; i < SF_COUNT(evaluated); i++) /* what there is none of is known too */
+    for (size_t i = 0; i < SF_COUNT(evaluated); i++)                                 /* what there is none of is known too */
         if (!sf_map_getz(want, evaluated[i]))
             sf_map_set(op->arena, want, sf_str_of(evaluated[i]), &sf_null_value);
     copy(op, summary, evaluated, SF_COUNT(evaluated), want);
