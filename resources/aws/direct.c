@@ -206,7 +206,7 @@ static enum sf_code run_statement(struct sf_op *op, struct sf_pg *conn, const st
         rc = sf_aws_copy_make(op, statement, &sql, err);
     if (!rc)
         rc = explain(op, sf_pg_exec(conn, sql, rows, err), err);
-    if (rc == SF_E_REFUSED && !statement->sql.n)
+    if (rc == SF_E_REFUSED && !statement->sql.n && sf_aws_copy_kept_rows(err))
         explain_copy(conn, err);
     if (rc && statement->what)
         sf_context(err, "%s", statement->what);

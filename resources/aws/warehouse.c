@@ -10,6 +10,7 @@
 #include "resources/data/manifest.h"
 #include "resources/data/sql.h"
 
+#include <string.h>
 #include <time.h>
 
 enum { MAX_ATTEMPTS = 10, FIRST_PAUSE_MS = 50, MAX_PAUSE_MS = 5000, ROLE_PAUSE_MS = 3000 };
@@ -89,6 +90,11 @@ const char sf_aws_copy_errors_sql[] =
     "select trim(file_name), cast(line_number as varchar), trim(column_name), trim(error_message) from sys_load_error_detail where "
     "query_id = (select max(query_id) from sys_load_error_detail) order by line_number limit 5";
 
+bool sf_aws_copy_kept_rows(const struct sf_err *err)
+{
+    return strstr(err->message, "Load into table") != NULL;
+}
+
 /* Rows of the load that were refused, as the system view has them: "file, line 12, column amount: Invalid digit". */
 void sf_aws_copy_explain(const struct sf_value *rows, struct sf_err *err)
 {
@@ -149,7 +155,7 @@ static enum sf_code stage_one(struct sf_op *op, const struct sf_data_api *api, c
     /* what is staged is staged anew each time */
     if (!rc)
         rc = sf_data_api_run(op, api, sqls, n, token_of(op, sf_random_uuid(op->arena), sqls, n), NULL, NULL, &failed, err);
-    if (rc == SF_E_REFUSED && failed + 1 == n && !copy->sql.n)
+    if (rc == SF_E_REFUSED && failed + 1 == n && !copy->sql.n && sf_aws_copy_kept_rows(err))
         explain_copy(op, api, err);
     if (rc == SF_E_UNKNOWN) {
         rc = SF_E_UNAVAILABLE; /* nobody reads what is staged */

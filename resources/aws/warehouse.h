@@ -28,6 +28,9 @@ enum sf_code sf_aws_copy_make(struct sf_op *op, const struct sf_statement *copy,
                               struct sf_err *err) SF_MUST_CHECK;
 /* Deletes the manifests: before a load those that an earlier run could not delete, after it its own. */
 void sf_aws_copy_clean(struct sf_op *op, const struct sf_object *bucket);
+/* Whether a COPY failed for rows that did not fit: of any other failure the warehouse keeps no rows, and its newest are of another.
+ */
+bool sf_aws_copy_kept_rows(const struct sf_err *err);
 /* What the newest failed load says of each row that did not fit, and how it is told: as the hint of err. */
 extern const char sf_aws_copy_errors_sql[];
 void sf_aws_copy_explain(const struct sf_value *rows, struct sf_err *err);

@@ -28,6 +28,10 @@ static void a_failure_is_told_by_its_text(void **state)
         {"ERROR: User arn:aws:redshift:us-west-2:1:dbuser:dw/steward is not authorized to assume IAM Role arn:aws:iam::1:role/load",
          "42501", NULL, SF_E_DENIED},
         {"ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied", "42501", NULL, SF_E_DENIED},
+        {"ERROR: Not authorized to get credentials of role arn:aws:iam::1:role/load", "42501", NULL, SF_E_DENIED},
+        {"ERROR: Problem reading manifest file - The specified mandatory entry s3://b/k does not exist: S3ServiceException:The "
+         "specified key does not exist.,Status 404,Error NoSuchKey",
+         "55000", NULL, SF_E_REFUSED},
         {"ERROR: Load into table 'staged' failed. Check 'sys_load_error_detail' system table for details.", "22000", NULL,
          SF_E_REFUSED},
         {"ERROR: Disk Full", "53100", NULL, SF_E_REFUSED},
