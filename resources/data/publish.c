@@ -72,6 +72,26 @@ static struct sf_str column_types(struct sf_arena *arena, const struct sf_star_t
     return text;
 }
 
+/* Of a quoted list of columns, the letter of each type (world.h). */
+static const char *column_letters(struct sf_arena *arena, const struct sf_star_table *table, struct sf_str columns)
+{
+    static const char letters[] = {[SF_STAR_BIGINT] = 'b',  [SF_STAR_INTEGER] = 'i', [SF_STAR_TEXT] = 't',
+                                   [SF_STAR_NUMERIC] = 'n', [SF_STAR_BOOLEAN] = 0,   [SF_STAR_TIMESTAMP] = 0};
+    char *out = sf_arena_alloc(arena, table->n_columns + 1);
+    size_t n = 0;
+    while (columns.n > 0 && n < table->n_columns) {
+        size_t comma = sf_str_find(columns, SF_STR(", "));
+        struct sf_str name = sf_str_slice(columns, 0, comma == SIZE_MAX ? columns.n : comma);
+        const struct sf_star_column *column = name.n > 2 ? sf_star_column(table, sf_str_slice(name, 1, name.n - 1)) : NULL;
+        if (!column || !letters[column->type])
+            return NULL;
+        out[n++] = letters[column->type];
+        columns = comma == SIZE_MAX ? SF_STR_NONE : sf_str_slice(columns, comma + 2, columns.n);
+    }
+    out[n] = 0;
+    return columns.n == 0 && n > 0 ? out : NULL;
+}
+
 /* What becomes a partition (`part` is set) is logged, or rather synced at commit, and constrained as it must be then: the copy
  * proves what attaching would else read the whole table for. What is only read once more is neither. */
 static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, const char *what, struct sf_str table,
@@ -90,6 +110,7 @@ static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, 
                                SF_ARG(sf_publish_conformed_sql(script->arena, plan, like, columns, value)));
     copy->table = table;
     copy->columns = columns;
+    copy->types = column_letters(script->arena, like, columns);
     copy->bucket = plan->bucket;
     copy->keys = key;
     copy->n_keys = 1;

@@ -29,6 +29,8 @@ struct sf_statement {
     /* copy-in: gzip CSV objects with a header line, in order, into `table` (already quoted, schema-qualified) */
     struct sf_str table;
     struct sf_str columns; /* quoted column list, comma-separated */
+    /* of each of them a letter: b bigint, i integer, n numeric, t text; NULL: not known, or another type is among them */
+    const char *types;
     const struct sf_object *bucket;
     const struct sf_str *keys;
     size_t n_keys;

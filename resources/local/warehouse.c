@@ -7,6 +7,7 @@
 #include "resources/local/warehouse.h"
 
 #include "engine/core/clock.h"
+#include "resources/local/copy_code.h"
 #include "resources/local/postgres.h"
 #include "resources/local/role_policies.h"
 
@@ -189,8 +190,10 @@ static enum sf_code copy_object(struct sf_op *op, struct sf_pg *conn, const stru
                                 struct sf_err *err)
 {
     struct unpacker u = {.key = key, .packed = sf_arena_alloc(op->arena, PACKED_BYTES)};
-    struct sf_str sql = sf_str_fmt(op->arena, "COPY %.*s (%.*s) FROM STDIN WITH (FORMAT csv, HEADER true%s)", SF_ARG(copy->table),
-                                   SF_ARG(copy->columns), copy->freeze ? ", FREEZE true" : "");
+    struct sf_copy_coder coder = {.source = unpack, .from = &u, .types = copy->types};
+    struct sf_str sql =
+        sf_str_fmt(op->arena, "COPY %.*s (%.*s) FROM STDIN WITH (FORMAT %s%s)", SF_ARG(copy->table), SF_ARG(copy->columns),
+                   copy->types ? "binary" : "csv, HEADER true", copy->freeze ? ", FREEZE true" : "");
     enum sf_code rc = op->site->world->bucket_open(op, copy->bucket, key, &u.reader, err);
     if (rc == SF_E_ABSENT) {
         rc = sf_fail(err, SF_E_DATA, "object '%.*s' is not in the bucket any more", SF_ARG(key));
@@ -202,7 +205,8 @@ static enum sf_code copy_object(struct sf_op *op, struct sf_pg *conn, const stru
     if (inflateInit2(&u.stream, 15 + 16) != Z_OK) {
         sf_out_of_memory();
     }
-    rc = sf_pg_copy_in(conn, sql, unpack, &u, NULL, err);
+    rc = copy->types ? sf_pg_copy_in(conn, sql, sf_copy_code, &coder, NULL, err) : sf_pg_copy_in(conn, sql, unpack, &u, NULL, err);
+    sf_copy_coder_free(&coder);
     inflateEnd(&u.stream);
     u.reader.close(&u.reader);
     if (rc) {
