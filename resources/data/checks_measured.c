@@ -148,8 +148,8 @@ struct sf_str sf_checks_measured_sql(struct sf_arena *arena, const struct sf_che
         has_unique |= sf_check_is_unique_by_part(m.check, fact);
         if (m.check->table != fact || !sf_check_is_of_rows(m.check))
             continue;
-        sf_buf_addf(&buf, ", count(case when %s%.*s%s(%s) then 1 end) as %s", m.check->where.n ? "(" : "",
-                    SF_ARG(m.check->where), m.check->where.n ? "\n) and " : "", sf_check_row_fails(&m).p, sf_check_column(&m).p);
+        sf_buf_addf(&buf, ", count(case when %s%.*s%s(%s) then 1 end) as %s", m.check->where.n ? "(" : "", SF_ARG(m.check->where),
+                    m.check->where.n ? "\n) and " : "", sf_check_row_fails(&m).p, sf_check_column(&m).p);
     }
     if (has_unique && fact->key.n > 0)
         sf_buf_addf(&buf, ", sum(t.%s) as sf_keys", sf_sql_name(arena, fact->key).p);

@@ -24,9 +24,9 @@ struct sf_load_parted sf_load_parted(const struct sf_load_plan *plan, const stru
     if (table == plan->star->fact)
         return (struct sf_load_parted){table, plan->parts, plan->n_parts, plan->fact_columns};
     for (size_t i = 0; i < plan->n_tables; i++)
-        if (plan->tables[i].table == table && table->partition_by.n > 0)
+        if (plan->tables[i].table == table)
             return (struct sf_load_parted){table, plan->tables[i].parts, plan->tables[i].n_parts, plan->tables[i].columns};
-    return (struct sf_load_parted){.table = NULL};
+    return (struct sf_load_parted){.table = table};
 }
 
 size_t sf_publish_list_parted(struct sf_arena *arena, const struct sf_load_plan *plan, struct sf_load_parted **out)
@@ -34,9 +34,9 @@ size_t sf_publish_list_parted(struct sf_arena *arena, const struct sf_load_plan 
     size_t n = 0;
     *out = SF_NEW_ARRAY(arena, plan->n_tables + 1, struct sf_load_parted);
     for (size_t i = 0; i < plan->n_tables; i++) {
-        struct sf_load_parted parted = sf_load_parted(plan, plan->tables[i].table);
-        if (parted.table)
-            (*out)[n++] = parted;
+        const struct sf_star_table *table = plan->tables[i].table;
+        if (table->partition_by.n > 0)
+            (*out)[n++] = sf_load_parted(plan, table);
     }
     (*out)[n++] = sf_load_parted(plan, plan->star->fact);
     return n;
@@ -256,10 +256,11 @@ static struct sf_str parted_relation(struct sf_arena *arena, const struct sf_loa
 
 struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table)
 {
-    struct sf_load_parted parted = sf_load_parted(plan, table);
-    if (parted.table)
-        return plan->dialect->publisher->relation(arena, plan, &parted,
-                                                  has_unchanged_part(&parted) && !(plan->is_rest_left_out && plan->is_rest_proven));
+    if (table->partition_by.n > 0) {
+        struct sf_load_parted parted = sf_load_parted(plan, table);
+        bool with_rest = has_unchanged_part(&parted) && !(plan->is_rest_left_out && plan->is_rest_proven);
+        return plan->dialect->publisher->relation(arena, plan, &parted, with_rest);
+    }
     for (size_t i = 0; i < plan->n_tables; i++)
         if (plan->tables[i].table == table && plan->tables[i].changes)
             return sf_publish_staged_table(arena, plan, table);

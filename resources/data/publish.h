@@ -86,7 +86,7 @@ bool sf_publish_stages_bare(const struct sf_load_plan *plan);
 void sf_publish_begin(struct sf_script *script, const struct sf_load_plan *plan);
 /* The table as it would be published, to stand in a FROM clause: what is staged, and what does not change. */
 struct sf_str sf_publish_relation(struct sf_arena *arena, const struct sf_load_plan *plan, const struct sf_star_table *table);
-/* A table that is loaded in parts, be it the fact or another: no table when `table` is not. */
+/* A table that is loaded in parts, be it the fact or another. */
 struct sf_load_parted {
     const struct sf_star_table *table;
     const struct sf_load_part *parts;

@@ -53,7 +53,8 @@ static void add_copy(struct sf_script *script, const struct sf_load_plan *plan, 
     if (plan->is_conformed) {
         struct sf_str rows = sf_publish_conformed_sql(arena, plan, table, columns, NULL);
         struct sf_load_parted parted = sf_load_parted(plan, table);
-        const char *where = parted.table ? where_part_in(arena, table, sf_publish_parts(arena, plan, &parted, is_staged)) : "";
+        const char *where =
+            table->partition_by.n > 0 ? where_part_in(arena, table, sf_publish_parts(arena, plan, &parted, is_staged)) : "";
         copy->sql = sf_str_fmt(arena, "insert into %s (%s) %s%s", staged.p, columns.p, rows.p, where);
     }
     copy->table = staged;
