@@ -10,7 +10,6 @@
 #include "resources/aws/s3_put.h"
 #include "resources/aws/sftp_policy.h"
 #include "resources/net/pg.h"
-#include "resources/data/dialect.h"
 
 #include "engine/core/clock.h"
 

@@ -45,8 +45,6 @@ struct sf_dialect {
                      struct sf_str *queries);
 };
 
-extern const struct sf_dialect sf_dialect_postgresql, sf_dialect_redshift;
-
 /* `word` with `what` in each place that `mark` ('$' or '%') holds. */
 struct sf_str sf_dialect_fill(struct sf_arena *arena, const char *word, char mark, struct sf_str what);
 

@@ -43,11 +43,13 @@ struct sf_statement {
     size_t n_prepare;
 };
 
+/* The SQL of a world's warehouses; see dialect.h. */
 struct sf_dialect;
+extern const struct sf_dialect sf_dialect_postgresql, sf_dialect_redshift;
 
 struct sf_world {
     const char *name;
-    const struct sf_dialect *dialect; /* of its warehouses; see dialect.h */
+    const struct sf_dialect *dialect;
     struct sf_str account, region;
     bool has_etags; /* of objects; see sf_bucket_entry */
 

@@ -4,7 +4,6 @@
  * Default territory: <state_dir>/world. Started by root, the servers run as another account; if that account cannot get to the
  * default (a 0700 directory above it), the territory is /var/lib/sfstack/<stack>-<hash of the stack's real path>, which is recorded
  * in state. Never root's servers, and never root's files in somebody's home. */
-#include "resources/data/dialect.h"
 #include "resources/local/objects.h"
 #include "resources/local/sweep.h"
 #include "resources/local/territory.h"
