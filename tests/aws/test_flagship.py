@@ -17,7 +17,7 @@ from conftest import wait_until
 
 # what Terraform's provider needs for the same stack on the same server
 TERRAFORM_REQUESTS = {"apply": 67, "plan": 38, "destroy": 66}
-WHOLE = {"bucket": 1, "iam policy": 2, "iam role": 2, "redshift namespace": 1, "redshift workgroup": 1, "security group": 1,
+WHOLE = {"bucket": 1, "iam policy": 2, "iam role": 2, "redshift namespace": 1, "redshift workgroup": 1, "secret": 1, "security group": 1,
          "transfer server": 1, "transfer user": 1}
 READERS = {  # the aws command line, and what of its answer is of the account from the beginning
     ("s3api", "list-buckets"): lambda answer: answer["Buckets"],
@@ -28,8 +28,9 @@ READERS = {  # the aws command line, and what of its answer is of the account fr
     ("redshift", "describe-clusters"): lambda answer: answer["Clusters"],
     ("redshift-serverless", "list-namespaces"): lambda answer: answer["namespaces"],
     ("redshift-serverless", "list-workgroups"): lambda answer: answer["workgroups"],
+    ("secretsmanager", "list-secrets"): lambda answer: answer["SecretList"],
 }
-APPLY_CHANGES, DESTROY_CHANGES = 17, 11  # calls that change something
+APPLY_CHANGES, DESTROY_CHANGES = 18, 13  # calls that change something
 PROVISIONED = ("aws: {serverless: {base_rpus: 8}}", "aws: {node_type: ra3.large}")
 PROGRAMS = {"apply": ("sfapply", "-auto-approve"), "plan": ("sfplan", "-detailed-exitcode"), "destroy": ("sfdestroy", "-auto-approve")}
 
