@@ -74,7 +74,7 @@ def check_no_orphans(ws):
     leftovers = [f for f in ws.territory_files() if re.search(r"/\.sfstack-|/data\.new/|/removing$|/password$", f)]
     assert leftovers == []
     assert ws.sql("select count(*) from pg_prepared_xacts") == [["0"]]
-    assert ws.query("select count(*) from (select part from report.load_ledger where is_current and part is not null group by part"
+    assert ws.query("select count(*) from (select part from report.load_ledger where is_current and part is not null group by table_name, part"
                     " having count(*) > 1) x") == [["0"]]
 
 
