@@ -150,8 +150,9 @@ void sf_row_keys_add(struct sf_row_keys *k, uint64_t occurrence)
     n += k->details.n;
     change(k, n);
     if (occurrence == 1) { /* nearly always */
-        memcpy(text + n, "1:1", 3);
-        n += 3;
+        static const char first[] = {'1', ':', '1'};
+        memcpy(text + n, first, sizeof first);
+        n += sizeof first;
     } else {
         char number[SF_TEXT_INT_MAX];
         size_t length = sf_text_write_int((int64_t)occurrence, number);
