@@ -196,7 +196,8 @@ def test_with_max_rejects_the_rest_is_what_the_engine_publishes(pair):
             ws.edit("stack.yaml", ("{kind: dataset, ", "{kind: dataset, max_rejects: 3, "))
             ws.apply()
         pair.assert_equal()
-        assert pair.warehouse.sql("select check_name, severity, count(*) from report.load_rejects where check_name like '(%' group by 1, 2") == [["(rejected)", "accepted", "3"]]
+        kept = pair.warehouse.sql("select severity, count(*) from report.load_rejects where check_name = '(rejected)' group by 1")
+        assert kept == [["accepted", "3"]]
     finally:
         for ws, text in zip((pair.engine, pair.warehouse), texts):
             ws.write("stack.yaml", text)
