@@ -73,10 +73,14 @@ class Weeks:
         assert found in self.sums
         return found == self.sums[0]
 
+    def stop(self):
+        """Nothing breaks any more."""
+        self.ws.faults([])
+        self.ws.settings(sql_faults=[], sftp_faults=[])
+
     def finish(self):
         """A run without faults."""
-        self.ws.faults([])
-        self.ws.sql_faults()
+        self.stop()
         self.ws.apply()
         assert self.is_published()
         assert self.ws.problems() == []
@@ -114,9 +118,7 @@ def loaded(request, installed, data_server, tmp_path_factory):
 @pytest.fixture
 def weeks(loaded):
     yield loaded.turn()
-    loaded.ws.faults([])
-    loaded.ws.sql_faults()
-    loaded.ws.settings(sftp_faults=[])
+    loaded.stop()
 
 
 @pytest.mark.parametrize("fault", SQL)
