@@ -9,6 +9,7 @@ from aws.data_world import (BY_BUCKET, FILE, PROVISIONED, PROVISIONED_DIRECT, SE
                             local_checksums, of_years, start_server, with_one_amount_changed)
 from conftest import Sample, Workspace
 
+IN_WAREHOUSE = ("conform: builtin:sf/spending_revenue", "conform: {rules: builtin:sf/spending_revenue, in: warehouse}")
 IS_WHOLE = os.environ.get("SF_SLOW") == "1"  # the whole sample, of all its years
 ROWS, SINCE, YEAR = 776841 if IS_WHOLE else 20000, 2018, "2020"
 IN_WAREHOUSE = ("conform: builtin:sf/spending_revenue", "conform: {rules: builtin:sf/spending_revenue, in: warehouse}")
@@ -17,6 +18,7 @@ ROADS = {  # by SFTP or into the bucket; the Data API or a connection; whose clu
     "bucket-data_api-provisioned": (PROVISIONED, (BY_BUCKET,)),
     "bucket-direct-serverless": (SERVERLESS_DIRECT, (BY_BUCKET,)),
     "sftp-direct-provisioned": (PROVISIONED_DIRECT, ()),
+    "bucket-data_api-serverless-in_warehouse": (SERVERLESS, (BY_BUCKET, IN_WAREHOUSE)),
     "bucket-data_api-serverless-in_warehouse": (SERVERLESS, (BY_BUCKET, IN_WAREHOUSE)),
 }
 
