@@ -33,7 +33,8 @@ REFUSED = [(re.compile(pattern), state, text) for pattern, state, text in (
      r"|REGEXP_SPLIT_TO_\w+|STRING_TO_ARRAY|ARRAY_LENGTH|JSONB?_(AGG|BUILD|OBJECT|ARRAY|EACH|SET|TO|STRIP)\w*|(ROW_)?TO_JSONB?|NUM_NONNULLS|NUM_NULLS"
      r"|MAKE_(DATE|TIME|TIMESTAMP|TIMESTAMPTZ|INTERVAL)|DATE_BIN|GEN_RANDOM_UUID|HASHTEXT\w*|TXID_\w+|PG_CURRENT_\w+|PG_SIZE_PRETTY|PG_TYPEOF"
      r"|PG_HAS_ROLE|HAS_(ANY_)?COLUMN_PRIVILEGE|STATEMENT_TIMESTAMP|TIMEOFDAY_TZ|MODE|CARDINALITY|PARSE_IDENT|SCALE|MIN_SCALE|TRIM_SCALE|GCD|LCM"
-     r"|ERF|LASTVAL|PG_GET_SERIAL_SEQUENCE|SHOBJ_DESCRIPTION|PG_DATABASE_SIZE|PG_TABLE_SIZE|PG_COLUMN_SIZE|LO_\w+|XMLPARSE|XPATH) \(", NO_FUNCTION, "this function does not exist"),  # [N]; absent from "SQL functions reference"
+     r"|ERF|LASTVAL|PG_GET_SERIAL_SEQUENCE|SHOBJ_DESCRIPTION|PG_DATABASE_SIZE|PG_TABLE_SIZE|PG_COLUMN_SIZE|LO_\w+|XMLPARSE|XPATH) \(",
+     NO_FUNCTION, "this function does not exist"),  # [N]; absent from "SQL functions reference"
     (r"\bIS (NOT )?DISTINCT FROM\b", SYNTAX, 'syntax error at or near "DISTINCT"'),  # [N]
     (r":: REG\w+|\bAS REG\w+", UNSUPPORTED, "type of an object identifier is not supported"),  # [T]
     (r"\bDISTINCT ON \(", SYNTAX, "SELECT DISTINCT ON is not supported"),  # [SELECT list]: DISTINCT only

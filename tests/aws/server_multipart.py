@@ -169,8 +169,8 @@ def complete_multipart_upload(call):
         if upload.algorithm and upload.kind == "COMPOSITE":
             said = part.get(f"Checksum{upload.algorithm}")
             if said is None:
-                raise invalid(f"The upload was created using a {upload.algorithm.lower()} checksum. The complete request must include the checksum for"
-                              f" each part. It was missing for part {number} in the request.")
+                raise invalid(f"The upload was created using a {upload.algorithm.lower()} checksum. The complete request must include the"
+                              f" checksum for each part. It was missing for part {number} in the request.")
             if said != upload.parts[number][0]:
                 raise bad_part(part)
     data = [upload.parts[number][1] for number in numbers if number in upload.parts]
