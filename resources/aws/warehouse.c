@@ -224,14 +224,15 @@ static bool is_worth_another(struct sf_op *op, enum sf_code rc, const struct sf_
     return false;
 }
 
-/* Runs one batch, again while it is worth it. The token is that of the running intent and the attempt: who comes back after a reply
- * that was lost gets what became of each attempt, and never a second one beside one that may yet come true. */
-static enum sf_code run_batch(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *sqls, size_t n, bool is_alone,
-                              const bool *wants_rows, const struct sf_value **rows, size_t *failed, struct sf_err *err)
+/* Runs one batch, again while it is worth it. The token is that of `of`, the running intent, and the attempt: who comes back after
+ * a reply that was lost gets what became of each attempt, and never a second one beside one that may yet come true. */
+static enum sf_code run_batch(struct sf_op *op, const struct sf_data_api *api, struct sf_str of, const struct sf_str *sqls,
+                              size_t n, bool is_alone, const bool *wants_rows, const struct sf_value **rows, size_t *failed,
+                              struct sf_err *err)
 {
     enum sf_code rc = SF_OK;
     for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        struct sf_str token = token_of(op, sf_str_fmt(op->arena, "%.*s %d", SF_ARG(op->intent), attempt), sqls, n);
+        struct sf_str token = token_of(op, sf_str_fmt(op->arena, "%.*s %d", SF_ARG(of), attempt), sqls, n);
         rc = is_alone ? sf_data_api_alone(op, api, sqls[0], token, err)
                       : sf_data_api_run(op, api, sqls, n, token, wants_rows, rows, failed, err);
         if (!is_worth_another(op, rc, err))
@@ -263,8 +264,10 @@ enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *clus
             rc = sf_fail(err, SF_E_INTERNAL, "a transaction of Redshift was asked to copy: copies are staged");
     }
     bool is_alone = n == 1 && statements[0].opens;
+    /* by the intent's token a second try would be told what became of the first, whose tables may be gone or out of date */
+    struct sf_str of = n > 0 && statements[0].is_anew ? sf_random_uuid(op->arena) : op->intent;
     if (!rc)
-        rc = run_batch(op, &api, sqls, n, is_alone, wants_rows, rows, failed, err);
+        rc = run_batch(op, &api, of, sqls, n, is_alone, wants_rows, rows, failed, err);
     if (rc && *failed < n && statements[*failed].what)
         sf_context(err, "%s", statements[*failed].what);
     return rc;

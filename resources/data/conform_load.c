@@ -394,6 +394,7 @@ enum sf_code sf_conform_load(struct sf_op *op, const struct sf_load_objects *obj
     write_statements(&c);
     rc = stage_raw(&c, err);
     size_t failed = 0;
+    c.script.list[0].is_anew = true; /* raw rows were staged anew, too */
     if (!rc)
         rc = op->site->world->warehouse_run(op, objects->cluster, c.script.list, c.script.n, &c.answers, &failed, err);
     if (rc == SF_E_UNKNOWN) { /* nobody reads what is staged */

@@ -231,6 +231,8 @@ static void sweep(struct sf_op *op, const struct load_call *call, const struct s
     if (why == SF_E_UNKNOWN || why == SF_E_UNAVAILABLE || why == SF_E_CANCELLED)
         return;
     sf_publish_sweep(&script, plan);
+    if (script.n > 0)
+        script.list[0].is_anew = true;
     if (op->site->world->warehouse_run(op, call->objects.cluster, script.list, script.n, NULL, &failed, &ignored))
         return;
 }

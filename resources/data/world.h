@@ -37,8 +37,10 @@ struct sf_statement {
     const struct sf_object *role; /* must be attached to the cluster, trust redshift, allow GetObject on each key */
     bool wants_rows;              /* keep this statement's result rows */
     bool freeze;                  /* the table was created in this transaction: rows are written frozen (PostgreSQL) */
-    bool opens; /* of a script that is cut into transactions (sf_script_run): one begins here. Alone in one, it is run outside of
-                   any */
+    bool opens;   /* of a script that is cut into transactions (sf_script_run): one begins here. Alone in one, it is run outside of
+                     any */
+    bool is_anew; /* first of a warehouse_run() that only stages or sweeps: run each time, whatever became of one in the same words
+                   */
     const struct sf_str *prepare; /* warehouse_stage() only: SQL run before the copy (makes the table), in its transaction */
     size_t n_prepare;
 };

@@ -199,6 +199,18 @@ def test_another_transaction_in_the_way_is_waited_for(dw):
     assert dw.rows("select count(*) from report.load_ledger where table_name = '(load)'") == [["1"]] and dw.changes() == {}
 
 
+def test_conforming_in_the_warehouse_is_done_again_when_publishing_is_tried_again(dw):
+    """What it makes is dropped after the first try; by the same client token the second would be told that it is there."""
+    dw.edit("stack.yaml", ("conform: builtin:sf/spending_revenue", "conform: {rules: builtin:sf/spending_revenue, in: warehouse}"))
+    dw.apply("-target=star_schema.star")
+    dw.control("DELETE", "log")
+    dw.fault("BatchExecuteStatement", "throttle", nth=10)  # after the raw rows, what is made of them, and seven tables: to publish
+    dw.apply()
+    batches = [call["params"]["Sqls"][0] for call in dw.log() if call["action"] == "BatchExecuteStatement" and call["status"] == 200]
+    assert len([sql for sql in batches if sql.startswith('drop table if exists "report_partitions"."staged_conform_rejected"')]) == 2
+    assert published(dw)[0][0] == str(ROWS) and dw.changes() == {}
+
+
 @pytest.mark.parametrize("statement", ["^VACUUM", "^ANALYZE", "^COMMENT ON VIEW"])
 def test_what_follows_a_load_may_fail(dw, statement):
     dw.settings(sql_faults=[{"match": statement, "fault": "error", "message": "not now", "times": 1}])
