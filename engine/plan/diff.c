@@ -629,7 +629,7 @@ enum sf_code sf_graph_outputs(struct sf_graph *graph, struct sf_arena *arena, co
             v = sf_map_get(graph->recorded_outputs, graph->stack->outputs[i].name);
         if (one)
             rc = one;
-        else if (v)
+        else if (v && v->type != SF_V_NULL) /* what has no value here is no output */
             sf_map_add(arena, map, graph->stack->outputs[i].name, v);
     }
     *outputs = sf_value_sealed(graph, arena, map);

@@ -90,7 +90,8 @@ def test_psql_gets_a_command_that_works_when_somebody_is_let_in(city):
     note = "no security group of 'cluster.dw' lets anybody in, so there is no psql command"
     assert note in city.run("sfplan").out
     city.apply()
-    assert city.output("psql") == "null" and note not in city.run("sfplan").out
+    assert "sqlworkbench" in city.output("editor") and note not in city.run("sfplan").out
+    assert "no output 'psql'" in city.refuse(64, "sfstate", "outputs", "psql").err  # what has no value is none
     city.env["SF_VAR_clients"] = "[203.0.113.0/24]"
     city.apply()
     command = city.output("psql")

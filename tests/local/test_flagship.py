@@ -167,6 +167,10 @@ def test_the_reader_sees_no_other_database_and_no_template(finance):
         assert result.code != 0, f"{database}: {result}"
 
 
+def test_only_outputs_that_have_a_value_are_there(finance):
+    assert re.findall(r"^(\w+) = ", finance.ok("sfstate", "outputs").out, re.M) == ["psql_command", "sftp_command"]
+
+
 def test_the_printed_sftp_command_works_as_it_stands(finance):
     finance.write("note.txt", "hello\n")
     result = finance.sftp(["pwd", "put note.txt new/../note.txt", "ls -1"])
