@@ -55,7 +55,8 @@ enum sf_code sf_transfer_put_tags(struct sf_op *op, struct sf_str arn, const str
 
 void sf_transfer_point_at(const struct sf_value *value, struct sf_err *err)
 {
-    if (value && err && !err->where.line)
+    bool is_written = value && value->mark.file && strcmp(value->mark.file, "schema") != 0; /* by a person, not a default */
+    if (is_written && err && !err->where.line)
         err->where = value->mark;
 }
 

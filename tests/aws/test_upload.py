@@ -206,6 +206,12 @@ def test_a_server_that_this_ssh_cannot_talk_to_is_explained_before_anything_is_m
     assert over.inventory() == {}
 
 
+def test_a_policy_that_nobody_wrote_is_pointed_at_nowhere(over):
+    over.edit("stack.yaml", (", aws: {security_policy: TransferSecurityPolicy-2022-03}", ""))
+    plan = over.refuse(65, "sfplan")
+    assert "libssh2" in plan.err and "schema:" not in plan.err, plan.err
+
+
 def test_both_ways_out_work(over):
     over.edit("stack.yaml", (", aws: {security_policy: TransferSecurityPolicy-2022-03}", ""))
     over.refuse(65, "sfplan")
