@@ -32,7 +32,15 @@ struct sf_str sf_sql_name2(struct sf_arena *arena, struct sf_str schema, struct 
 
 struct sf_str sf_sql_text(struct sf_arena *arena, struct sf_str text)
 {
-    return quoted(arena, text, '\'');
+    struct sf_str all = SF_STR_NONE;
+    for (;;) {
+        size_t at = sf_str_find(text, SF_STR("\\"));
+        struct sf_str piece = quoted(arena, sf_str_slice(text, 0, at), '\'');
+        all = all.n ? sf_str_fmt(arena, "%.*s || chr(92) || %s", SF_ARG(all), piece.p) : piece;
+        if (at == SIZE_MAX)
+            return all.p == piece.p ? piece : sf_str_fmt(arena, "(%.*s)", SF_ARG(all));
+        text = sf_str_slice(text, at + 1, text.n);
+    }
 }
 
 struct sf_str sf_sql_text_or_null(struct sf_arena *arena, struct sf_str text)

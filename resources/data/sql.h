@@ -12,7 +12,8 @@ enum { SF_MAX_SQL_BYTES = 8 * 1024 * 1024 };
 struct sf_str sf_sql_name(struct sf_arena *arena, struct sf_str name);
 /* "schema"."name". */
 struct sf_str sf_sql_name2(struct sf_arena *arena, struct sf_str schema, struct sf_str name);
-/* 'text', with quotes inside doubled; the empty view gives ''. */
+/* 'text', with quotes inside doubled; the empty view gives ''. Of a backslash, which Redshift reads as an escape and PostgreSQL as
+ * itself, it makes an expression that both read alike: ('a' || chr(92) || 'b'). */
 struct sf_str sf_sql_text(struct sf_arena *arena, struct sf_str text);
 /* The same, or null for the empty view. */
 struct sf_str sf_sql_text_or_null(struct sf_arena *arena, struct sf_str text);

@@ -118,6 +118,16 @@ static enum sf_code read_int(const struct reader *r, const struct sf_value *map,
     return SF_OK;
 }
 
+/* `v` is the text, or NULL for none. A comment is written as one literal, in which Redshift takes a backslash for an escape and
+ * PostgreSQL does not. */
+static enum sf_code read_comment(const struct reader *r, const struct sf_value *v, struct sf_str *out)
+{
+    *out = v && v->type == SF_V_STRING ? sf_str_trim(v->s) : SF_STR_NONE;
+    if (sf_str_find(*out, SF_STR("\\")) != SIZE_MAX)
+        return bad(r, v->mark, "a comment must have no backslash: warehouses do not agree about what it means");
+    return SF_OK;
+}
+
 static enum sf_code read_column(const struct reader *r, const struct sf_pair *pair, struct sf_star_column *out)
 {
     static const char *const fields[] = {"type", "bytes", "digits", "scale", "nullable", "references", "comment", NULL};
@@ -151,10 +161,10 @@ static enum sf_code read_column(const struct reader *r, const struct sf_pair *pa
                    SF_ARG(pair->key));
     out->is_nullable = sf_str_is(sf_map_str(v, "nullable"), "true");
     out->references = sf_map_str(v, "references");
-    out->comment = sf_str_trim(sf_map_str(v, "comment"));
-    if (out->comment.n == 0)
+    rc = read_comment(r, sf_map_getz(v, "comment"), &out->comment);
+    if (!rc && out->comment.n == 0)
         return bad(r, pair->key_mark, "column '%.*s' has no comment", SF_ARG(pair->key));
-    return SF_OK;
+    return rc;
 }
 
 static enum sf_code read_table(const struct reader *r, const struct sf_pair *pair, bool is_own, struct sf_star_table *out)
@@ -167,9 +177,10 @@ static enum sf_code read_table(const struct reader *r, const struct sf_pair *pai
     if (v->type != SF_V_MAP)
         return bad(r, pair->key_mark, "table '%.*s' must be a map", SF_ARG(pair->key));
     enum sf_code rc = check_fields(r, "a table", v, fields);
+    if (!rc)
+        rc = read_comment(r, sf_map_getz(v, "comment"), &out->comment);
     if (rc)
         return rc;
-    out->comment = sf_str_trim(sf_map_str(v, "comment"));
     out->key = sf_map_str(v, "key");
     out->partition_by = sf_map_str(v, "partition_by");
     out->measure = sf_map_str(v, "measure");
@@ -223,9 +234,10 @@ static enum sf_code read_view(const struct reader *r, const struct sf_pair *pair
     if (!is_plain_name(pair->key) || v->type != SF_V_MAP)
         return bad(r, pair->key_mark, "view '%.*s' must be a plain name with a map", SF_ARG(pair->key));
     enum sf_code rc = check_fields(r, "a view", v, fields);
+    if (!rc)
+        rc = read_comment(r, sf_map_getz(v, "comment"), &out->comment);
     if (rc)
         return rc;
-    out->comment = sf_str_trim(sf_map_str(v, "comment"));
     out->sql = sf_str_trim(sf_map_str(v, "sql"));
     if (out->comment.n == 0 || out->sql.n == 0)
         return bad(r, pair->key_mark, "view '%.*s' needs comment and sql", SF_ARG(pair->key));
@@ -239,7 +251,9 @@ static enum sf_code read_view(const struct reader *r, const struct sf_pair *pair
             return bad(r, column->key_mark, "column '%.*s' of view '%.*s' must be a plain name with a comment", SF_ARG(column->key),
                        SF_ARG(out->name));
         out->columns[i].name = column->key;
-        out->columns[i].comment = sf_str_trim(column->value->s);
+        rc = read_comment(r, column->value, &out->columns[i].comment);
+        if (rc)
+            return rc;
     }
     return SF_OK;
 }
@@ -299,7 +313,9 @@ enum sf_code sf_star_parse(struct sf_op *op, const char *path, struct sf_str tex
 
     struct sf_star *star = SF_NEW(op->arena, struct sf_star);
     star->digest = sf_data_digest16(op->arena, text);
-    star->sample_note = sf_map_str(root, "sample_note");
+    rc = read_comment(&r, sf_map_getz(root, "sample_note"), &star->sample_note);
+    if (rc)
+        return rc;
     star->tables = SF_NEW_ARRAY(op->arena, tables->map.n + own->map.n, struct sf_star_table);
     star->views = SF_NEW_ARRAY(op->arena, views ? views->map.n : 1, struct sf_star_view);
     rc = read_tables(&r, tables, false, star);

@@ -123,6 +123,7 @@ static void a_star_file_with_a_mistake_is_refused_by_line_and_word(void **state)
         {"scale: 2", "scale: 3", "measure: a numeric column of scale 2"},
         {"digits: 20, scale: 2", "digits: 2, scale: 3", "within them"},
         {"comment: Label", "comment: ' '", "column 'label' has no comment"},
+        {"comment: Label", "comment: 'La\\bel'", "a comment must have no backslash"},
         {"references: d,", "references: e,", "refers to 'e', which is no dimension"},
         {"references: d,", "references: f,", "refers to 'f', which is no dimension"},
         {"partition_by: year", "partition_by: amount", "needs partition_by: an integer column"},
@@ -372,6 +373,8 @@ static void money_is_written_exactly(void **state)
     assert_string_equal(sf_sql_grouped(arena, 999).p, "999");
     assert_string_equal(sf_sql_name(arena, SF_STR("a\"b")).p, "\"a\"\"b\"");
     assert_string_equal(sf_sql_text(arena, SF_STR("it's")).p, "'it''s'");
+    assert_string_equal(sf_sql_text(arena, SF_STR("")).p, "''");
+    assert_string_equal(sf_sql_text(arena, SF_STR("a\\'b\\")).p, "('a' || chr(92) || '''b' || chr(92) || '')");
 }
 
 /* --- golden files --- */
