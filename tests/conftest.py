@@ -23,6 +23,7 @@ import sqlite3
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -72,6 +73,8 @@ def is_worker(config):
 
 
 def pytest_configure(config):
+    if threading.current_thread() is not threading.main_thread():  # as execnet now and then starts a worker: it cannot take signals
+        return
     signal.signal(signal.SIGTERM, STOP)
     if is_worker(config):  # it ends in order too when the process that started it is gone
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
