@@ -41,7 +41,7 @@ BASE = {
         "reader": {"kind": "role", "name": "tryout-reader", "trust": "transfer"}}),
     "security_group": ({"name": "tryout", "ingress": [{"port": 5439, "from": ["203.0.113.0/24"]}]}, {}),
     NODES: ({"identifier": "tryout", "database": "city", "username": "steward", "password": "${var.password}"}, {
-        "load": {"kind": "role", "name": "tryout-load", "trust": "redshift"}, "sql": {"kind": "security_group", "name": "tryout-sql"}}),
+        "load": {"kind": "role", "name": "tryout-load", "trust": "redshift"}, "sql": {"kind": "security_group", "name": "tryout-sql", "ingress": [{"port": 5439, "from": ["203.0.113.0/24"]}]}}),
 }
 BASE[SERVERLESS] = ({**BASE[NODES][0], "serverless": {"base_rpus": 8}}, BASE[NODES][1])
 
@@ -191,6 +191,8 @@ CHANGES = {
         "enhanced_vpc_routing": change(UPDATE, enhanced_vpc_routing=True),
         "snapshot_days": change(UPDATE, snapshot_days=7),
         "final_snapshot": change(UPDATE, final_snapshot="tryout-last"),
+        "connection": change(UPDATE, connection="direct", security_groups=["sql"]),
+        "ca": change(UPDATE, ca="ca.pem"),
         "maintenance_window": change(UPDATE, maintenance_window="tue:10:00-tue:10:30"),
     },
     SERVERLESS: {
@@ -211,6 +213,8 @@ CHANGES = {
         "subnets": change(UPDATE, subnets=["{default_subnet}", "{default_subnet2}", "{default_subnet3}"]),
         "enhanced_vpc_routing": change(UPDATE, enhanced_vpc_routing=True),
         "final_snapshot": change(UPDATE, final_snapshot="tryout-last"),
+        "connection": change(UPDATE, connection="direct", security_groups=["sql"]),
+        "ca": change(UPDATE, ca="ca.pem"),
     },
 }
 
