@@ -39,7 +39,7 @@ def goes_on(ws):
     ws.ok(*APPLY)
     assert ws.changes() == {} and ws.drift() == {}
     assert {kind: len(names) for kind, names in ws.inventory().items()} == {
-        "bucket": 1, "iam policy": 2, "iam role": 2, "redshift namespace": 1, "redshift workgroup": 1, "security group": 1,
+        "bucket": 1, "iam policy": 2, "iam role": 2, "redshift namespace": 1, "redshift workgroup": 1, "secret": 1, "security group": 1,
         "transfer server": 1, "transfer user": 1}
     ws.ok(*DESTROY)
     assert ws.inventory() == {}
