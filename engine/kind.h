@@ -87,6 +87,7 @@ struct sf_outcome {
     bool again;                   /* with is_pending: not read() but the rest of the work, update(), create() or destroy() */
     uint32_t poll_after_ms;       /* hint for that */
     const char *waiting_for;      /* for the progress line while pending */
+    bool has_remains; /* read(), SF_E_ABSENT: gone, but what was made with it is not; destroy() will be called for that */
 };
 
 /* What a query answers. */

@@ -520,7 +520,7 @@ static void decide_unwanted(struct sf_graph *graph, struct sf_node *node)
     }
     node->planned.attrs = NULL;
     node->reason = graph->options.is_destroy ? SF_REASON_DESTROY : SF_REASON_NOT_IN_CONFIG;
-    if (node->seen == SF_SEEN_ABSENT) {
+    if (node->seen == SF_SEEN_ABSENT && !node->has_remains) {
         node->action = SF_FORGET;
         node->reason = SF_REASON_GONE;
     } else {

@@ -102,6 +102,7 @@ struct sf_node {
     struct sf_value *want; /* map; NULL: not wanted */
     struct sf_value *refs; /* map: ref attribute -> address(es) */
     enum sf_seen seen;
+    bool has_remains;              /* absent, but destroy() has something to do: see struct sf_outcome */
     const struct sf_value *actual; /* map, when present */
     struct sf_str actual_id;
     const struct sf_err *read_err; /* why unreadable or failed; NULL: neither */

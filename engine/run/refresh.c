@@ -258,6 +258,7 @@ static enum sf_step_result settle(struct planning *planning, struct visit *visit
             break;
         case SF_E_ABSENT:
             node->seen = SF_SEEN_ABSENT;
+            node->has_remains = visit->outcome.has_remains;
             break;
         case SF_E_UNAVAILABLE:
             if (node->container) { /* stopped, say: assumed as recorded, and shown as not checked */

@@ -85,6 +85,14 @@ enum sf_code sf_login_read(struct sf_op *op, struct sf_str cluster, struct sf_va
     return SF_OK;
 }
 
+bool sf_login_remains(struct sf_op *op, struct sf_str cluster)
+{
+    const struct sf_value *secret = NULL;
+    struct sf_err ignored = {0};
+    bool is_deleted = false;
+    return sf_login_is_kept(op->self->attrs) && get(op, cluster, &secret, &is_deleted, &ignored) == SF_OK;
+}
+
 static const struct sf_value *text_of(struct sf_op *op, const struct sf_value *want)
 {
     struct sf_value *secret = sf_value_map(op->arena);

@@ -22,6 +22,8 @@ bool sf_login_is_kept(const struct sf_value *attrs);
 /* For read(): where state says that there is a secret of ours, sets `login` and `master_secret` as they are: "none" when it is
  * gone. */
 enum sf_code sf_login_read(struct sf_op *op, struct sf_str cluster, struct sf_value *attrs, struct sf_err *err) SF_MUST_CHECK;
+/* Whether a secret of ours is there of a cluster that is not. */
+bool sf_login_remains(struct sf_op *op, struct sf_str cluster);
 /* Makes the secret, or gives it want's password where it holds another. Nothing when want needs none. *is_settling: a secret of
  * the name is just going: again in a second. */
 enum sf_code sf_login_put(struct sf_op *op, struct sf_str cluster, const struct sf_value *want, bool *is_settling,

@@ -221,6 +221,8 @@ enum sf_code sf_serverless_read(struct sf_op *op, struct sf_str id, struct sf_ou
 {
     struct pair pair;
     enum sf_code rc = get_halves(op, id, &pair, err);
+    if (rc == SF_E_ABSENT)
+        out->has_remains = sf_login_remains(op, id);
     if (rc)
         return rc;
     const char *busy = busy_with(op, &pair);
@@ -577,7 +579,7 @@ enum sf_code sf_serverless_destroy(struct sf_op *op, struct sf_str id, struct sf
     out->id = id;
     enum sf_code rc = get_halves(op, id, &is, err);
     if (rc == SF_E_ABSENT)
-        return SF_OK;
+        return sf_login_is_kept(op->self->attrs) ? sf_login_drop(op, id, err) : SF_OK;
     if (!rc && sf_str_is(sf_aws_text(is.group ? is.group : is.space, "status"), "DELETING"))
         return sf_cluster_wait(out, true, AGAIN_MS, is.group ? "the workgroup to be gone" : "the namespace to be gone");
     if (!rc)

@@ -122,7 +122,10 @@ static enum sf_code read_int(const struct reader *r, const struct sf_value *map,
  * PostgreSQL does not. */
 static enum sf_code read_comment(const struct reader *r, const struct sf_value *v, struct sf_str *out)
 {
-    *out = v && v->type == SF_V_STRING ? sf_str_trim(v->s) : SF_STR_NONE;
+    *out = SF_STR_NONE;
+    if (!v || v->type != SF_V_STRING)
+        return SF_OK;
+    *out = sf_str_trim(v->s);
     if (sf_str_find(*out, SF_STR("\\")) != SIZE_MAX)
         return bad(r, v->mark, "a comment must have no backslash: warehouses do not agree about what it means");
     return SF_OK;
