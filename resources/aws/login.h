@@ -3,7 +3,7 @@
  * A provisioned cluster gives temporary credentials for any database user to who may have them. A serverless workgroup gives them
  * only for a database user named after the caller, who may do nothing at first; so there the Data API takes the password from a
  * secret. One that Redshift manages is such a secret. Else the password of the stack is put into one of the stack's own: it bears
- * the stack's tags, follows the password and goes before the cluster does. Source: Redshift Management Guide, "Authorizing access
+ * the stack's tags, follows the password and goes after the cluster does. Source: Redshift Management Guide, "Authorizing access
  * to the Amazon Redshift Data API" and "Storing database credentials in AWS Secrets Manager". */
 #ifndef SF_AWS_LOGIN_H
 #define SF_AWS_LOGIN_H

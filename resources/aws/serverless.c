@@ -549,7 +549,12 @@ enum sf_code sf_serverless_create(struct sf_op *op, const struct sf_value *want,
     return rc || out->is_pending ? rc : make_group(op, id, want, out, err);
 }
 
-/* --- destroy: the workgroup, then the namespace --- */
+/* --- destroy: the workgroup, then the namespace, then the secret, which read() reports for as long as it remains --- */
+
+static enum sf_code drop_login(struct sf_op *op, struct sf_str id, struct sf_err *err)
+{
+    return sf_login_is_kept(op->self->attrs) ? sf_login_drop(op, id, err) : SF_OK;
+}
 
 static enum sf_code destroy_space(struct sf_op *op, struct sf_str id, struct sf_outcome *out, struct sf_err *err)
 {
@@ -559,7 +564,7 @@ static enum sf_code destroy_space(struct sf_op *op, struct sf_str id, struct sf_
         sf_map_set_str(op->arena, params, "finalSnapshotName", snapshot);
     enum sf_code rc = call(op, "DeleteNamespace", SF_AWS_PUT, params, NULL, err);
     if (rc == SF_E_ABSENT)
-        return SF_OK;
+        return drop_login(op, id, err);
     if (rc && sf_aws_is_error(err, "ConflictException", "napshot")) {
         sf_hint(err, "give final_snapshot another name, or delete it: aws redshift-serverless delete-snapshot --snapshot-name %.*s",
                 SF_ARG(snapshot));
@@ -579,7 +584,7 @@ enum sf_code sf_serverless_destroy(struct sf_op *op, struct sf_str id, struct sf
     out->id = id;
     enum sf_code rc = get_halves(op, id, &is, err);
     if (rc == SF_E_ABSENT)
-        return sf_login_is_kept(op->self->attrs) ? sf_login_drop(op, id, err) : SF_OK;
+        return drop_login(op, id, err);
     if (!rc && sf_str_is(sf_aws_text(is.group ? is.group : is.space, "status"), "DELETING"))
         return sf_cluster_wait(out, true, AGAIN_MS, is.group ? "the workgroup to be gone" : "the namespace to be gone");
     if (!rc)
@@ -587,11 +592,7 @@ enum sf_code sf_serverless_destroy(struct sf_op *op, struct sf_str id, struct sf
     if (rc)
         return rc;
     if (sf_cluster_is_foreign(op, what_of(op, id), is.space_tags)) /* ours is gone, and this is not it */
-        return SF_OK;
-    /* first: once the namespace is gone nobody comes back for it */
-    rc = sf_login_is_kept(op->self->attrs) ? sf_login_drop(op, id, err) : SF_OK;
-    if (rc)
-        return rc;
+        return drop_login(op, id, err);
     if (!is.group)
         return destroy_space(op, id, out, err);
     rc = call(op, "DeleteWorkgroup", SF_AWS_PUT, named(op, workgroup_name, id), NULL, err);

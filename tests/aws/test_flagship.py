@@ -30,7 +30,7 @@ READERS = {  # the aws command line, and what of its answer is of the account fr
     ("redshift-serverless", "list-workgroups"): lambda answer: answer["workgroups"],
     ("secretsmanager", "list-secrets"): lambda answer: answer["SecretList"],
 }
-APPLY_CHANGES, DESTROY_CHANGES = 18, 13  # calls that change something
+APPLY_CHANGES, DESTROY_CHANGES = 18, 12  # calls that change something
 PROVISIONED = ("aws: {serverless: {base_rpus: 8}}", "aws: {node_type: ra3.large}")
 PROGRAMS = {"apply": ("sfapply", "-auto-approve"), "plan": ("sfplan", "-detailed-exitcode"), "destroy": ("sfdestroy", "-auto-approve")}
 
