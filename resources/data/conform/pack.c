@@ -6,7 +6,6 @@
 #include "resources/data/conform/text.h"
 
 #include <stdlib.h>
-#include <zlib.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -257,12 +256,8 @@ static void put_header(struct sf_pack *p, struct sf_bits *bits)
     p->has_begun = true;
 }
 
-/* How the block ends: with more to come, or on a whole byte, so that whatever follows can be put behind, or with the file. */
-enum ending { MORE, CUT, LAST };
-
-static struct sf_str pack_block(struct sf_pack *p, enum ending ending)
+static struct sf_str pack_block(struct sf_pack *p, bool is_last)
 {
-    bool is_last = ending == LAST;
     if (p->coded && !p->is_told && p->n_runs == 0)
         p->coded = 0; /* what is never told is searched: once more from the beginning */
     struct sf_bits bits = p->coded ? p->ahead : (struct sf_bits){p->bits, p->n_bits, p->out};
@@ -276,21 +271,15 @@ static struct sf_str pack_block(struct sf_pack *p, enum ending ending)
     if (is_told)
         p->runs[p->n_runs] = (struct sf_pack_run){(uint32_t)(p->end - p->literals), 0, 0};
     if (p->n_blocks == 0) {
-        count_runs(p, n_runs, ending != MORE);
+        count_runs(p, n_runs, is_last);
         sf_bits_put(&bits, 0, 1); /* not the last one: an empty one is */
         sf_huffman_begin_block(&p->huffman, &bits);
         prepare_codes(p);
     }
     put_runs(p, p->coded ? p->coded : p->start, n_runs, &bits);
-    p->n_blocks = ending == MORE ? (p->n_blocks + 1) % BLOCKS_A_CODE : 0;
+    p->n_blocks = is_last ? 0 : (p->n_blocks + 1) % BLOCKS_A_CODE;
     if (p->n_blocks == 0) {
         sf_bits_put(&bits, p->huffman.literals[END_OF_BLOCK].bits, p->huffman.literals[END_OF_BLOCK].n);
-        sf_bits_flush(&bits);
-    }
-    if (ending == CUT) { /* a stored block of no bytes (RFC 1951, 3.2.4): what zlib calls a full flush */
-        sf_bits_put(&bits, 0, 3);
-        bits.n = (bits.n + 7) & ~7u;
-        sf_bits_put(&bits, 0xffff0000, 32);
         sf_bits_flush(&bits);
     }
     if (is_last) {
@@ -324,38 +313,17 @@ struct sf_str sf_pack_add(struct sf_pack *p, struct sf_str *bytes)
     p->end += n;
     bytes->p += n;
     bytes->n -= n;
-    return n == room ? pack_block(p, MORE) : SF_STR_NONE;
-}
-
-struct sf_pack *sf_pack_new_part(void)
-{
-    struct sf_pack *p = sf_pack_new();
-    p->has_begun = true;
-    return p;
-}
-
-struct sf_str sf_pack_cut(struct sf_pack *p)
-{
-    struct sf_str piece = pack_block(p, CUT);
-    p->place += p->end + FAR_AWAY; /* nothing from before can be referred to */
-    p->start = p->end = p->literals = 0;
-    return piece;
-}
-
-void sf_pack_join(struct sf_pack *p, uint32_t crc, uint32_t n_bytes)
-{
-    p->crc = (uint32_t)crc32_combine(p->crc, crc, (z_off_t)n_bytes);
-    p->n_bytes += n_bytes;
+    return n == room ? pack_block(p, false) : SF_STR_NONE;
 }
 
 struct sf_str sf_pack_take(struct sf_pack *p)
 {
-    return pack_block(p, MORE);
+    return pack_block(p, false);
 }
 
 struct sf_str sf_pack_finish(struct sf_pack *p)
 {
-    return pack_block(p, LAST);
+    return pack_block(p, true);
 }
 
 /* --- rows that are coded as they are written --- */

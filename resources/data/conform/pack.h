@@ -71,13 +71,6 @@ struct sf_str sf_pack_add(struct sf_pack *pack, struct sf_str *bytes);
 /* The last piece. */
 struct sf_str sf_pack_finish(struct sf_pack *pack);
 
-/* For what is packed side by side: a packer without the header of gzip, whose pieces end with what sf_pack_cut() gives. They refer
- * to nothing before them, and follow each other as they are; the packer that makes the file is cut as well, then told what went in.
- */
-struct sf_pack *sf_pack_new_part(void);
-struct sf_str sf_pack_cut(struct sf_pack *pack);
-void sf_pack_join(struct sf_pack *pack, uint32_t crc, uint32_t n_bytes);
-
 /* For writers that know what repeats, row by row: text is written where it is packed from, and nothing is searched in a block where
  * a repeat was told. When sf_pack_is_full(), sf_pack_take() the piece before the next row. */
 static inline char *sf_pack_room(struct sf_pack *p)

@@ -275,46 +275,6 @@ static void told_repeats_come_back(void **state)
     sf_arena_free(arena);
 }
 
-/* Of no bytes, of some, of more than a block; text may be added behind them. */
-static void parts_joined_are_one_member(void **state)
-{
-    (void)state;
-    static const size_t sizes[] = {100, 0, SF_PACK_BLOCK, 5 * SF_PACK_BLOCK + 7};
-    uint64_t seed = 19, place = 0;
-    struct sf_arena *arena = sf_arena_new();
-    struct sf_buf out = SF_BUF(2 * MAX_TEXT), text = SF_BUF(2 * MAX_TEXT);
-    struct sf_pack *file = sf_pack_new();
-    for (size_t i = 0; i < SF_COUNT(sizes); i++) {
-        char *some = sf_arena_alloc(arena, sizes[i] + 1);
-        fill(some, sizes[i], 0, &seed);
-        struct sf_str between = SF_STR("and what stands between, and what stands between\n"), part = {some, sizes[i]};
-        for (size_t k = 0; k < 60 * i; k++) { /* so that what was told before the cut is not far away, but gone */
-            sf_buf_add(&text, between);
-            add_all(file, &out, between);
-        }
-        for (size_t k = 0; k < 40; k++) {
-            static const char told[SF_PACK_TOKEN] = "a repeat that is told";
-            sf_buf_add(&text, (struct sf_str){told, sizeof told});
-            sf_pack_token(file, told, sizeof told, &place);
-        }
-        sf_buf_add(&text, between);
-        add_all(file, &out, between);
-        sf_buf_add(&text, part);
-        sf_buf_add(&out, sf_pack_cut(file));
-        struct sf_pack *p = sf_pack_new_part();
-        add_all(p, &out, part);
-        sf_buf_add(&out, sf_pack_cut(p));
-        sf_pack_join(file, p->crc, p->n_bytes);
-        sf_pack_free(p);
-    }
-    sf_buf_add(&out, sf_pack_finish(file));
-    assert_unpacks_to(sf_buf_str(&out), sf_buf_str(&text));
-    sf_buf_free(&out);
-    sf_buf_free(&text);
-    sf_pack_free(file);
-    sf_arena_free(arena);
-}
-
 /* Whatever a packer held before: in the middle of a block, with what could be referred to, or just finished. */
 static void a_restarted_packer_is_as_a_new_one(void **state)
 {
@@ -379,7 +339,6 @@ int main(void)
         cmocka_unit_test(the_bytes_do_not_depend_on_the_pieces),
         cmocka_unit_test(told_repeats_come_back),
         cmocka_unit_test(a_row_is_packed_as_the_calls_it_stands_for),
-        cmocka_unit_test(parts_joined_are_one_member),
         cmocka_unit_test(a_restarted_packer_is_as_a_new_one),
         cmocka_unit_test(sums_are_those_of_zlib),
         cmocka_unit_test(rows_get_smaller),
