@@ -121,12 +121,23 @@ static bool is_postgres(pid_t pid)
     return strstr(exe, "/postgres") != NULL;
 }
 
+/* Between giving up its memory and its working directory: a program without a file. Its sockets are still open by then. */
+static bool is_dying(pid_t pid)
+{
+    char path[64], exe[2];
+    snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
+    return readlink(path, exe, sizeof exe) < 0 && errno == ENOENT;
+}
+
 static bool is_in_data_dir(pid_t pid, const struct stat *data)
 {
     char path[64];
     struct stat cwd;
     snprintf(path, sizeof path, "/proc/%ld/cwd", (long)pid);
-    return stat(path, &cwd) == 0 && cwd.st_dev == data->st_dev && cwd.st_ino == data->st_ino && is_postgres(pid);
+    if (stat(path, &cwd) != 0 || cwd.st_dev != data->st_dev || cwd.st_ino != data->st_ino) {
+        return false;
+    }
+    return is_postgres(pid) || is_dying(pid);
 }
 
 /* What postmaster.pid says: pid in line 1, port in line 4, the SysV key and id of its shared memory in line 7. */
@@ -239,8 +250,8 @@ static void clear_stale_lock(struct sf_op *op, const struct sf_postgres *pg)
     int port;
     long shm_id;
     if (read_lock_file(op, pg, &pid, &port, &shm_id) && shm_id >= 0) {
-        struct shmid_ds segment;
-        if (shmctl((int)shm_id, IPC_STAT, &segment) == 0 && segment.shm_nattch == 0 &&
+        struct shmid_ds segment; /* freed now, or when the last process that is dying lets go of it */
+        if (shmctl((int)shm_id, IPC_STAT, &segment) == 0 && segment.shm_cpid == pid &&
             segment.shm_perm.cuid == sf_territory_of(op)->run_uid) {
             (void)shmctl((int)shm_id, IPC_RMID, NULL);
         }
