@@ -462,6 +462,20 @@ static void a_long_path_puts_the_control_socket_under_tmp_and_destroy_removes_it
     h->territory.dir = shorter;
 }
 
+/* The shell's child is the shell until it has become the program. */
+static void wait_for_program(struct harness *h, pid_t pid, const char *name)
+{
+    char exe[512] = "";
+    int64_t end = sf_clock_ms() + 5000;
+    const char *link = sf_str_fmt(h->arena, "/proc/%ld/exe", (long)pid).p;
+    while (!sf_str_ends(sf_str_of(exe), sf_str_of(name))) {
+        assert_true(sf_clock_ms() < end);
+        sched_yield();
+        ssize_t n = readlink(link, exe, sizeof exe - 1);
+        exe[n > 0 ? n : 0] = '\0';
+    }
+}
+
 static void tools_of_a_run_that_was_killed_do_not_disturb_the_next(void **state)
 {
     struct harness *h = *state;
@@ -479,6 +493,7 @@ static void tools_of_a_run_that_was_killed_do_not_disturb_the_next(void **state)
     pid_t pid = (pid_t)strtol(output.p, NULL, 10);
     uint64_t started = sf_proc_start_time(pid);
     assert_true(started != 0);
+    wait_for_program(h, pid, "/initdb");
     create_cluster(h, want);
     assert_false(sf_proc_is_alive(pid, started));
 }
