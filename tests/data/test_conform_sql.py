@@ -28,7 +28,7 @@ BAD = {"fiscal_year": ["", "199", "20 26", "1998", "2050", "twenty"], "related_g
        "sub_object_code": ["x" * 51], "revenue_or_spending": ["", "Transfers"], "vendor": ["v" * 201], "voucher": ["9" * 51],
        "amount": ["", "12.345", "(5.00)", "$5", "1e3", "1,23.00", "5.", ".", "-", "92233720368547758.08", "1" * 40],
        "vouchers_paid": ["", "x"], "vouchers_pending": ["1.234"]}
-ODD = {"amount": ["+5", ".5", "-1,234,567.8", " 12.30 ", "0", "-0.00", "92233720368547.07"], "fiscal_year": [" 2025 ", "\t2024"],
+ODD = {"amount": ["+5", ".5", "-1,234,567.8", " 12.30 ", "0", "-0.00", "92233720368547.07", "0" * 36 + "1.20"], "fiscal_year": [" 2025 ", "\t2024"],
        "program": ["  Two  Blanks ", "tab\tin it", "ÉCOLE", "école", "\u00a0", "a\"b", "two\nlines", "'", "100%", "back\\slash"],
        "related_govt_units": ["y", "TRUE", " n "], "voucher": ["", " 7 "], "vendor": ["", "acme  INC", "ACME inc"]}
 

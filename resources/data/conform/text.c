@@ -158,7 +158,7 @@ const char *sf_text_money(struct sf_str s, int64_t *cents)
     for (; i < s.n; i++) {
         char c = s.p[i];
         if (c >= '0' && c <= '9') {
-            if (value > (INT64_MAX - 9) / 10)
+            if (value > (uint64_t)(INT64_MAX - (c - '0')) / 10)
                 return "is too large";
             value = value * 10 + (uint64_t)(c - '0');
             digits++;
