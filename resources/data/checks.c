@@ -572,8 +572,10 @@ struct sf_str sf_check_record_sql(struct sf_arena *arena, const struct sf_checks
                                   const struct sf_load_plan *plan)
 {
     const char *name = sf_sql_text(arena, check->name).p;
+    struct sf_check_maker m = sf_check_maker(arena, checks, check, plan);
     struct sf_load_plan scope = *plan; /* what was counted; a row that lost its member may be in any part */
-    scope.is_rest_left_out = is_by_part(check, plan->star->fact) && check->kind != SF_CHECK_RELATIONSHIPS;
+    bool is_measured_by_part = check->by && sf_check_is_measured(&m);
+    scope.is_rest_left_out = (is_by_part(check, m.fact) && check->kind != SF_CHECK_RELATIONSHIPS) || is_measured_by_part;
     return sf_str_fmt(
         arena,
         "select cast(%s as varchar(36)) as load_id, cast(%s as varchar(100)) as check_name, cast('%s' as varchar(10)) as "

@@ -271,6 +271,8 @@ static enum sf_code read_pairs(const struct reader *r)
         rc = bad_check(r, "needs a 'column' of text");
     if (!rc)
         rc = read_texts(r, "values", 2, &check->values);
+    if (!rc && sf_value_equal(check->values->list.items[0], check->values->list.items[1]))
+        rc = bad_check(r, "needs 'values' that differ");
     if (!rc && by)
         rc = find_column(r, by, check->table, &check->by);
     if (!rc && totals.n > 0 && !sf_str_is(totals, "true") && !sf_str_is(totals, "false"))

@@ -116,6 +116,21 @@ def test_a_use_without_its_source_is_stopped(books, week):
         assert "warning: check 'eliminations_by_year' failed for 1 row; its severity is warn\n  fiscal_year=" in result.err
 
 
+def test_of_uneven_years_a_load_lists_those_that_it_counted(books, week):
+    def uneven(*years):
+        def change(rows):
+            for year in years:
+                next(r for r in rows if r["character_code"] == "ELS" and r["fiscal_year"] == year)["amount"] = "1.00"
+            return rows
+        return change
+    for years, failing in ((("2005", "2006"), ("2005", "2006")), (("2005", "2006", "2010"), ("2010",))):
+        write_rows(books, week, uneven(*years))
+        result = books.apply()
+        assert f"check 'eliminations_by_year' failed for {len(failing)} row" in result.err, result
+        texts = rejects(books, "eliminations_by_year")[1]
+        assert [text.partition(":")[0] for text in texts] == [f"fiscal_year={year}" for year in failing]
+
+
 def test_years_amounts_and_codes_that_nobody_expects(books, week):
     def odd(rows):
         rows[0]["fiscal_year"] = "2040"

@@ -180,6 +180,7 @@ static void a_checks_file_with_a_mistake_is_refused_by_line_and_word(void **stat
         {"determines: [d_id]", "", "check 'codes' needs 'determines', a list"},
         {"via: d_id, column: label, values: [in, out]}", "via: amount, column: label, values: [in, out]}", "needs 'via'"},
         {"values: [in, out]}", "values: [in]}", "check 'pairs' needs 'values', a list of two"},
+        {"values: [in, out]}", "values: [in, in]}", "check 'pairs' needs 'values' that differ"},
         {"totals: true", "totals: maybe", "neither true nor false"},
         {"max_days: 14", "max_days: 0", "'max_days' is a whole number from 1 to 36500"},
         {", max_days: 14", "", "check 'fresh' needs 'max_days'"},
