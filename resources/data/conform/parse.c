@@ -258,8 +258,9 @@ enum sf_code sf_parser_stamps(struct sf_parser *p, const struct sf_csv_record *r
 static size_t find_unknown_value(const struct sf_parser *p, const struct sf_csv_record *r)
 {
     for (size_t i = 0; i < p->layout->n_unknown; i++) {
-        struct sf_str raw = sf_str_trim(sf_csv_raw(r, p->layout->unknown[i]));
-        if (raw.n > 0 && !sf_str_is(raw, "\"\""))
+        struct sf_str raw = sf_csv_raw(r, p->layout->unknown[i]);
+        struct sf_str value = sf_csv_is_quoted(raw) ? sf_str_slice(raw, 1, raw.n - 1) : raw;
+        if (sf_text_trim(value).n > 0)
             return i;
     }
     return p->layout->n_unknown;

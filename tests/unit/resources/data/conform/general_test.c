@@ -251,6 +251,16 @@ static void more_members_than_one_word_holds_sort_by_two(void **state)
     sf_buf_free(&text);
 }
 
+static void blanks_in_an_unknown_column_are_no_value_in_quotes_or_not(void **state)
+{
+    struct fixture *f = *state;
+    f->rules = sf_rules_under(f->arena, f->rules, SF_CONTRACT_DISCARD_ROW);
+    conforms(f, "year,account,payee,charity,slip,note,paid,pending,taken_at,more\n"
+                "2020,a,p,,1,,1,,,\"\"\n2020,a,p,,2,,1,,, \n2020,a,p,,3,,1,,,\" "
+                "\t\"\n2020,a,p,,4,,1,,,\"\"\"\"\n2020,a,p,,5,,1,,,\" x\"\n");
+    assert_int_equal(sf_map_int(f->summary, "rejected", -1), 2);
+}
+
 static void a_wrong_rule_is_refused_with_its_line(void **state)
 {
     struct fixture *f = *state;
@@ -293,6 +303,7 @@ int main(void)
         TEST(one_stamp_alone_is_compared_too),
         TEST(memory_and_slices_change_no_byte),
         TEST(more_members_than_one_word_holds_sort_by_two),
+        TEST(blanks_in_an_unknown_column_are_no_value_in_quotes_or_not),
         TEST(a_wrong_rule_is_refused_with_its_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
