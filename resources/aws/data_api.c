@@ -10,12 +10,14 @@
 #include <time.h>
 
 enum {
+    SUBMIT_SECONDS = 2,  /* for which a submission waits for the end: until it is answered nobody knows what to stop */
     WAIT_SECONDS = 20,   /* of one long poll; 30 at most */
     MAX_PAUSE_MS = 2000, /* between polls that came back at once */
     FIRST_PAUSE_MS = 20,
     SUBMIT_TRIES = 4,
     LOST_POLLS = 20, /* in a row, before the outcome is called unknown */
-    CANCEL_MS = 5000,
+    STOP_MS = 6000,  /* for telling a statement to stop and seeing that it did */
+    LAST_WAIT_SECONDS = 1,
     MAX_TEXT = 1500,
 };
 
@@ -58,7 +60,7 @@ static struct sf_value *target(struct sf_op *op, const struct sf_data_api *api)
     set_if_given(op, params, "Database", api->database);
     set_if_given(op, params, "DbUser", api->user);
     set_if_given(op, params, "SecretArn", api->secret);
-    sf_map_set_int(op->arena, params, "WaitTimeSeconds", WAIT_SECONDS);
+    sf_map_set_int(op->arena, params, "WaitTimeSeconds", SUBMIT_SECONDS);
     return params;
 }
 
@@ -164,20 +166,30 @@ static enum sf_code explain_refusal(const struct sf_op *op, const struct sf_data
     return rc;
 }
 
-/* Sends it, again under the same token when nobody knows whether it arrived. */
-static enum sf_code submit(struct sf_op *op, const struct sf_data_api *api, const char *action, const struct sf_value *params,
-                           bool is_once, const struct sf_value **reply, struct sf_err *err)
+/* Sends it, again under the same token when nobody knows whether it arrived; once more even when time is up, for what runs has to
+ * be known to be stopped. What only reads goes under a token of its own. */
+static enum sf_code submit(struct sf_op *op, const struct sf_data_api *api, const char *action, struct sf_value *params,
+                           struct sf_str token, const struct sf_value **reply, struct sf_err *err)
 {
-    const struct sf_aws_call call = {.service = SF_AWS_REDSHIFT_DATA,
-                                     .action = action,
-                                     .effect = is_once ? SF_AWS_MAKE : SF_AWS_READ,
-                                     .params = params,
-                                     .resource = api->arn};
+    struct sf_aws_call call = {.service = SF_AWS_REDSHIFT_DATA,
+                               .action = action,
+                               .effect = token.n ? SF_AWS_MAKE : SF_AWS_READ,
+                               .params = params,
+                               .resource = api->arn};
     enum sf_code rc = SF_OK;
-    for (int attempt = 0; attempt < SUBMIT_TRIES; attempt++) {
-        rc = sf_aws_call(op, &call, reply, err);
-        bool is_lost = rc == SF_E_UNKNOWN || rc == SF_E_UNAVAILABLE;
-        if (!is_lost || attempt + 1 == SUBMIT_TRIES || sf_op_is_cancelled(op) || sf_clock_ms() >= op->deadline_ms)
+    struct sf_op last = *op;
+    if (sf_op_is_cancelled(op))
+        return sf_fail(err, SF_E_CANCELLED, "stopped before a statement was submitted");
+    sf_map_set_str(op->arena, params, "ClientToken", token.n ? token : sf_random_uuid(op->arena));
+    for (int attempt = 0; attempt < SUBMIT_TRIES && !call.is_last_word; attempt++) {
+        bool is_over = attempt > 0 && (sf_op_is_cancelled(op) || sf_clock_ms() >= op->deadline_ms);
+        if (is_over) {
+            last.deadline_ms = sf_clock_ms() + STOP_MS;
+            call.is_last_word = call.is_announced = true;
+        }
+        rc = sf_aws_call(is_over ? &last : op, &call, reply, err);
+        bool is_lost = rc == SF_E_UNKNOWN || rc == SF_E_UNAVAILABLE || (rc == SF_E_CANCELLED && attempt == 0 && !token.n);
+        if (!is_lost || attempt + 1 == SUBMIT_TRIES)
             break;
         pause_for((int64_t)FIRST_PAUSE_MS << attempt);
     }
@@ -191,53 +203,65 @@ static bool is_over(struct sf_str status)
     return sf_str_is(status, "FINISHED") || sf_str_is(status, "FAILED") || sf_str_is(status, "ABORTED");
 }
 
-/* A read as far as we are concerned: it changes nothing that outlives it, and is announced nowhere. */
-static void cancel(const struct sf_op *of, struct sf_str id)
+/* A call about a statement. All of them are reads as far as we are concerned: they change nothing that outlives it, and are
+ * announced nowhere. */
+static enum sf_code call_about(struct sf_op *op, const char *action, struct sf_str id, int wait_seconds, bool is_last_word,
+                               const struct sf_value **reply, struct sf_err *err)
 {
-    struct sf_err local = {0};
-    struct sf_op last = *of, *op = &last;
     struct sf_value *params = sf_value_map(op->arena);
-    last.deadline_ms = sf_clock_ms() + CANCEL_MS; /* its own time may be what is over */
     sf_map_set_str(op->arena, params, "Id", id);
-    const struct sf_aws_call call = {.service = SF_AWS_REDSHIFT_DATA,
-                                     .action = "CancelStatement",
-                                     .effect = SF_AWS_READ,
-                                     .params = params,
-                                     .is_last_word = true};
-    if (sf_aws_call(op, &call, NULL, &local))
-        return; /* it runs on, and find() will see what came of it */
+    if (wait_seconds)
+        sf_map_set_int(op->arena, params, "WaitTimeSeconds", wait_seconds);
+    const struct sf_aws_call call = {
+        .service = SF_AWS_REDSHIFT_DATA, .action = action, .effect = SF_AWS_READ, .params = params, .is_last_word = is_last_word};
+    return sf_aws_call(op, &call, reply, err);
 }
 
-/* The description of a statement that is over. */
+/* Tells a statement to stop, and sees how it ended: it may have been through before it was told. False when nobody says. */
+static bool stop(const struct sf_op *of, struct sf_str id, const struct sf_value **found)
+{
+    struct sf_err ignored = {0};
+    struct sf_op last = *of;
+    int64_t until_ms = sf_clock_ms() + STOP_MS, pause_ms = FIRST_PAUSE_MS;
+    last.deadline_ms = until_ms; /* its own time may be what is over */
+    if (call_about(&last, "CancelStatement", id, 0, true, NULL, &ignored) == SF_E_DENIED)
+        sf_op_warn(&last, "statement '%.*s' could not be stopped and runs on in the warehouse: %s", SF_ARG(id), ignored.message);
+    for (; sf_clock_ms() + pause_ms < until_ms; pause_ms = pause_ms * 2 < MAX_PAUSE_MS ? pause_ms * 2 : MAX_PAUSE_MS) {
+        enum sf_code rc = call_about(&last, "DescribeStatement", id, LAST_WAIT_SECONDS, true, found, &ignored);
+        if (!rc && is_over(sf_aws_text(*found, "Status")))
+            return true;
+        if (rc && rc != SF_E_UNAVAILABLE && rc != SF_E_THROTTLED)
+            return false;
+        pause_for(pause_ms);
+    }
+    return false;
+}
+
+/* The description of a statement that is over. One whose end cannot be waited for is stopped, so that nothing goes on in the
+ * warehouse of which nobody knows. */
 static enum sf_code await(struct sf_op *op, struct sf_str id, const struct sf_value **found, struct sf_err *err)
 {
-    struct sf_value *params = sf_value_map(op->arena);
-    sf_map_set_str(op->arena, params, "Id", id);
-    sf_map_set_int(op->arena, params, "WaitTimeSeconds", WAIT_SECONDS);
-    const struct sf_aws_call call = {.service = SF_AWS_REDSHIFT_DATA, .action = "DescribeStatement", .params = params};
     int64_t pause_ms = FIRST_PAUSE_MS;
-    int lost = 0;
-    for (bool is_cancelled = false;;) {
+    enum sf_code rc = SF_OK;
+    for (int lost = 0; lost <= LOST_POLLS && !sf_op_is_cancelled(op) && sf_clock_ms() < op->deadline_ms;) {
         int64_t asked_ms = sf_clock_ms();
-        enum sf_code rc = sf_aws_call(op, &call, found, err);
+        rc = call_about(op, "DescribeStatement", id, WAIT_SECONDS, false, found, err);
         if (!rc && is_over(sf_aws_text(*found, "Status")))
             return SF_OK;
         bool is_lost = rc == SF_E_UNAVAILABLE || rc == SF_E_THROTTLED;
         lost = is_lost ? lost + 1 : 0;
-        if (rc == SF_E_CANCELLED)
-            cancel(op, id);
-        if ((rc && !is_lost) || lost > LOST_POLLS || sf_clock_ms() >= op->deadline_ms)
+        if (rc && !is_lost)
             break;
-        if (sf_op_is_cancelled(op) && !is_cancelled) {
-            cancel(op, id);
-            is_cancelled = true;
-        }
         if (sf_clock_ms() - asked_ms < 1000 * WAIT_SECONDS / 2) { /* it was no long poll */
             pause_for(pause_ms);
             pause_ms = pause_ms * 2 < MAX_PAUSE_MS ? pause_ms * 2 : MAX_PAUSE_MS;
         }
     }
-    sf_fail(err, SF_E_UNKNOWN, "statement '%.*s' was submitted to the warehouse and its end was not seen", SF_ARG(id));
+    if (stop(op, id, found))
+        return SF_OK;
+    struct sf_str why = rc && rc != SF_E_CANCELLED ? sf_str_fmt(op->arena, ": %s", err->message) : SF_STR_NONE;
+    sf_fail(err, SF_E_UNKNOWN, "statement '%.*s' was submitted to the warehouse and its end was not seen%.*s", SF_ARG(id),
+            SF_ARG(why));
     sf_hint(err, "run the same command again: it looks first whether it came true");
     return SF_E_UNKNOWN;
 }
@@ -310,8 +334,12 @@ static enum sf_code fail_statement(struct sf_op *op, const struct sf_value *foun
         break;
     }
     if (sf_str_is(sf_aws_text(found, "Status"), "ABORTED")) {
+        bool is_late = sf_clock_ms() >= op->deadline_ms && !sf_op_is_cancelled(op);
         sf_fail(err, sf_op_is_cancelled(op) ? SF_E_CANCELLED : SF_E_UNAVAILABLE,
-                "the statement was stopped in the warehouse before its end; nothing of it was kept");
+                "the statement was stopped in the warehouse before its end%s; nothing of it was kept",
+                is_late ? ", since it took too long" : "");
+        if (is_late)
+            sf_hint(err, "it took longer than this resource's time limit: raise it with 'timeouts'");
         snprintf(err->remote_code, sizeof err->remote_code, SF_DATA_API_ABORTED);
         return err->code;
     }
@@ -335,6 +363,14 @@ static enum sf_code refuse_long(size_t n_bytes, struct sf_err *err)
     return SF_E_CONFIG;
 }
 
+enum sf_code sf_data_api_takes(const struct sf_str *statements, size_t n, struct sf_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (statements[i].n > SF_DATA_API_MAX_BYTES)
+            return refuse_long(statements[i].n, err);
+    return n > SF_DATA_API_MAX_STATEMENTS ? refuse_many(n, err) : SF_OK;
+}
+
 /* --- entry points --- */
 
 enum sf_code sf_data_api_submit(struct sf_op *op, const struct sf_data_api *api, const struct sf_str *statements, size_t n,
@@ -342,22 +378,17 @@ enum sf_code sf_data_api_submit(struct sf_op *op, const struct sf_data_api *api,
 {
     const struct sf_value **sqls = SF_NEW_ARRAY(op->arena, n + 1, const struct sf_value *), *reply = NULL, *found = NULL;
     *failed = n;
-    for (size_t i = 0; i < n; i++) {
-        if (statements[i].n > SF_DATA_API_MAX_BYTES)
-            return refuse_long(statements[i].n, err);
+    enum sf_code rc = sf_data_api_takes(statements, n, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < n; i++)
         sqls[i] = sf_value_str(op->arena, statements[i]);
-    }
-    if (n > SF_DATA_API_MAX_STATEMENTS)
-        return refuse_many(n, err);
     struct sf_value *params = target(op, api);
     sf_map_set(op->arena, params, SF_STR("Sqls"), sf_value_list(op->arena, sqls, n));
-    set_if_given(op, params, "ClientToken", token);
-    enum sf_code rc = submit(op, api, "BatchExecuteStatement", params, token.n > 0, &reply, err);
+    rc = submit(op, api, "BatchExecuteStatement", params, token, &reply, err);
     *id = sf_aws_text(reply, "Id");
     if (!rc)
         rc = await(op, *id, &found, err);
-    if (rc == SF_E_UNKNOWN && !token.n) /* nobody comes back for what it reads */
-        cancel(op, *id);
     if (!rc && !sf_str_is(sf_aws_text(found, "Status"), "FINISHED"))
         rc = fail_statement(op, found, failed, err);
     return rc;
@@ -377,10 +408,8 @@ enum sf_code sf_data_api_run(struct sf_op *op, const struct sf_data_api *api, co
     for (size_t i = 0; !rc && rows && i < n; i++)
         if (wants_rows && wants_rows[i])
             rc = fetch_rows(op, sf_str_fmt(op->arena, "%.*s:%zu", SF_ARG(id), i + 1), &results[i], err);
-    if (rc == SF_E_UNAVAILABLE || rc == SF_E_THROTTLED) {
-        rc = SF_E_UNKNOWN; /* committed, but what it said is not known */
-        err->code = rc;
-    }
+    if (rc) /* committed, but what it said is not known */
+        rc = err->code = SF_E_UNKNOWN;
     if (!rc && rows)
         *rows = sf_value_list(op->arena, results, n);
     return rc;
@@ -393,9 +422,8 @@ enum sf_code sf_data_api_alone(struct sf_op *op, const struct sf_data_api *api, 
     struct sf_value *params = target(op, api);
     size_t failed = 0;
     sf_map_set_str(op->arena, params, "Sql", sql);
-    set_if_given(op, params, "ClientToken", token);
-    enum sf_code rc = sql.n > SF_DATA_API_MAX_BYTES ? refuse_long(sql.n, err)
-                                                    : submit(op, api, "ExecuteStatement", params, token.n > 0, &reply, err);
+    enum sf_code rc =
+        sql.n > SF_DATA_API_MAX_BYTES ? refuse_long(sql.n, err) : submit(op, api, "ExecuteStatement", params, token, &reply, err);
     if (!rc)
         rc = await(op, sf_aws_text(reply, "Id"), &found, err);
     if (!rc && !sf_str_is(sf_aws_text(found, "Status"), "FINISHED"))
@@ -411,15 +439,12 @@ enum sf_code sf_data_api_query(struct sf_op *op, const struct sf_data_api *api, 
     sf_map_set_str(op->arena, params, "Sql", sql);
     if (sql.n > SF_DATA_API_MAX_BYTES)
         return refuse_long(sql.n, err);
-    enum sf_code rc = submit(op, api, "ExecuteStatement", params, false, &reply, err);
+    enum sf_code rc = submit(op, api, "ExecuteStatement", params, SF_STR_NONE, &reply, err);
     struct sf_str id = sf_aws_text(reply, "Id");
     if (!rc)
         rc = await(op, id, &found, err);
-    if (rc == SF_E_UNKNOWN) {
-        cancel(op, id);
-        rc = SF_E_UNAVAILABLE; /* a lost reader changed nothing */
-        err->code = rc;
-    }
+    if (rc == SF_E_UNKNOWN) /* a lost reader changed nothing */
+        rc = err->code = sf_op_is_cancelled(op) ? SF_E_CANCELLED : SF_E_UNAVAILABLE;
     size_t failed = 0;
     if (!rc && !sf_str_is(sf_aws_text(found, "Status"), "FINISHED"))
         rc = fail_statement(op, found, &failed, err);

@@ -13,7 +13,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_ATTEMPTS = 10, FIRST_PAUSE_MS = 50, MAX_PAUSE_MS = 5000, ROLE_PAUSE_MS = 3000 };
+enum {
+    MAX_ATTEMPTS = 10,
+    FIRST_PAUSE_MS = 50,
+    MAX_PAUSE_MS = 5000,
+    ROLE_PAUSE_MS = 3000,
+    NAP_MS = 100,     /* between looks at whether a pause is to go on */
+    PUT_ATTEMPTS = 5, /* to put a manifest: given back to the engine, a failure would have all that is staged copied anew */
+    FOLDER_DIGITS = 16,
+};
 
 /* Nothing is tried, guessed or mended: MAXERROR is 0 by default. EMPTYASNULL: a file says null as nothing at all, and holds no
  * empty text. Encodings are declared, so COPY need not look for some; statistics come from ANALYZE after the load. Source: Redshift
@@ -32,7 +40,29 @@ static struct sf_str role_arn_of(const struct sf_object *role)
     return role ? sf_map_str(role->attrs, ROLE_ARN) : SF_STR_NONE;
 }
 
-/* Manifests that an earlier run could not delete. Not ours to worry about when they cannot be seen. */
+static void pause_for(const struct sf_op *op, int64_t ms)
+{
+    for (int64_t until_ms = sf_clock_ms() + ms, left; (left = until_ms - sf_clock_ms()) > 0 && !sf_op_is_cancelled(op);) {
+        int64_t nap_ms = left < NAP_MS ? left : NAP_MS;
+        nanosleep(&(struct timespec){.tv_nsec = nap_ms * 1000000}, NULL);
+    }
+}
+
+static bool may_go_on(const struct sf_op *op)
+{
+    return !sf_op_is_cancelled(op) && sf_clock_ms() < op->deadline_ms;
+}
+
+/* A load's own place among the manifests of all that copy from this bucket, at the same time maybe: the same for each of its runs,
+ * so that it finds what an earlier one left. */
+static struct sf_str copy_folder(struct sf_op *op)
+{
+    struct sf_str whose =
+        sf_str_fmt(op->arena, "%.*s %.*s", SF_ARG(op->site->lineage), SF_ARG(op->self ? op->self->address : SF_STR_NONE));
+    return sf_str_slice(sf_sha256_hex(op->arena, whose), 0, FOLDER_DIGITS);
+}
+
+/* Not ours to worry about when they cannot be seen. */
 void sf_aws_copy_clean(struct sf_op *op, const struct sf_object *bucket)
 {
     struct sf_err err = {0};
@@ -40,7 +70,8 @@ void sf_aws_copy_clean(struct sf_op *op, const struct sf_object *bucket)
     size_t n = 0;
     if (!bucket)
         return;
-    if (op->site->world->bucket_list(op, bucket, SF_STR(SF_AWS_COPY_PREFIX), &entries, &n, &err))
+    struct sf_str ours = sf_str_fmt(op->arena, SF_AWS_COPY_PREFIX "%.*s/", SF_ARG(copy_folder(op)));
+    if (op->site->world->bucket_list(op, bucket, ours, &entries, &n, &err))
         return;
     for (size_t i = 0; i < n; i++)
         if (op->site->world->bucket_delete(op, bucket, entries[i].key, &err))
@@ -66,6 +97,21 @@ static enum sf_code list_object(struct sf_op *op, const struct sf_statement *cop
     return SF_OK;
 }
 
+static enum sf_code put_manifest(struct sf_op *op, const struct sf_object *bucket, struct sf_str key, struct sf_str bytes,
+                                 struct sf_err *err)
+{
+    for (int attempt = 0;; attempt++) {
+        enum sf_code rc = op->site->world->bucket_put(op, bucket, key, bytes, err);
+        int64_t pause_ms = (int64_t)FIRST_PAUSE_MS << attempt;
+        if (rc && err->retry_after_ms > pause_ms)
+            pause_ms = err->retry_after_ms;
+        bool is_passing = rc == SF_E_UNAVAILABLE || rc == SF_E_THROTTLED;
+        if (!is_passing || attempt + 1 == PUT_ATTEMPTS || pause_ms > MAX_PAUSE_MS || !may_go_on(op))
+            return rc;
+        pause_for(op, pause_ms);
+    }
+}
+
 enum sf_code sf_aws_copy_make(struct sf_op *op, const struct sf_statement *copy, struct sf_str *sql, struct sf_err *err)
 {
     struct sf_str arn = role_arn_of(copy->role);
@@ -81,9 +127,9 @@ enum sf_code sf_aws_copy_make(struct sf_op *op, const struct sf_statement *copy,
     if (rc)
         return rc;
     struct sf_str bytes = sf_manifest_bytes(op->arena, copy->bucket->id, files, copy->n_keys);
-    struct sf_str key = sf_manifest_key(op->arena, SF_STR(SF_AWS_COPY_PREFIX), op->intent, bytes, "manifest");
+    struct sf_str key = sf_manifest_key(op->arena, SF_STR(SF_AWS_COPY_PREFIX), copy_folder(op), bytes, "manifest");
     *sql = sf_aws_copy_sql(op->arena, copy, sf_manifest_url(op->arena, copy->bucket->id, key), arn);
-    return op->site->world->bucket_put(op, copy->bucket, key, bytes, err);
+    return put_manifest(op, copy->bucket, key, bytes, err);
 }
 
 const char sf_aws_copy_errors_sql[] =
@@ -131,6 +177,15 @@ static struct sf_str token_of(struct sf_op *op, struct sf_str of, const struct s
         of = sf_sha256_hex(op->arena, sf_str_fmt(op->arena, "%.*s\n%.*s", SF_ARG(of), SF_ARG(one)));
     }
     return of;
+}
+
+enum sf_code sf_aws_warehouse_takes(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
+                                    size_t n, struct sf_err *err)
+{
+    struct sf_str *sqls = SF_NEW_ARRAY(op->arena, n + 1, struct sf_str);
+    for (size_t i = 0; i < n; i++)
+        sqls[i] = statements[i].sql;
+    return is_direct(cluster) ? SF_OK : sf_data_api_takes(sqls, n, err);
 }
 
 enum sf_code sf_aws_warehouse_query(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
@@ -185,74 +240,69 @@ static enum sf_code stage_by_api(struct sf_op *op, const struct sf_object *clust
     return rc;
 }
 
-static void pause_for(int64_t ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
 /* Redshift takes up to two minutes to see a role that was just made, and says until then that it may not have it. */
 static bool is_role_unseen(struct sf_op *op, const struct sf_statement *copy, enum sf_code rc, const struct sf_err *err)
 {
     bool is_about_role = rc == SF_E_DENIED && (strstr(err->message, "Not authorized to get credentials of role") ||
                                                strstr(err->message, "is not authorized to assume IAM Role"));
-    return is_about_role && sf_aws_is_role_new(op, role_arn_of(copy->role)) && !sf_op_is_cancelled(op) &&
-           sf_clock_ms() < op->deadline_ms;
+    return is_about_role && sf_aws_is_role_new(op, role_arn_of(copy->role)) && may_go_on(op);
+}
+
+/* --- again --- */
+
+/* Whether the transaction is over and left nothing, for no fault of its own: another was in the way, or somebody ended it. */
+static bool is_worth_another(const struct sf_op *op, enum sf_code rc, const struct sf_err *err)
+{
+    static const char *const reasons[] = {"40001", "40P01", SF_DATA_API_ABORTED};
+    for (size_t i = 0; rc && i < SF_COUNT(reasons); i++)
+        if (strcmp(err->remote_code, reasons[i]) == 0)
+            return may_go_on(op);
+    return false;
+}
+
+/* After a transaction that did not come true: SF_OK when it is to be tried once more, after a pause; else its code, or what to make
+ * of having tried so often. On either road. */
+static enum sf_code wait_for_turn(const struct sf_op *op, int attempt, enum sf_code rc, struct sf_err *err)
+{
+    if (!is_worth_another(op, rc, err))
+        return rc;
+    if (attempt + 1 == MAX_ATTEMPTS) {
+        err->code = SF_E_REFUSED; /* to ask in the same words again would only bring the same answers back */
+        sf_hint(err, "%d times something else was in the way: see what else writes to these tables, and run the command again",
+                MAX_ATTEMPTS);
+        return SF_E_REFUSED;
+    }
+    pause_for(op, attempt < 6 ? (int64_t)FIRST_PAUSE_MS << attempt : MAX_PAUSE_MS);
+    return SF_OK;
 }
 
 enum sf_code sf_aws_warehouse_stage(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *copies, size_t n,
                                     size_t *failed, struct sf_err *err)
 {
-    enum sf_code rc = SF_OK;
+    int attempt = 0;
+    *failed = 0;
     for (size_t from = 0, at = 0;; from += at) {
-        rc = is_direct(cluster) ? sf_aws_direct_stage(op, cluster, copies + from, n - from, &at, err)
-                                : stage_by_api(op, cluster, copies + from, n - from, &at, err);
+        enum sf_code rc = is_direct(cluster) ? sf_aws_direct_stage(op, cluster, copies + from, n - from, &at, err)
+                                             : stage_by_api(op, cluster, copies + from, n - from, &at, err);
         *failed = from + at;
-        if (*failed >= n || !is_role_unseen(op, &copies[*failed], rc, err))
+        if (!rc || *failed >= n)
             return rc;
-        sf_op_progress(op, "waiting until the warehouse sees the role");
-        pause_for(ROLE_PAUSE_MS);
+        attempt = at ? 0 : attempt;
+        if (is_role_unseen(op, &copies[*failed], rc, err)) {
+            sf_op_progress(op, "waiting until the warehouse sees the role");
+            pause_for(op, ROLE_PAUSE_MS);
+        } else if ((rc = wait_for_turn(op, attempt++, rc, err)) != SF_OK) {
+            return rc;
+        }
     }
 }
 
-/* Whether the transaction is over and left nothing, for no fault of its own: another was in the way, or somebody ended it. */
-static bool is_worth_another(struct sf_op *op, enum sf_code rc, const struct sf_err *err)
-{
-    static const char *const reasons[] = {"40001", "40P01", SF_DATA_API_ABORTED};
-    for (size_t i = 0; rc && i < SF_COUNT(reasons); i++)
-        if (strcmp(err->remote_code, reasons[i]) == 0)
-            return !sf_op_is_cancelled(op) && sf_clock_ms() < op->deadline_ms;
-    return false;
-}
-
-/* Runs one batch, again while it is worth it. The token is that of `of`, the running intent, and the attempt: who comes back after
- * a reply that was lost gets what became of each attempt, and never a second one beside one that may yet come true. */
-static enum sf_code run_batch(struct sf_op *op, const struct sf_data_api *api, struct sf_str of, const struct sf_str *sqls,
-                              size_t n, bool is_alone, const bool *wants_rows, const struct sf_value **rows, size_t *failed,
-                              struct sf_err *err)
-{
-    enum sf_code rc = SF_OK;
-    for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        struct sf_str token = token_of(op, sf_str_fmt(op->arena, "%.*s %d", SF_ARG(of), attempt), sqls, n);
-        rc = is_alone ? sf_data_api_alone(op, api, sqls[0], token, err)
-                      : sf_data_api_run(op, api, sqls, n, token, wants_rows, rows, failed, err);
-        if (!is_worth_another(op, rc, err))
-            return rc;
-        int64_t pause_ms = attempt < 6 ? (int64_t)FIRST_PAUSE_MS << attempt : MAX_PAUSE_MS;
-        pause_for(pause_ms);
-    }
-    rc = err->code = SF_E_REFUSED; /* to ask in the same words again would only bring the same answers back */
-    sf_hint(err, "%d times something else was in the way: see what else writes to these tables, and run the command again",
-            MAX_ATTEMPTS);
-    return rc;
-}
-
-/* Batches of what one call takes would not be one transaction any more. */
-enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
-                                  size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err)
+/* One try of a transaction. The token is that of `of`, the running intent, and the attempt: who comes back after a reply that was
+ * lost gets what became of each attempt, and never a second one beside one that may yet come true. */
+static enum sf_code run_by_api(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements, size_t n,
+                               struct sf_str of, const struct sf_value **rows, size_t *failed, struct sf_err *err)
 {
     struct sf_data_api api;
-    if (is_direct(cluster))
-        return sf_aws_direct_run(op, cluster, statements, n, rows, failed, err);
     struct sf_str *sqls = SF_NEW_ARRAY(op->arena, n + 1, struct sf_str);
     bool *wants_rows = SF_NEW_ARRAY(op->arena, n + 1, bool);
     *failed = 0;
@@ -263,12 +313,29 @@ enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *clus
         if (!sqls[i].n)
             rc = sf_fail(err, SF_E_INTERNAL, "a transaction of Redshift was asked to copy: copies are staged");
     }
-    bool is_alone = n == 1 && statements[0].opens;
-    /* by the intent's token a second try would be told what became of the first, whose tables may be gone or out of date */
-    struct sf_str of = n > 0 && statements[0].is_anew ? sf_random_uuid(op->arena) : op->intent;
-    if (!rc)
-        rc = run_batch(op, &api, of, sqls, n, is_alone, wants_rows, rows, failed, err);
+    if (rc)
+        return rc;
+    struct sf_str token = token_of(op, of, sqls, n);
+    if (n == 1 && statements[0].opens)
+        rc = sf_data_api_alone(op, &api, sqls[0], token, err);
+    else
+        rc = sf_data_api_run(op, &api, sqls, n, token, wants_rows, rows, failed, err);
     if (rc && *failed < n && statements[*failed].what)
         sf_context(err, "%s", statements[*failed].what);
     return rc;
+}
+
+/* Batches of what one call takes would not be one transaction any more. */
+enum sf_code sf_aws_warehouse_run(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
+                                  size_t n, const struct sf_value **rows, size_t *failed, struct sf_err *err)
+{
+    /* by the intent's token a second try would be told what became of the first, whose tables may be gone or out of date */
+    struct sf_str of = n > 0 && statements[0].is_anew ? sf_random_uuid(op->arena) : op->intent;
+    for (int attempt = 0;; attempt++) {
+        struct sf_str this_one = sf_str_fmt(op->arena, "%.*s %d", SF_ARG(of), attempt);
+        enum sf_code rc = is_direct(cluster) ? sf_aws_direct_run(op, cluster, statements, n, rows, failed, err)
+                                             : run_by_api(op, cluster, statements, n, this_one, rows, failed, err);
+        if (!rc || (rc = wait_for_turn(op, attempt, rc, err)) != SF_OK)
+            return rc;
+    }
 }

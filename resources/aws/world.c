@@ -131,6 +131,7 @@ const struct sf_world sf_world_aws = {
     .bucket_delete = sf_aws_bucket_delete,
     .sftp_check = sf_aws_sftp_check,
     .warehouse_query = sf_aws_warehouse_query,
+    .warehouse_takes = sf_aws_warehouse_takes,
     .warehouse_stage = sf_aws_warehouse_stage,
     .warehouse_ask = sf_aws_warehouse_ask,
     .warehouse_client = sf_aws_warehouse_client,

@@ -139,9 +139,9 @@ static struct sf_str catalog_sql(struct sf_arena *arena, const struct sf_star_si
                 sf_star_marks_redshift().p, schema, partitions);
     sf_buf_addf(&buf,
                 "union all\n"
-                "select 'relation', cast(c.relname as varchar), cast(c.relkind as varchar), cast(d.description as varchar(8000)), "
-                "null,\n"
-                "  cast(a.attname as varchar), case when c.relkind = 'v' then md5(pg_get_viewdef(c.oid)) else '' end\n"
+                "select 'relation', cast(c.relname as varchar), cast(c.relkind as varchar), cast(d.description as varchar(8000)),\n"
+                "  cast(cast(c.oid as bigint) as varchar), cast(a.attname as varchar),\n"
+                "  case when c.relkind = 'v' then md5(pg_get_viewdef(c.oid)) else '' end\n"
                 "from pg_class c join pg_namespace n on n.oid = c.relnamespace\n"
                 "left join pg_description d on " DESCRIPTION_OF_CLASS(
                     "0") "\n"

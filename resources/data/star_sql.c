@@ -3,6 +3,8 @@
 
 #include "resources/data/data_file.h"
 
+#include <stdlib.h>
+
 /* Columns of the catalog query: kind, object, and up to five texts. */
 enum { C_KIND, C_OBJECT, C_1, C_2, C_3, C_4, C_5 };
 
@@ -228,6 +230,18 @@ static struct sf_str reader_difference(const struct finder *f, const struct sf_s
     return SF_STR_NONE;
 }
 
+static void find_ages(const struct finder *f, struct sf_star_catalog *catalog)
+{
+    struct sf_value *ages = sf_value_map(f->arena);
+    size_t n = sf_rows_count(f->rows);
+    int64_t age;
+    for (size_t i = 0; i < n; i++)
+        if (sf_str_is(sf_rows_text(f->rows, i, C_KIND), "relation") && sf_str_is(sf_rows_text(f->rows, i, C_1), "v") &&
+            sf_str_int64(sf_rows_text(f->rows, i, C_3), &age))
+            sf_map_set(f->arena, ages, sf_rows_text(f->rows, i, C_OBJECT), sf_value_int(f->arena, age));
+    catalog->ages = ages;
+}
+
 static void find_foreign(const struct finder *f, const struct sf_star *star, struct sf_star_catalog *catalog)
 {
     size_t n = sf_rows_count(f->rows);
@@ -326,6 +340,7 @@ void sf_star_compare(struct sf_arena *arena, const struct sf_star *star, const s
         sf_map_add(arena, structure, SF_STR("(search_path)"),
                    search_path_is_set(&f, SF_STR_NONE, site->schema) ? path
                                                                      : sf_value_str(arena, SF_STR("does not name the schema")));
+    find_ages(&f, catalog);
     find_foreign(&f, star, catalog);
 }
 
@@ -386,19 +401,46 @@ bool sf_star_views_differ(const struct sf_star *star, const struct sf_star_catal
     return catalog->n_former > 0;
 }
 
-/* One statement each, since views stand on each other, and an earlier star file may have had another order. */
+/* A view that is to go. */
+struct doomed {
+    struct sf_str name;
+    int64_t age;
+    size_t place;
+};
+
+static int by_youth(const void *a, const void *b)
+{
+    const struct doomed *x = a, *y = b;
+    if (x->age != y->age)
+        return x->age > y->age ? -1 : 1;
+    return x->place > y->place ? -1 : x->place < y->place;
+}
+
+/* One statement for all, however many. They stand on each other, and a server of PostgreSQL's 8.0 takes the names of a DROP one by
+ * one: the youngest first, for a view can only stand on what was there before it. An earlier star file may have had another order.
+ */
 void sf_star_drop_views(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
                         const struct sf_star_catalog *catalog)
 {
-    struct sf_buf names = SF_BUF(SF_MAX_SQL_BYTES);
+    struct doomed *views = SF_NEW_ARRAY(script->arena, star->n_views + catalog->n_former + 1, struct doomed);
+    struct sf_buf names = SF_BUF(SF_MAX_SQL_BYTES), tables = SF_BUF(SF_MAX_SQL_BYTES);
+    size_t n = 0;
     for (size_t i = 0; i < star->n_views; i++)
         if (catalog->view_exists[i])
-            sf_buf_addf(&names, "%s%s", names.n ? ", " : "", sf_sql_name2(script->arena, site->schema, star->views[i].name).p);
-    struct sf_buf tables = SF_BUF(SF_MAX_SQL_BYTES);
-    for (size_t i = 0; i < catalog->n_former; i++) {
-        struct sf_buf *list = catalog->former_is_view[i] ? &names : &tables;
-        sf_buf_addf(list, "%s%s", list->n ? ", " : "", sf_sql_name2(script->arena, site->schema, catalog->former[i]).p);
+            views[n++].name = star->views[i].name;
+    for (size_t i = 0; i < catalog->n_former; i++)
+        if (catalog->former_is_view[i])
+            views[n++].name = catalog->former[i];
+        else
+            sf_buf_addf(&tables, "%s%s", tables.n ? ", " : "", sf_sql_name2(script->arena, site->schema, catalog->former[i]).p);
+    for (size_t i = 0; i < n; i++) {
+        const struct sf_value *age = sf_map_get(catalog->ages, views[i].name);
+        views[i].age = age ? age->i : 0;
+        views[i].place = i;
     }
+    qsort(views, n, sizeof(*views), by_youth);
+    for (size_t i = 0; i < n; i++)
+        sf_buf_addf(&names, "%s%s", i ? ", " : "", sf_sql_name2(script->arena, site->schema, views[i].name).p);
     if (names.n > 0)
         sf_script_add(script, "drop views", "drop view %.*s", SF_ARG(sf_buf_str(&names)));
     if (tables.n > 0)

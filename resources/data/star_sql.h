@@ -45,6 +45,7 @@ struct sf_star_catalog {
     struct sf_str *former; /* relations that we made and the star file no longer has; see sf_star_claim() */
     bool *former_is_view;
     size_t n_former;
+    const struct sf_value *ages;        /* view -> a number that is higher for one that was made later; empty where nobody asks */
     struct sf_str reader_verifier;      /* what the server holds of the reader's password; never shown */
     bool *table_exists, *table_differs; /* by index of the star's tables: structure, not comments */
     bool *view_exists, *view_differs;

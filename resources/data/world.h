@@ -109,6 +109,10 @@ struct sf_world {
      * or null. SF_E_UNAVAILABLE when the cluster is stopped or unreachable. */
     enum sf_code (*warehouse_query)(struct sf_op *op, const struct sf_object *cluster, struct sf_str sql,
                                     const struct sf_value **rows, struct sf_err *err);
+    /* Whether warehouse_run() would take these as one transaction: SF_E_CONFIG says what is too much. Asks nobody, also while
+     * planning. May be NULL: it takes any. */
+    enum sf_code (*warehouse_takes)(struct sf_op *op, const struct sf_object *cluster, const struct sf_statement *statements,
+                                    size_t n, struct sf_err *err);
     /* Copies (or SQL that fills one such table) into tables that nobody else looks at, before the transaction that publishes what
      * they bring: several at once, in any order, each with its `prepare`, as a client with the master user's password would. They
      * are committed when this returns SF_OK. On failure the others are stopped and *failed is the index of one that failed; what is

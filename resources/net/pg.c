@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <libpq-fe.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -23,7 +25,9 @@ struct sf_pg {
     PGconn *conn;
     struct sf_arena *arena;
     struct sf_pg_target target;
-    bool was_cancelled;     /* we asked the server to stop: 57014 is ours */
+    bool was_stopped;       /* we asked the server to stop: since the caller wishes it, or since it is late */
+    bool was_cancelled;     /* the caller wished it: 57014 is its own */
+    int64_t until_ms;       /* of one that was asked to stop: how long its last word is waited for */
     bool is_committing;     /* a lost connection leaves the outcome open */
     bool is_in_transaction; /* as of when the running statement was sent */
 };
@@ -94,7 +98,7 @@ static struct sf_str first_line(const char *text)
 static enum sf_code wait_for(const struct sf_pg *pg, short events, int64_t until_ms)
 {
     for (;;) {
-        if (!pg->was_cancelled && pg->target.is_cancelled && pg->target.is_cancelled(pg->target.ctx)) {
+        if (!pg->was_stopped && pg->target.is_cancelled && pg->target.is_cancelled(pg->target.ctx)) {
             return SF_E_CANCELLED;
         }
         int64_t left = until_ms - sf_clock_ms();
@@ -266,26 +270,47 @@ void sf_pg_close(struct sf_pg *pg)
     }
 }
 
-static void ask_to_stop(struct sf_pg *pg)
+static void *send_stop(void *cancel)
 {
     char text[256];
-    PGcancel *cancel = PQgetCancel(pg->conn);
-    pg->was_cancelled = true;
-    if (cancel) {
-        (void)PQcancel(cancel, text, (int)sizeof text);
-        PQfreeCancel(cancel);
-    }
+    (void)PQcancel(cancel, text, (int)sizeof text);
+    PQfreeCancel(cancel);
+    return NULL;
 }
 
-/* Waits for `events`; past the deadline (the server has its own statement_timeout) or after a cancel it gives a last grace. */
+/* PQcancel() connects by itself and blocks, for minutes if nobody answers: a thread of its own can be left to it. */
+static void ask_to_stop(struct sf_pg *pg)
+{
+    pthread_t thread;
+    struct timespec until;
+    PGcancel *cancel = PQgetCancel(pg->conn);
+    pg->was_stopped = true;
+    pg->until_ms = sf_clock_ms() + GRACE_MS;
+    if (!cancel) {
+        return;
+    }
+    if (pthread_create(&thread, NULL, send_stop, cancel) != 0) {
+        PQfreeCancel(cancel);
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += GRACE_MS / 1000;
+    if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
+        pthread_detach(thread);
+    }
+    pg->until_ms = sf_clock_ms() + GRACE_MS;
+}
+
+/* Waits for `events`. Past the deadline, when the server's own statement_timeout should have ended it, or when the caller asks to
+ * stop, the server is told so and has a last grace. */
 static enum sf_code wait_io(struct sf_pg *pg, short events, struct sf_err *err)
 {
-    int64_t until = pg->target.deadline_ms + GRACE_MS;
-    enum sf_code rc = wait_for(pg, events, until);
-    if (rc == SF_E_CANCELLED) {
+    int64_t late_ms = pg->target.deadline_ms + GRACE_MS / 2;
+    enum sf_code rc = wait_for(pg, events, pg->was_stopped ? pg->until_ms : late_ms);
+    if (rc && !pg->was_stopped) {
+        pg->was_cancelled = rc == SF_E_CANCELLED;
         ask_to_stop(pg);
-        int64_t grace = sf_clock_ms() + GRACE_MS;
-        rc = wait_for(pg, events, grace < until ? grace : until);
+        rc = wait_for(pg, events, pg->until_ms);
     }
     return rc ? fail_lost(pg, "it does not answer in time", err) : SF_OK;
 }

@@ -2,8 +2,9 @@
  *
  * Every connection parameter is explicit, so neither PG* variables nor a service file nor ~/.pgpass ever steers a load. The
  * connection runs non-blocking inside; calls here return when they are done, when the deadline passes or when the caller asks to
- * stop. Errors carry the server's own text (message, detail, where) and the SQLSTATE in err->remote_code, never the statement:
- * it may hold a password. A handle belongs to one thread. Knows nothing of worlds, clusters or SQL dialects. */
+ * stop: then the server is told to stop, too, and its answer says what came of it. Errors carry the server's own text (message,
+ * detail, where) and the SQLSTATE in err->remote_code, never the statement: it may hold a password. A handle belongs to one thread.
+ * Knows nothing of worlds, clusters or SQL dialects. */
 #ifndef SF_NET_PG_H
 #define SF_NET_PG_H
 
@@ -23,7 +24,7 @@ struct sf_pg_target {
     bool is_read_only;            /* default_transaction_read_only: a query that writes is refused by the server */
     const char *setup;            /* SQL that sets the session, for a server that takes no startup options; NULL: they are sent */
     int64_t connect_ms;           /* how long connecting may take; 0: until the deadline */
-    int64_t deadline_ms;          /* sf_clock_ms() that no call on this connection passes by more than a grace of two seconds */
+    int64_t deadline_ms;          /* sf_clock_ms() past which what runs is told to stop; no call takes five seconds longer */
     bool (*is_cancelled)(void *ctx);              /* asked a few times a second; NULL: never */
     void (*warn)(void *ctx, const char *message); /* WARNINGs of the server; NULL: dropped, as NOTICEs always are */
     void *ctx;

@@ -160,8 +160,9 @@ def shape(statement):
 class Plan:
     """What to do for a statement: SQL for PostgreSQL, and what is special about it."""
 
-    def __init__(self, kind, sql="", tag=None):
+    def __init__(self, kind, sql="", tag=None, steps=()):
         self.kind, self.sql, self.tag = kind, sql, tag  # kind: sql, copy, truncate, alone (no transaction), nothing
+        self.steps = steps  # what PostgreSQL 8.0 does one after the other
 
 
 def plan(statement, session):
@@ -195,7 +196,17 @@ def plan(statement, session):
     elif first == "GRANT" and form.startswith("GRANT ROLE "):
         statement = [statement[0], *statement[2:]]
     sql = joined(statement)
-    return Plan("truncate" if first == "TRUNCATE" else "sql", sql)
+    return Plan("truncate" if first == "TRUNCATE" else "sql", sql, steps=single_drops(statement, form))
+
+
+def single_drops(statement, form):
+    """Of a DROP of several: until PostgreSQL 8.4 one may not stand on another that is named before it."""
+    head = re.match(r"DROP (TABLE|VIEW)( IF EXISTS)? ", form)
+    if not head:
+        return ()
+    start = head.group().count(" ")
+    end = len(statement) - (statement[-1].upper() in ("CASCADE", "RESTRICT"))
+    return [joined([*statement[:start], *name, *statement[end:]]) for name in split_commas(statement[start:end])]
 
 
 def vacuum(statement):

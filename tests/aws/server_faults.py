@@ -52,7 +52,7 @@ class Rule:
         return True
 
 
-SQL_FAULTS = {"conflict", "error", "cut", "cut-after", "late", "row", "gone"}
+SQL_FAULTS = {"conflict", "error", "cut", "cut-after", "late", "row", "gone", "stuck"}
 
 
 @dataclasses.dataclass
@@ -61,7 +61,8 @@ class SqlRule:
 
     conflict: a serializable isolation violation, error 1023. error: `message`. cut: the session ends before it is run. cut-after: the
     session ends when it is done, and nobody is told. late: the Data API goes on to say STARTED for `looks` looks after it is committed. row: a COPY finds a letter where a
-    digit has to be, in row `row` of all its files. gone: the first object that its manifest names is no longer there.
+    digit has to be, in row `row` of all its files. gone: the first object that its manifest names is no longer there. stuck: it runs
+    until it is told to stop.
     """
 
     match: str

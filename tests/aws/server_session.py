@@ -51,6 +51,9 @@ class Session:
                 raise Cut
             if fault in ("conflict", "error"):
                 raise PgError(CONFLICT if fault == "conflict" else rule.message, "40001" if fault == "conflict" else "XX000")
+            if fault == "stuck":
+                self.connection.run("set local statement_timeout to 0")  # no limit of the session's ends it
+                self.connection.run("select pg_sleep(3600)")
             self.late_looks += rule.looks if fault == "late" else 0
             self.bad_row, self.is_gone = rule.row if fault == "row" else 0, fault == "gone"
             if fault == "cut-after":
@@ -73,7 +76,12 @@ class Session:
     def run_sql(self, plan):
         was_open = self.status == "T"
         is_done = False
-        for kind, payload in self.connection.query(plan.sql):
+        for sql in plan.steps[:-1]:
+            for kind, payload in self.connection.query(sql):
+                if kind == ERROR:
+                    yield kind, in_own_words(payload)
+                    return
+        for kind, payload in self.connection.query(plan.steps[-1] if plan.steps else plan.sql):
             if kind == ERROR:
                 payload = in_own_words(payload)
             if kind == DONE:

@@ -15,6 +15,7 @@ from aws.data_world import BY_BUCKET, SERVERLESS, SERVERLESS_DIRECT, Finance, of
 from conftest import Sample, wait_until
 
 PUBLISH = r'^INSERT INTO "report" \. "transaction"'
+CHECKS = "checks: builtin:sf/checks"
 FINISHES, MAY_FAIL = True, False  # whether the run under the fault must go on by itself
 SQL = {
     "a row that does not fit": ({"match": "^COPY", "fault": "row", "row": 2, "times": 1}, MAY_FAIL),
@@ -144,6 +145,40 @@ def test_a_call_that_breaks(weeks, fault):
 def test_a_transfer_that_breaks_off(weeks):
     weeks.ws.settings(sftp_faults=[{"fault": "cut", "after_bytes": 4000, "times": 2}])
     weeks.survive(MAY_FAIL)
+
+
+# --- stopped ---
+
+STUCK = ["^COPY", PUBLISH]
+SHORT = ", timeouts: {create: 9s, update: 9s}"
+
+
+def is_anything_stuck(ws):
+    return ws.rows("select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep%' and query not like '%activity%'") != [["0"]]
+
+
+@pytest.mark.parametrize("statement", STUCK)
+def test_past_the_deadline_a_statement_is_stopped_in_the_warehouse(weeks, statement):
+    weeks.ws.edit("stack.yaml", (CHECKS, CHECKS + SHORT))
+    weeks.ws.sql_faults({"match": statement, "fault": "stuck"})
+    late = weeks.ws.run("sfapply", "-auto-approve")
+    weeks.ws.edit("stack.yaml", (CHECKS + SHORT, CHECKS))
+    assert late.code == 1 and "'timeouts'" in late.err, late
+    assert not is_anything_stuck(weeks.ws)
+    weeks.finish()
+
+
+@pytest.mark.parametrize("statement", STUCK)
+def test_at_a_second_signal_a_statement_is_stopped_in_the_warehouse(weeks, statement):
+    weeks.ws.sql_faults({"match": statement, "fault": "stuck"})
+    process = weeks.ws.spawn("sfapply", "-auto-approve", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_until(lambda: is_anything_stuck(weeks.ws) or process.poll() is not None, 60)
+    process.send_signal(signal.SIGINT)  # two of one kind may be told of as one
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode in (130, 143), out
+    assert not is_anything_stuck(weeks.ws)
+    weeks.finish()
 
 
 # --- killed ---

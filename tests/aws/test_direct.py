@@ -50,12 +50,21 @@ def test_a_lost_connection_changed_nothing_but_in_the_commit(dw, fault, statemen
     assert the(dw("query", "select count(*) from t")) == [["1" if fault == "cut-after" and is_open else "0"]]
 
 
-def test_a_conflict_is_tried_again_by_who_asked(dw):
+@pytest.mark.parametrize("statement", ["^INSERT", "^COMMIT"])
+@pytest.mark.parametrize("fault", [{"fault": "conflict"}, {"fault": "error", "message": "1023\nDetail: Serializable isolation violation on table"}])
+def test_another_transaction_in_the_way_is_waited_for(dw, statement, fault):
+    """By its SQLSTATE, or by its number where it has none but Redshift's own, XX000."""
     dw("run", ["create table t (a int)"])
-    set_up(dw.server, sql_faults=[{"match": "^INSERT", "fault": "conflict", "times": 1}])
-    failed = dw("run", ["insert into t values (1)"])
-    assert failed["remote_code"] == "40001" and "1023" in failed["message"], failed
+    set_up(dw.server, sql_faults=[{"match": statement, "times": 2, **fault}])
     assert the(dw("run", ["insert into t values (1)", "select count(*) from t"]))[1] == [["1"]]
+
+
+def test_a_statement_past_its_deadline_is_stopped_in_the_warehouse(dw):
+    dw("run", ["create table t (a int)"])
+    set_up(dw.server, sql_faults=[{"match": "^INSERT", "fault": "stuck"}])
+    late = dw("run", ["select 1", "insert into t values (1)"], wait_ms=2000)
+    assert late["exit"] == 1 and late["failed"] == 1 and late["remote_code"] == "57014" and "'timeouts'" in late["hint"], late
+    assert rows(dw.server, "select count(*) from pg_stat_activity where state = 'active' and query = 'select pg_sleep(3600)'") == [[0]]
 
 
 def test_a_stop_cancels_the_statement_in_the_warehouse(dw):

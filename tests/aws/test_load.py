@@ -199,6 +199,26 @@ def test_another_transaction_in_the_way_is_waited_for(dw):
     assert dw.rows("select count(*) from report.load_ledger where table_name = '(load)'") == [["1"]] and dw.changes() == {}
 
 
+def test_a_manifest_that_cannot_be_put_is_put_again_alone(dw):
+    dw.apply("-target=upload.delivery", "-target=star_schema.star")
+    dw.control("DELETE", "log")
+    dw.fault("PutObject", "500", times=2)
+    dw.apply()
+    sqls = [sql for call in dw.log() if call["action"] == "BatchExecuteStatement" for sql in call["params"]["Sqls"]]
+    copied = [sql.split(" ")[1] for sql in sqls if sql.startswith("copy ")]
+    assert len(copied) == 7 == len(set(copied)), copied
+    assert published(dw)[0][0] == str(ROWS) and dw.inventory_of_copies() == []
+
+
+def test_checks_that_no_batch_holds_are_refused_by_the_plan(dw):
+    values = ", ".join(f"{n}{'x' * 80}" for n in range(1500))
+    dw.write("long.yaml", f"checks: 1\nlist:\n  long: {{check: accepted_values, table: program, column: program, values: [{values}]}}\n")
+    dw.stack(("checks: builtin:sf/checks", "checks: [builtin:sf/checks, long.yaml]"))
+    refused = dw.refuse(65, "sfplan")
+    assert re.search(r"load.weekly.*takes a statement of \d+ bytes", refused.err), refused
+    assert "connection: direct" in refused.err, refused
+
+
 def test_conforming_in_the_warehouse_is_done_again_when_publishing_is_tried_again(dw):
     """What it makes is dropped after the first try; by the same client token the second would be told that it is there."""
     dw.edit("stack.yaml", ("conform: builtin:sf/spending_revenue", "conform: {rules: builtin:sf/spending_revenue, in: warehouse}"))

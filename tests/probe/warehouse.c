@@ -30,7 +30,7 @@ static enum sf_code ask(struct sf_op *op, const struct sf_object *cluster, const
         size_t n = sql->list.n < MAX_STATEMENTS ? sql->list.n : MAX_STATEMENTS;
         for (size_t i = 0; i < n; i++)
             statements[i] = (struct sf_statement){.what = "a statement", .sql = sql->list.items[i]->s, .wants_rows = true};
-        rc = sf_aws_direct_run(op, cluster, statements, n, &rows, failed, err);
+        rc = sf_aws_warehouse_run(op, cluster, statements, n, &rows, failed, err);
     } else if (sf_str_is(what, "ask")) {
         rc = sf_aws_warehouse_ask(op, cluster, sf_map_str(asked, "user"), sf_map_str(asked, "password"), sql->s, &answer, err);
         rows = answer.rows;

@@ -7,8 +7,9 @@ from pg_namespace n left join (select p.nspname as schema_name, d.description as
   on cast(m.schema_name as varchar) = cast(n.nspname as varchar) || '_partitions'
 where n.nspname in ('s', 's_partitions')
 union all
-select 'relation', cast(c.relname as varchar), cast(c.relkind as varchar), cast(d.description as varchar(8000)), null,
-  cast(a.attname as varchar), case when c.relkind = 'v' then md5(pg_get_viewdef(c.oid)) else '' end
+select 'relation', cast(c.relname as varchar), cast(c.relkind as varchar), cast(d.description as varchar(8000)),
+  cast(cast(c.oid as bigint) as varchar), cast(a.attname as varchar),
+  case when c.relkind = 'v' then md5(pg_get_viewdef(c.oid)) else '' end
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 left join pg_description d on d.objoid = c.oid and d.classoid = 1259 and d.objsubid = 0
 left join pg_constraint k on k.conrelid = c.oid and k.contype = 'p'

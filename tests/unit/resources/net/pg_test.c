@@ -174,6 +174,25 @@ static void a_statement_past_the_deadline_is_ended_by_the_server(void **state)
     sf_pg_close(pg);
 }
 
+static void a_statement_past_the_deadline_that_its_session_lets_run_is_told_to_stop(void **state)
+{
+    (void)state;
+    struct sf_pg_target target = target_of(1200);
+    struct sf_pg *pg = NULL;
+    assert_ok(h, sf_pg_open(h->arena, &target, &pg, &h->err));
+    run(pg, "SET statement_timeout = 0");
+    assert_int_equal(failing(pg, "SELECT pg_sleep(601)"), SF_E_REFUSED);
+    assert_string_equal(h->err.remote_code, "57014");
+    assert_has(h->err.hint, "'timeouts'");
+    sf_pg_close(pg);
+    pg = connected();
+    assert_string_equal(one(pg,
+                            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(601)%' AND pid <> pg_backend_pid() "
+                            "AND state = 'active'"),
+                        "0");
+    sf_pg_close(pg);
+}
+
 static bool is_asked_to_stop(void *ctx)
 {
     return ++*(int *)ctx > 2;
@@ -411,6 +430,7 @@ int main(void)
         cmocka_unit_test(refused_connections_say_why_in_code_and_sqlstate),
         cmocka_unit_test(a_server_that_never_answers_ends_at_the_deadline),
         cmocka_unit_test(a_statement_past_the_deadline_is_ended_by_the_server),
+        cmocka_unit_test(a_statement_past_the_deadline_that_its_session_lets_run_is_told_to_stop),
         cmocka_unit_test(a_cancelled_statement_is_cancelled_on_the_server_too),
         cmocka_unit_test(errors_carry_detail_and_sqlstate_but_never_the_statement),
         cmocka_unit_test(a_race_for_a_row_of_the_catalog_is_worth_another_try),
