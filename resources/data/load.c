@@ -97,9 +97,13 @@ static enum sf_code ask_ledger(struct sf_op *op, struct load_call *call, const s
     }
     /* no such table, schema, column; no such function or operator for a column's type: the star is made anew, then filled */
     static const char *const gone[] = {"42P01", "3F000", "42703", "42883", "42804"};
-    for (size_t i = 0; i < SF_COUNT(gone); i++)
-        if (strcmp(local.remote_code, gone[i]) == 0)
-            return sf_fail(err, SF_E_ABSENT, "a table of schema '%.*s' is missing or not as declared", SF_ARG(call->schema));
+    for (size_t i = 0; i < SF_COUNT(gone); i++) {
+        if (strcmp(local.remote_code, gone[i]) == 0) {
+            sf_fail(err, SF_E_ABSENT, "a table of schema '%.*s' is missing or not as declared", SF_ARG(call->schema));
+            sf_hint(err, "run sfapply again: it sees what is missing, makes it and loads all years");
+            return SF_E_ABSENT;
+        }
+    }
     if (err)
         *err = local;
     return rc;

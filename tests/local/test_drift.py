@@ -230,6 +230,19 @@ def test_damage_is_planned_as_just_that_and_repaired(finance, small, damage):
     check_whole(finance, small)
 
 
+def test_a_star_that_was_dropped_while_the_cluster_is_stopped_comes_back_with_the_second_apply(finance, small):
+    """The first one cannot look into a stopped cluster, and says so."""
+    finance.sql("drop schema report cascade")
+    kill(finance.postmaster())
+    finance.edit("stack.yaml", ("checks: builtin:sf/checks", "checks: [builtin:sf/checks, {own: {check: row_count, table: fund}}]"))
+    result = finance.refuse(1, "sfapply", "-auto-approve")
+    assert "star_schema.star was not checked: cluster 'sf-finance' is stopped" in result.out
+    assert "a table of schema 'report' is missing" in result.err and "hint: run sfapply again" in result.err
+    finance.apply()
+    assert finance.changes() == {}
+    check_whole(finance, small)
+
+
 def test_a_killed_backend_is_postgres_own_affair(finance, small):
     children = [pid for pid in finance.processes() if parent(pid) == finance.postmaster()]
     os.kill(children[0], signal.SIGKILL)
