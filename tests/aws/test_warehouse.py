@@ -202,12 +202,12 @@ def test_a_star_of_many_views_is_changed_and_taken_away(city):
     with open(f"{city.share}/schemas/data/sf/star.yaml") as file:
         text = file.read()
     view = "  v{n}:\n    comment: \"View {n}\"\n    sql: select year from {of}\n    columns: {{year: \"A year\"}}\n"
-    views = [view.format(n=n, of=f"v{n - 1}" if n else "(select fiscal_year as year from fiscal_year) y") for n in range(60)]
+    views = [view.format(n=n, of=f"v{n - 1}" if n else "(select fiscal_year as year from fiscal_year) y") for n in range(50)]
     city.edit("stack.yaml", ("tables: builtin:sf/star", "tables: star.yaml"))
     city.write("star.yaml", text + "".join(views))
     city.apply()
     assert city.changes() == {}
-    city.write("star.yaml", text + "".join(views[:30]).replace("View 0", "Other words"))
+    city.write("star.yaml", text + "".join(views[:25]).replace("View 0", "Other words"))
     city.apply()
     assert city.changes() == {}
     city.ok("sfdestroy", "-auto-approve")
