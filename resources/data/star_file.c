@@ -3,7 +3,13 @@
 
 #include "resources/data/data_file.h"
 
-enum { MAX_TABLES = 64, MAX_COLUMNS = 256, MAX_NAME = 50, MAX_WIDTH = 65535 };
+enum {
+    MAX_TABLES = 64,
+    MAX_COLUMNS = 256,
+    MAX_NAME = 50,
+    MAX_TABLE_NAME = 40, /* "staged_conform_<name>_members" is whole for PostgreSQL, which cuts names at 63 bytes without a word */
+    MAX_WIDTH = 65535,
+};
 
 struct reader {
     struct sf_arena *arena;
@@ -175,8 +181,9 @@ static enum sf_code read_table(const struct reader *r, const struct sf_pair *pai
     static const char *const fields[] = {"role", "key", "partition_by", "measure", "comment", "columns", NULL};
     const struct sf_value *v = pair->value;
     out->name = pair->key;
-    if (!is_plain_name(pair->key))
-        return bad(r, pair->key_mark, "table '%.*s' must be a-z, 0-9 and _, at most %d characters", SF_ARG(pair->key), MAX_NAME);
+    if (!is_plain_name(pair->key) || pair->key.n > MAX_TABLE_NAME)
+        return bad(r, pair->key_mark, "table '%.*s' must be a-z, 0-9 and _, at most %d characters", SF_ARG(pair->key),
+                   MAX_TABLE_NAME);
     if (v->type != SF_V_MAP)
         return bad(r, pair->key_mark, "table '%.*s' must be a map", SF_ARG(pair->key));
     enum sf_code rc = check_fields(r, "a table", v, fields);

@@ -132,6 +132,7 @@ static void a_star_file_with_a_mistake_is_refused_by_line_and_word(void **state)
         {"role: dimension", "role: fact", "needs partition_by"},
         {"key: d_id\n", "key: d_id\n    partition_by: d_id\n", "needs partition_by: an integer column that is never null"},
         {"  d:\n", "  D:\n", "table 'D' must be a-z"},
+        {"  d:\n", "  d34567890123456789012345678901234567890_1:\n", "at most 40 characters"},
         {"  d:\n", "  load_ledger:\n", "table 'load_ledger' is one of our own"},
         {"  v:\n", "  f:\n", "'f' is a table and a view"},
         {"sql: select f_id from f", "sql: ''", "view 'v' needs comment and sql"},
