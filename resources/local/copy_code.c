@@ -1,6 +1,7 @@
 /* See copy_code.h. */
 #include "resources/local/copy_code.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,56 +25,64 @@ static enum sf_code refuse(const struct sf_copy_coder *c, const char *sqlstate, 
 
 static char *put16(char *out, unsigned value)
 {
-    out[0] = (char)(value >> 8);
-    out[1] = (char)value;
-    return out + 2;
+    uint16_t bytes = htobe16((uint16_t)value);
+    memcpy(out, &bytes, sizeof bytes);
+    return out + sizeof bytes;
 }
 
 static char *put32(char *out, uint32_t value)
 {
-    return put16(put16(out, value >> 16), value & 0xffff);
+    value = htobe32(value);
+    memcpy(out, &value, sizeof value);
+    return out + sizeof value;
 }
 
 static char *put64(char *out, uint64_t value)
 {
-    return put32(put32(out, (uint32_t)(value >> 32)), (uint32_t)value);
+    value = htobe64(value);
+    memcpy(out, &value, sizeof value);
+    return out + sizeof value;
 }
 
-/* "-12.50": four decimal digits to one of its own, the point between two of them. NULL: it is none. */
+/* Up to four decimal digits as one of a numeric's; *bad gets a bit when one is none. */
+static unsigned numeric_digit(const char *p, size_t n, unsigned *bad)
+{
+    unsigned digit = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned one = (unsigned char)p[i] - (unsigned)'0';
+        *bad |= one > 9;
+        digit = digit * 10 + one;
+    }
+    return digit;
+}
+
+/* "-12.50": four decimal digits to one of its own, the point between two of them; zeros are missing in front of the first and
+ * behind the last. NULL: it is none. */
 static char *put_numeric(char *out, struct sf_str s)
 {
+    static const unsigned missing[] = {1, 1000, 100, 10};
     bool is_negative = s.n > 0 && s.p[0] == '-';
     const char *p = s.p + is_negative, *end = s.p + s.n, *point = p;
+    unsigned bad = 0;
     while (point < end && *point != '.')
         point++;
     size_t whole = (size_t)(point - p), scale = point < end ? (size_t)(end - point) - 1 : 0;
     if (whole == 0 || whole + scale > 1000 || (point < end && scale == 0))
         return NULL;
-    size_t before = (whole + DIGITS - 1) / DIGITS, after = (scale + DIGITS - 1) / DIGITS;
+    size_t before = (whole + DIGITS - 1) / DIGITS, after = (scale + DIGITS - 1) / DIGITS, first = whole - (before - 1) * DIGITS;
     out = put32(out, (uint32_t)(NUMERIC_HEADER + 2 * (before + after)));
     out = put16(out, (unsigned)(before + after));
     out = put16(out, (unsigned)(before - 1));
     out = put16(out, is_negative ? 0x4000 : 0);
     out = put16(out, (unsigned)scale);
-    size_t missing = before * DIGITS - whole; /* zeros in front, then those behind */
-    const char *next = p;
-    for (size_t i = 0; i < before + after; i++) {
-        unsigned digit = 0;
-        for (size_t k = 0; k < DIGITS; k++) {
-            unsigned one = 0;
-            if (i == before && k == 0)
-                next = point + 1;
-            if (missing > 0 && i == 0)
-                missing--;
-            else if (next < end && (i < before ? next < point : true))
-                one = (unsigned)(*next++ - '0');
-            if (one > 9)
-                return NULL;
-            digit = digit * 10 + one;
-        }
-        out = put16(out, digit);
-    }
-    return out;
+    out = put16(out, numeric_digit(p, first, &bad));
+    for (p += first; p < point; p += DIGITS)
+        out = put16(out, numeric_digit(p, DIGITS, &bad));
+    for (p = point + 1; scale >= DIGITS; scale -= DIGITS, p += DIGITS)
+        out = put16(out, numeric_digit(p, DIGITS, &bad));
+    if (scale > 0)
+        out = put16(out, numeric_digit(p, scale, &bad) * missing[scale]);
+    return bad ? NULL : out;
 }
 
 /* One field as its column has it. NULL: refused. */
@@ -107,12 +116,15 @@ static char *put_field(const struct sf_copy_coder *c, char type, struct sf_str s
 /* Where the row that begins at `p` ends, behind its line end; NULL: behind `end`. */
 static const char *row_end(const char *p, const char *end)
 {
-    bool is_quoted = false;
-    for (; p < end; p++) {
-        if (*p == '"')
-            is_quoted = !is_quoted;
-        else if (*p == '\n' && !is_quoted)
-            return p + 1;
+    const char *line_end = memchr(p, '\n', (size_t)(end - p));
+    while (line_end) {
+        const char *quote = memchr(p, '"', (size_t)(line_end - p));
+        if (!quote)
+            return line_end + 1;
+        quote = memchr(quote + 1, '"', (size_t)(end - quote - 1));
+        p = quote ? quote + 1 : end;
+        if (p > line_end)
+            line_end = memchr(p, '\n', (size_t)(end - p));
     }
     return NULL;
 }

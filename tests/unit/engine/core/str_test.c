@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static int set_up(void **state)
@@ -67,7 +68,15 @@ static void whole_numbers_are_read_and_nothing_else(void **state)
         const char *text;
         int64_t value;
     } good[] = {
-        {"0", 0}, {"-0", 0}, {"42", 42}, {"-7", -7}, {"9223372036854775807", INT64_MAX}, {"-9223372036854775808", INT64_MIN},
+        {"0", 0},
+        {"-0", 0},
+        {"42", 42},
+        {"-7", -7},
+        {"9223372036854775807", INT64_MAX},
+        {"-9223372036854775808", INT64_MIN},
+        {"00000000000000000012", 12},
+        {"-12345678", -12345678},
+        {"1234567890123456", 1234567890123456},
     };
     static const char *const bad[] = {
         "",
@@ -95,6 +104,24 @@ static void whole_numbers_are_read_and_nothing_else(void **state)
         assert_false(sf_str_int64(sf_str_of(bad[i]), &value));
         assert_int_equal(value, 99);
     }
+}
+
+/* They are read eight digits at a time. */
+static void any_byte_in_any_place_of_a_whole_number_is_judged(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 18; n++)
+        for (size_t at = 0; at < n; at++)
+            for (int byte = 1; byte < 256; byte++) {
+                char text[32];
+                snprintf(text, sizeof text, "%.*s", (int)n, "987654321012345678");
+                text[at] = (char)byte;
+                bool is_sign = at == 0 && n > 1 && byte == '-';
+                int64_t value = 99;
+                bool is_number = (byte >= '0' && byte <= '9') || is_sign;
+                assert_int_equal(sf_str_int64(sf_str_of(text), &value), is_number);
+                assert_true(value == (is_number ? strtoll(text, NULL, 10) : 99));
+            }
 }
 
 static void only_well_formed_utf8_passes(void **state)
@@ -242,6 +269,7 @@ int main(void)
         UNIT(order_is_bytewise_and_shorter_comes_first),
         UNIT(finding_and_slicing_stay_inside),
         UNIT(whole_numbers_are_read_and_nothing_else),
+        UNIT(any_byte_in_any_place_of_a_whole_number_is_judged),
         UNIT(only_well_formed_utf8_passes),
         UNIT(distance_counts_single_edits),
         UNIT(copies_in_an_arena_end_in_nul),
