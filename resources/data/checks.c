@@ -540,10 +540,10 @@ static struct sf_str count_sql(const struct sf_check_maker *m)
     scope.is_rest_left_out = is_by_part(check, m->fact);
     struct sf_buf buf = SF_BUF(SF_MAX_SQL_BYTES);
     if (check->kind == SF_CHECK_RELATIONSHIPS && scope.is_rest_left_out) {
-        sf_buf_addf(&buf, "select coalesce(sum(s.%s), 0)", sf_check_column(m).p);
+        sf_buf_addz(&buf, "select coalesce(r.n, 0)");
         if (m->plan->is_rest_proven)
             count_bereft_sql(&buf, m);
-        sf_buf_addz(&buf, " as n from " SF_PUBLISH_MEASURED " s");
+        sf_buf_addf(&buf, " as n from (%s) r", sf_check_sum_references_sql(m).p);
     } else {
         sf_buf_addf(&buf, "select count(*) as n from (%s) f", sf_check_failing_sql(m->arena, m->checks, check, &scope).p);
     }

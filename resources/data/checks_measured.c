@@ -43,12 +43,18 @@ static bool is_pairs(const struct sf_check_maker *m)
     return m->check->kind == SF_CHECK_ELIMINATION_PAIRS;
 }
 
-/* Whether the check needs the dimension that a column of the fact refers to. */
+/* What the pass groups by: the same in all rows of a group, so it is looked at once a group. */
+static bool is_of_groups(const struct sf_check_maker *m, const struct sf_star_column *column)
+{
+    return column == m->plan->side || sf_str_eq(column->name, m->fact->partition_by);
+}
+
+/* Whether the check needs, row by row, the dimension that a column of the fact refers to. */
 static bool looks_through(const struct sf_check_maker *m, const struct sf_star_column *column)
 {
     if (is_pairs(m))
         return m->check->via == column;
-    for (size_t i = 0; is_proof_of_references(m) && i < m->check->n_columns; i++)
+    for (size_t i = 0; is_proof_of_references(m) && !is_of_groups(m, column) && i < m->check->n_columns; i++)
         if (m->check->columns[i] == column)
             return true;
     return false;
@@ -112,12 +118,56 @@ struct sf_str sf_checks_joined_sql(struct sf_arena *arena, const struct sf_check
 
 static void measure_references(struct sf_buf *buf, const struct sf_check_maker *m)
 {
-    sf_buf_addz(buf, ", count(case when ");
+    struct sf_buf fails = SF_BUF(SF_MAX_SQL_BYTES);
     for (size_t i = 0; i < m->check->n_columns; i++) {
         size_t c = column_number(m->fact, m->check->columns[i]);
-        sf_buf_addf(buf, "%sj%zu.sf_key_%zu is null", i ? " or " : "", c, c);
+        if (!is_of_groups(m, m->check->columns[i]))
+            sf_buf_addf(&fails, "%sj%zu.sf_key_%zu is null", fails.n ? " or " : "", c, c);
     }
-    sf_buf_addf(buf, " then 1 end) as %s", sf_check_column(m).p);
+    if (fails.n > 0)
+        sf_buf_addf(buf, ", count(case when %s then 1 end) as %s", fails.p, sf_check_column(m).p);
+    else
+        sf_buf_addf(buf, ", 0 as %s", sf_check_column(m).p);
+    sf_buf_free(&fails);
+}
+
+/* Of a group whose own column refers to nothing all rows fail. */
+struct sf_str sf_check_sum_references_sql(const struct sf_check_maker *m)
+{
+    struct sf_buf cases = SF_BUF(SF_MAX_SQL_BYTES), ends = SF_BUF(SF_MAX_SQL_BYTES), joins = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < m->check->n_columns; i++) {
+        const struct sf_star_column *column = m->check->columns[i];
+        if (!is_of_groups(m, column))
+            continue;
+        const struct sf_star_table *to = sf_star_table(m->plan->star, column->references);
+        const char *key = sf_sql_name(m->arena, to->key).p;
+        sf_buf_addf(&cases, "case when g%zu.sf_key is null then s.row_count else ", i);
+        sf_buf_addz(&ends, " end");
+        sf_buf_addf(&joins, " left join (select d.%s as sf_key from %s d group by d.%s) g%zu on g%zu.sf_key = s.%s", key,
+                    sf_publish_relation(m->arena, m->plan, to).p, key, i, i, column == m->plan->side ? "side" : "part");
+    }
+    struct sf_str text =
+        sf_str_fmt(m->arena, "select sum(%.*ss.%s%.*s) as n from " SF_PUBLISH_MEASURED " s%.*s", SF_ARG(sf_buf_str(&cases)),
+                   sf_check_column(m).p, SF_ARG(sf_buf_str(&ends)), SF_ARG(sf_buf_str(&joins)));
+    sf_buf_free(&cases);
+    sf_buf_free(&ends);
+    sf_buf_free(&joins);
+    return text;
+}
+
+/* How many rows of a group a check of rows fails for. */
+static void measure_rows(struct sf_buf *buf, const struct sf_check_maker *m)
+{
+    struct sf_str where = m->check->where, fails = sf_check_row_fails(m);
+    const char *name = sf_check_column(m).p;
+    bool is_alike = where.n == 0;
+    for (size_t i = 0; i < m->check->n_columns; i++)
+        is_alike &= is_of_groups(m, m->check->columns[i]);
+    if (is_alike)
+        sf_buf_addf(buf, ", case when %.*s then count(*) else 0 end as %s", SF_ARG(fails), name);
+    else
+        sf_buf_addf(buf, ", count(case when %s%.*s%s(%.*s) then 1 end) as %s", where.n ? "(" : "", SF_ARG(where),
+                    where.n ? "\n) and " : "", SF_ARG(fails), name);
 }
 
 static void measure_pairs(struct sf_buf *buf, const struct sf_check_maker *m)
@@ -146,10 +196,8 @@ struct sf_str sf_checks_measured_sql(struct sf_arena *arena, const struct sf_che
         if (is_pairs(&m) && is_first_pair(&m))
             measure_pairs(&buf, &m);
         has_unique |= sf_check_is_unique_by_part(m.check, fact);
-        if (m.check->table != fact || !sf_check_is_of_rows(m.check))
-            continue;
-        sf_buf_addf(&buf, ", count(case when %s%.*s%s(%s) then 1 end) as %s", m.check->where.n ? "(" : "", SF_ARG(m.check->where),
-                    m.check->where.n ? "\n) and " : "", sf_check_row_fails(&m).p, sf_check_column(&m).p);
+        if (m.check->table == fact && sf_check_is_of_rows(m.check))
+            measure_rows(&buf, &m);
     }
     if (has_unique && fact->key.n > 0)
         sf_buf_addf(&buf, ", sum(t.%s) as sf_keys", sf_sql_name(arena, fact->key).p);

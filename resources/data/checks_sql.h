@@ -25,6 +25,9 @@ struct sf_str sf_check_row_fails(const struct sf_check_maker *m);
 struct sf_str sf_check_column(const struct sf_check_maker *m);
 struct sf_str sf_check_sum_column(struct sf_arena *arena, const struct sf_star_column *column);
 
+/* Query: n, how many rows of the fact refer to a member that is not there; null when there are none. */
+struct sf_str sf_check_sum_references_sql(const struct sf_check_maker *m);
+
 /* Whether the check is that no part of the fact has a value of a column twice. */
 bool sf_check_is_unique_by_part(const struct sf_check *check, const struct sf_star_table *fact);
 /* Query: n, how many are too many. */

@@ -482,9 +482,9 @@ static void compare_all(const struct sf_dialect *dialect, const char *suffix)
     checks.list[0].is_accepted = true;
     plan.accepted_sql = sf_check_run_noted_sql(arena, &checks, true);
     plan.warned_sql = sf_check_run_noted_sql(arena, &checks, false);
+    plan.side = sf_checks_side(&checks);
     plan.also_joined = sf_checks_joined_sql(arena, &checks, &plan);
     plan.also_measured = sf_checks_measured_sql(arena, &checks, &plan);
-    plan.side = sf_checks_side(&checks);
     sf_publish_stage(&script, &plan);
     sf_publish_begin(&script, &plan);
     sf_check_run_add(&script, &checks, &plan, &run);
@@ -567,9 +567,9 @@ static void the_flagship_fits_a_batch_of_the_data_api(void **state)
     }
     plan.accepted_sql = sf_check_run_noted_sql(arena, &checks, true);
     plan.warned_sql = sf_check_run_noted_sql(arena, &checks, false);
+    plan.side = sf_checks_side(&checks);
     plan.also_joined = sf_checks_joined_sql(arena, &checks, &plan);
     plan.also_measured = sf_checks_measured_sql(arena, &checks, &plan);
-    plan.side = sf_checks_side(&checks);
     for (int is_rehearsal = 0; is_rehearsal < 2; is_rehearsal++) {
         struct sf_script script = {.arena = arena};
         struct sf_check_run run;

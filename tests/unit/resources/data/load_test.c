@@ -324,6 +324,7 @@ static void a_failed_check_publishes_nothing_and_keeps_the_rows(void **state)
         const char *text, *check, *row;
     } cases[] = {
         {7, FACTS_2025 "1006,2025,99,22,31,1,0.00\n", "transaction_relationships", "transaction_id=1006"},
+        {7, FACTS_2025 "1006,2025,11,22,31,7,0.00\n", "transaction_relationships", "transaction_id=1006"},
         {7, FACTS_2025 "1004,2025,11,22,31,1,0.00\n", "transaction_unique", "transaction_id=1004, copies=2"},
         {7, FACTS_2025 "1006,2025,11,22,31,,0.00\n", "transaction_not_null", "finance_id=null"},
         {7, FACTS_2025 "1006,2025,11,22,31,1,0.01\n", "reconcile", "staged rows=3 total=35.01"},
