@@ -11,6 +11,8 @@ line, which takes half a second.
 """
 
 import contextlib
+import functools
+import glob
 import http.client
 import json
 import os
@@ -30,6 +32,7 @@ REGION, ACCOUNT = "us-west-2", "123456789012"
 SKIPPED = ("GetCallerIdentity", "SimulatePrincipalPolicy")  # calls of every run, of no kind
 
 
+@functools.cache
 def python_with(*modules):
     """A Python that has the modules: its command, or None."""
     found = [path for path in (shutil.which("python3"), sys.executable, "/usr/bin/python3") if path]
@@ -39,8 +42,8 @@ def python_with(*modules):
             line = file.readline().removeprefix("#!").split()
         found[:0] = line[:1] if line and "python" in line[0] else []
     for python in dict.fromkeys(found):
-        done = subprocess.run([python, "-c", f"import {', '.join(modules)}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if done.returncode == 0:
+        look = "import importlib.util, sys; sys.exit(any(not importlib.util.find_spec(name) for name in sys.argv[1:]))"
+        if subprocess.run([python, "-c", look, *modules]).returncode == 0:
             return python
     return None
 
@@ -206,20 +209,46 @@ class AwsWorkspace(Workspace):
         self.check_reports()
 
 
-@pytest.fixture(scope="session")
-def aws_server():
-    """The server that checks signatures; it lives as long as the tests of this process."""
-    server = Server()
+def serve(*options):
+    """Yields a server of these options; it lives as long as the tests of this process, which share it."""
+    need = {"PostgreSQL": ("--sql", glob.glob("/usr/lib/postgresql/*/bin/initdb") or shutil.which("initdb")),
+            **{name: ("--sftp", shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")) for name in ("proftpd", "ssh-keygen")}}
+    missing = [name for name, (option, found) in need.items() if option in options and not found]
+    if missing:
+        pytest.skip(f"{', '.join(missing)}: not installed")
+    server = Server(*options)
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def aws_server():
+    """The server that checks signatures."""
+    yield from serve()
 
 
 @pytest.fixture(scope="session")
 def lax_aws_server():
     """One that takes any signature."""
-    server = Server("--no-auth")
-    yield server
-    server.close()
+    yield from serve("--no-auth")
+
+
+@pytest.fixture(scope="session")
+def sql_aws_server():
+    """One with databases behind its warehouses."""
+    yield from serve("--sql")
+
+
+@pytest.fixture(scope="session")
+def sftp_aws_server():
+    """One whose Transfer servers are real."""
+    yield from serve("--sftp")
+
+
+@pytest.fixture(scope="session")
+def data_server():
+    """One with all of a data plane."""
+    yield from serve("--sql", "--sftp")
 
 
 def workspace_on(installed, server):
@@ -230,17 +259,6 @@ def workspace_on(installed, server):
         assert workspace.problems() == []
     finally:
         workspace.close()
-
-
-@pytest.fixture(scope="session")
-def sftp_aws_server():
-    """One whose Transfer servers are real."""
-    missing = [name for name in ("proftpd", "ssh-keygen") if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")]
-    if missing:
-        pytest.skip(f"{', '.join(missing)}: not installed")
-    server = Server("--sftp")
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -7,14 +7,11 @@ the sum of these over the table.
 
 import contextlib
 import csv
-import glob
 import io
 import re
 import shutil
 
-import pytest
-
-from aws.conftest import AwsWorkspace, Server
+from aws.conftest import AwsWorkspace
 
 TABLES = ("transaction", "program", "type", "fund", "finance", "code_alias", "type_crosswalk")
 OVER_TIME = ("loaded_at", "published_at")  # columns that say when: no two loads agree
@@ -48,14 +45,6 @@ def as_csv(rows):
     out = io.StringIO()
     csv.writer(out).writerows(rows)
     return out.getvalue()
-
-
-def start_server():
-    need = {"PostgreSQL": glob.glob("/usr/lib/postgresql/*/bin/initdb"), "ProFTPD": shutil.which("proftpd", path="/usr/sbin:/usr/bin")}
-    missing = [name for name, found in need.items() if not found]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    return Server("--sql", "--sftp")
 
 
 class Finance(AwsWorkspace):

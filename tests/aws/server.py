@@ -41,6 +41,7 @@ Control: requests below /_test/ are not signed. GET shows, POST (JSON) changes:
 
 import argparse
 import collections
+import gc
 import http.server
 import json
 import os
@@ -71,6 +72,8 @@ from server_world import BEFORE, Call, World
 
 RESET = object()  # what arrives instead of a reply when the connection is cut
 SILENCE = object()  # and when none ever comes
+# whose calls may change what the SFTP servers and the databases are to be, or show how they are by now
+SFTP_SERVICES, SQL_SERVICES = ("transfer", "iam", "s3"), ("redshift", "redshift-serverless", "redshift-data", "secretsmanager")
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -232,8 +235,8 @@ def work(server, request, entry, rules):
             answer = call.run()
             world.problems += [f"{service}.{problem}" for problem in server_model.reply_problems(service, action, answer)]
         finally:  # a look at what is gone is an error, and has let time pass
-            for part in (world.sftp, world.databases):
-                if part:
+            for part, services in ((world.sftp, SFTP_SERVICES), (world.databases, SQL_SERVICES)):
+                if part and service in services:
                     part.follow()
     for rule in rules:
         if rule.fault == "reset-after":
@@ -324,6 +327,7 @@ def main():
     options.add_argument("--print-env", action="store_true")
     chosen = options.parse_args()
     server_s3.register_all()
+    gc.freeze()  # modules and models stay: the collector need not look at them again and again
     server = Server(chosen.port, not chosen.no_auth)
     if chosen.sftp:
         import server_sftp

@@ -1,13 +1,12 @@
 """What the tests of the AWS test server ask of it, by boto3."""
 
-import glob
 import json
 import os
 import shutil
 import subprocess
 
 import pytest
-from aws.conftest import REGION, Server
+from aws.conftest import REGION
 
 HERE_CONSTRAINT = {"LocationConstraint": REGION}
 PASSWORD = "Passw0rdPassw0rd"
@@ -20,26 +19,11 @@ def server(aws_server):
     assert aws_server.control("GET", "problems") == []
 
 
-@pytest.fixture(scope="session")
-def sql_server_process():
-    """One with databases behind its clusters."""
-    if not server_sql_programs():
-        pytest.skip("PostgreSQL is not installed: initdb and postgres")
-    process = Server("--sql")
-    yield process
-    process.close()
-
-
-def server_sql_programs():
-    found = glob.glob("/usr/lib/postgresql/*/bin/initdb")
-    return found or shutil.which("initdb")
-
-
 @pytest.fixture
-def sql_server(sql_server_process):
-    sql_server_process.control("POST", "reset")
-    yield sql_server_process
-    assert sql_server_process.control("GET", "problems") == []
+def sql_server(sql_aws_server):
+    sql_aws_server.control("POST", "reset")
+    yield sql_aws_server
+    assert sql_aws_server.control("GET", "problems") == []
 
 
 @pytest.fixture

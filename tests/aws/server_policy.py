@@ -5,6 +5,7 @@ own engine is no oracle (it takes `Deny` with an unmet condition for a denial an
 """
 
 import fnmatch
+import functools
 import json
 import re
 import urllib.parse
@@ -21,9 +22,12 @@ def statements_of(role, session_policy=None):
 
 
 def document(text):
-    if isinstance(text, dict):
-        return text
-    text = text.strip()
+    return text if isinstance(text, dict) else parsed(text.strip())
+
+
+@functools.lru_cache(1024)
+def parsed(text):
+    """Nobody changes what this gives."""
     return json.loads(text if text.startswith("{") else urllib.parse.unquote(text))
 
 
@@ -52,9 +56,14 @@ def matches(statement, action, resource, context):
         for operator, pairs in statement.get("Condition", {}).items() for key, wanted in pairs.items())
 
 
+@functools.lru_cache(4096)
+def expression(pattern):
+    """A pattern, whose wildcards are * and ? alone, as a regular expression."""
+    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
+
+
 def like(pattern, text):
-    """IAM's wildcards are * and ? alone."""
-    return re.fullmatch(fnmatch.translate(re.sub(r"\[", "[[]", pattern)), text) is not None
+    return expression(pattern).fullmatch(text) is not None
 
 
 def condition_holds(operator, key, wanted, context):

@@ -7,6 +7,7 @@ names of the model. It may ask moto for the reply (`call.pass_on()`) after check
 import collections
 import dataclasses
 import io
+import os
 import random
 import string
 import threading
@@ -18,6 +19,7 @@ from server_faults import Faults, SqlRule
 from server_time import Clock
 from server_wire import AwsError, Reply
 
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # of images there is no need, and they are read at each reset
 HANDLERS = {}
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "210987654321"
 QUOTAS = {"servers": 50, "host_keys": 10, "ssh_keys": 50, "users": 10000, "clusters": 200, "namespaces": 25, "workgroups": 25,
@@ -70,6 +72,7 @@ class World:
         self.random = random.Random(1)
         for service in self.moto_apps:
             reset_moto(service)
+        forget_models()
 
     def settings(self):
         return {"delays": self.clock.delays, "seconds_per_look": self.clock.seconds_per_look, "latency_ms": self.latency_ms,
@@ -148,6 +151,13 @@ def reset_moto(service):
     for account in moto.backends.get_backend(service).values():
         for backend in account.values():
             backend.reset()
+
+
+def forget_models():
+    """moto keeps what it ever made, to show it in its own interface: after a thousand resets that is a gigabyte."""
+    from moto.core.model_instances import reset_model_data
+
+    reset_model_data()
 
 
 @dataclasses.dataclass

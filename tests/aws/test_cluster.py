@@ -2,32 +2,16 @@
 
 import pytest
 
-PASSWORD = "Correct1horse2battery"
-STACK = """stack: city
-provider: aws
-tags: {owner: controller}
-variables:
-  password: {type: string, secret: true}
-resources:
-  sql: {kind: security_group, name: city-sql, ingress: [{port: 5439, from: [203.0.113.0/24]}]}
-  dw:
-    kind: cluster
-    identifier: city-dw
-    database: san_francisco
-    username: steward
-    password: "${var.password}"
-    security_groups: [sql]
-    #more
-"""
+from aws.city import CLIENTS, FOR_CLIENTS, HEAD, PASSWORD, WAREHOUSE, city_on
+
+STACK = HEAD + CLIENTS + WAREHOUSE + FOR_CLIENTS + "    #more\n"
 CHANGING = ("CreateCluster", "ModifyCluster", "ResizeCluster", "ModifyClusterIamRoles", "PauseCluster", "ResumeCluster", "DeleteCluster",
             "CreateTags", "DeleteTags")
 
 
 @pytest.fixture
 def city(aws):
-    aws.write("stack.yaml", STACK)
-    aws.env["SF_VAR_password"] = PASSWORD
-    return aws
+    return city_on(aws, STACK)
 
 
 def more(ws, text):

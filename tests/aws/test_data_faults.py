@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from aws.data_world import BY_BUCKET, SERVERLESS, SERVERLESS_DIRECT, Finance, of_years, start_server, with_one_amount_changed
+from aws.data_world import BY_BUCKET, SERVERLESS, SERVERLESS_DIRECT, Finance, of_years, with_one_amount_changed
 from conftest import Sample, wait_until
 
 PUBLISH = r'^INSERT INTO "report" \. "transaction"'
@@ -39,13 +39,6 @@ CALLS = {
     "results that are cut off": ({"action": "GetStatementResult", "fault": "reset-after", "every": 2}, FINISHES),
     "uploads that fail": ({"service": "s3", "action": "PutObject", "fault": "500-after", "times": 2}, FINISHES),
 }
-
-
-@pytest.fixture(scope="module")
-def data_server():
-    server = start_server()
-    yield server
-    server.close()
 
 
 class Weeks:

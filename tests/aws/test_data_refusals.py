@@ -5,20 +5,13 @@ import json
 
 import pytest
 
-from aws.data_world import (BY_BUCKET, PROVISIONED, SERVERLESS, SERVERLESS_DIRECT, Finance, of_years, start_server, with_one_amount_changed)
+from aws.data_world import (BY_BUCKET, PROVISIONED, SERVERLESS, SERVERLESS_DIRECT, Finance, of_years, with_one_amount_changed)
 from conftest import Sample
 from server_client import trust
 
 BUCKET = "sf-finance-landing-123456789012"
 ELSEWHERE = ("S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future"
              " requests to this endpoint.,Status 301,Error PermanentRedirect,Rid 5C3A8E4F0BD1A6F2,ExtRid sfstack,CanRetry 1")
-
-
-@pytest.fixture(scope="module")
-def data_server():
-    server = start_server()
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ import os
 import socket
 
 import pytest
-from server_client import PASSWORD, done, rows, set_up, sql_server, sql_server_process  # noqa: F401  (fixtures)
+
+from aws.city import CLIENTS, FOR_CLIENTS, HEAD, WAREHOUSE, city_on
+from server_client import PASSWORD, done, rows, set_up, sql_server  # noqa: F401  (fixtures)
 from warehouse_client import Warehouse
 
 # ruff: noqa: F811
@@ -168,27 +170,12 @@ def test_what_copy_says_becomes_advice_as_through_the_data_api(dw):
 
 # --- what a plan says ---
 
-STACK = """stack: city
-provider: aws
-variables: {password: {type: string, secret: true}}
-resources:
-  sql: {kind: security_group, name: city-sql, ingress: [{port: 5439, from: [203.0.113.0/24]}]}
-  dw:
-    kind: cluster
-    identifier: city-dw
-    database: san_francisco
-    username: steward
-    password: "${var.password}"
-    security_groups: [sql]
-    aws: {connection: direct}
-"""
+STACK = HEAD + CLIENTS + WAREHOUSE + FOR_CLIENTS + "    aws: {connection: direct}\n"
 
 
 @pytest.fixture
 def city(aws):
-    aws.write("stack.yaml", STACK)
-    aws.env["SF_VAR_password"] = PASSWORD
-    return aws
+    return city_on(aws, STACK)
 
 
 def test_a_plan_says_that_only_its_vpc_reaches_a_cluster_without_a_public_address(city):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from aws.data_world import (BY_BUCKET, FILE, PROVISIONED, PROVISIONED_DIRECT, SERVERLESS, SERVERLESS_DIRECT, TABLES, Finance,
-                            local_checksums, of_years, start_server, with_one_amount_changed)
+                            local_checksums, of_years, with_one_amount_changed)
 from conftest import Sample, Workspace
 
 IN_WAREHOUSE = ("conform: builtin:sf/spending_revenue", "conform: {rules: builtin:sf/spending_revenue, in: warehouse}")
@@ -21,13 +21,6 @@ ROADS = {  # by SFTP or into the bucket; the Data API or a connection; whose clu
     "bucket-data_api-serverless-in_warehouse": (SERVERLESS, (BY_BUCKET, IN_WAREHOUSE)),
     "bucket-data_api-serverless-in_warehouse": (SERVERLESS, (BY_BUCKET, IN_WAREHOUSE)),
 }
-
-
-@pytest.fixture(scope="module")
-def data_server():
-    server = start_server()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from aws.conftest import AwsWorkspace, Server
+from aws.conftest import AwsWorkspace
 from conftest import Sample
 
 ROWS = 1500
@@ -39,13 +39,6 @@ resources:
   star: {kind: star_schema, cluster: dw, schema: report, tables: builtin:sf/star, reader: analyst}
   weekly: {kind: load, into: star, from: delivery, role: load_role, checks: builtin:sf/checks}
 """
-
-
-@pytest.fixture(scope="module")
-def sql_aws_server():
-    server = Server("--sql")
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,23 +4,16 @@ import json
 
 import pytest
 
-PASSWORD = "Correct1horse2battery"
-STACK = """stack: city
-provider: aws
-tags: {owner: controller}
-variables:
-  password: {type: string, secret: true}
-resources:
-  dw: {kind: cluster, identifier: city-dw, database: san_francisco, username: steward, password: "${var.password}", aws: {serverless: {base_rpus: 8}}}
+from aws.city import HEAD, PASSWORD, WAREHOUSE, city_on
+
+STACK = HEAD + WAREHOUSE + """    aws: {serverless: {base_rpus: 8}}
 outputs: {editor: "${dw.query_editor_url}", secret: "${dw.master_secret}"}
 """
 
 
 @pytest.fixture
 def city(aws):
-    aws.write("stack.yaml", STACK)
-    aws.env["SF_VAR_password"] = PASSWORD
-    return aws
+    return city_on(aws, STACK)
 
 
 def held(ws):
@@ -66,7 +59,7 @@ def test_what_somebody_did_to_it_is_drift_and_is_mended(city, how):
 
 def test_it_goes_when_redshift_keeps_the_password_and_comes_back(city):
     city.apply()
-    city.edit("stack.yaml", ('password: "${var.password}", ', ""), ("aws: {serverless", "aws: {manage_password: true, serverless"))
+    city.edit("stack.yaml", ('    password: "${var.password}"\n', ""), ("aws: {serverless", "aws: {manage_password: true, serverless"))
     city.apply()
     [name] = [secret["Name"] for secret in city.call("secretsmanager", "list_secrets")["SecretList"]]
     assert not name.startswith("sfstack/") and city.changes() == {}

@@ -2,7 +2,7 @@
 and what becomes of a long one."""
 
 import pytest
-from server_client import PASSWORD, done, rows, set_up, sql_server, sql_server_process  # noqa: F401  (fixtures)
+from server_client import PASSWORD, done, set_up, sql_server  # noqa: F401  (fixtures)
 from warehouse_client import Warehouse
 
 # ruff: noqa: F811
@@ -28,10 +28,10 @@ def warehouse(server, road):
 
 
 @pytest.fixture(scope="module", params=ROADS)
-def ask(request, sql_server_process):
-    sql_server_process.control("POST", "reset")
-    yield asker(warehouse(sql_server_process, request.param))
-    assert sql_server_process.control("GET", "problems") == []
+def ask(request, sql_aws_server):
+    sql_aws_server.control("POST", "reset")
+    yield asker(warehouse(sql_aws_server, request.param))
+    assert sql_aws_server.control("GET", "problems") == []
 
 
 def asker(dw):
@@ -75,10 +75,10 @@ def test_pages_are_put_together(ask):
     ("select 'a\\'; drop table facts; --'", "42601"), ("select 1 /* /* */ ; drop table facts */", "42601"), ("select $$a$$; select 2", "42601"),
     ('select "a;b" from facts; select 1', "42601"), ("-- select\n;select 1", "42601"), ("", ""), ("  -- nothing\n", ""), (";", "25006"),
 ])
-def test_what_is_not_one_statement_that_reads_goes_nowhere(sql_server_process, sql, code):
-    sql_server_process.control("DELETE", "log")
+def test_what_is_not_one_statement_that_reads_goes_nowhere(sql_aws_server, sql, code):
+    sql_aws_server.control("DELETE", "log")
     dw = Warehouse.__new__(Warehouse)
-    dw.server, dw.id, dw.attrs = sql_server_process, "dw", {"connection": "data_api", "deployment": "provisioned", "database": "dev"}
+    dw.server, dw.id, dw.attrs = sql_aws_server, "dw", {"connection": "data_api", "deployment": "provisioned", "database": "dev"}
     refused = dw("ask", sql, user="analyst", password=PASSWORD)
     assert (refused["exit"], refused["remote_code"]) == (1, code), refused
     assert not [c for c in dw.server.control("GET", "log") if c["service"] == "redshift-data"]

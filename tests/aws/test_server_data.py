@@ -5,7 +5,7 @@ import json
 
 import pytest
 from server_client import (PASSWORD, cluster, code_of, describe, done, ended, error_of, make_cluster, make_warehouse, make_workgroup, psql,
-                           rows, server, set_up, settle, sql_server, sql_server_process, statement)  # noqa: F401  (fixtures)
+                           rows, server, set_up, settle, sql_server, statement)  # noqa: F401  (fixtures)
 
 # ruff: noqa: F811
 

@@ -9,25 +9,22 @@ import socket
 import subprocess
 
 import pytest
-from aws.conftest import Server
 from server_client import code_of, done, make_bucket, make_key, make_server, server, set_up, trust  # noqa: F401  (server is a fixture)
 
 # ruff: noqa: F811
 
-NEEDED = ("proftpd", "sftp", "ssh-keygen", "ssh-keyscan")
+NEEDED = ("sftp", "ssh-keyscan")
 BUCKET = "arn:aws:s3:::sf-landing"
 ALL = [{"Effect": "Allow", "Action": "s3:*", "Resource": [BUCKET, BUCKET + "/*"]}]
 OLD_POLICY = "TransferSecurityPolicy-2022-03"
 
 
-@pytest.fixture(scope="module")
-def sftp_process():
-    missing = [name for name in NEEDED if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")]
+@pytest.fixture
+def sftp_process(sftp_aws_server):
+    missing = [name for name in NEEDED if not shutil.which(name)]
     if missing:
         pytest.skip(f"{', '.join(missing)}: not installed")
-    process = Server("--sftp")
-    yield process
-    process.close()
+    return sftp_aws_server
 
 
 class Site:

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from aws.conftest import Server
 from server_client import (cluster, done, ended, error_of, make_bucket, make_warehouse, make_workgroup, psql, rows, set_up, settle, sql_server,
-                           sql_server_process, trust)  # noqa: F401  (fixtures)
+                           trust)  # noqa: F401  (fixtures)
 
 # ruff: noqa: F811
 
@@ -347,7 +347,7 @@ def test_files_that_are_not_what_they_are_said_to_be(loading):
 
 
 @pytest.mark.parametrize("ending", ["input", signal.SIGTERM])
-def test_nothing_outlives_the_server(sql_server_process, ending):
+def test_nothing_outlives_the_server(sql_aws_server, ending):
     other = Server("--sql")
     make_warehouse(other)
     rows(other, "select 1")

@@ -2,32 +2,16 @@
 
 import pytest
 
-STACK = """stack: city
-provider: aws
-tags: {owner: controller}
-variables:
-  password: {type: string, secret: true}
-resources:
-  sql: {kind: security_group, name: city-sql, ingress: [{port: 5439, from: [203.0.113.0/24]}]}
-  other: {kind: security_group, name: city-other}
-  dw:
-    kind: cluster
-    identifier: city-dw
-    database: san_francisco
-    username: steward
-    password: "${var.password}"
-    security_groups: [sql]
-    #more
-    aws: {serverless: {base_rpus: 8}}
-"""
+from aws.city import CLIENTS, FOR_CLIENTS, HEAD, WAREHOUSE, city_on
+
 SERVERLESS = "aws: {serverless: {base_rpus: 8}}"
+OTHER = "  other: {kind: security_group, name: city-other}\n"
+STACK = HEAD + CLIENTS + OTHER + WAREHOUSE + FOR_CLIENTS + f"    #more\n    {SERVERLESS}\n"
 
 
 @pytest.fixture
 def city(aws):
-    aws.write("stack.yaml", STACK)
-    aws.env["SF_VAR_password"] = "Correct1horse2battery"
-    return aws
+    return city_on(aws, STACK)
 
 
 def halves(ws):

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from aws.conftest import Server, workspace_on
-from server_client import server_sql_programs
+from aws.city import FOR_CLIENTS, WAREHOUSE
+from aws.conftest import workspace_on
 
 STACK = """stack: city
 provider: aws
@@ -15,14 +15,7 @@ variables:
   clients: {type: list, default: []}
 resources:
   sql: {kind: security_group, name: city-sql, ingress: [{from: "${var.clients}"}]}
-  dw:
-    kind: cluster
-    identifier: city-dw
-    database: san_francisco
-    username: steward
-    password: "${var.password}"
-    security_groups: [sql]
-    #more
+""" + WAREHOUSE + FOR_CLIENTS + """    #more
     aws: {node_type: ra3.large}
   star: {kind: star_schema, cluster: dw, schema: report, tables: builtin:sf/star, reader: analyst}
 outputs: {psql: "${star.psql_command}", editor: "${dw.query_editor_url}"}
@@ -31,20 +24,11 @@ CLUSTER = "aws: {node_type: ra3.large}"
 CHANGING = ("PauseCluster", "ResumeCluster", "ModifyCluster", "DeleteCluster")
 
 
-@pytest.fixture(scope="module")
-def warehouse_server():
-    if not server_sql_programs():
-        pytest.skip("PostgreSQL is not installed: initdb and postgres")
-    server = Server("--sql")
-    yield server
-    server.close()
-
-
 @pytest.fixture
-def city(installed, warehouse_server):
-    for ws in workspace_on(installed, warehouse_server):
+def city(installed, sql_aws_server):
+    for ws in workspace_on(installed, sql_aws_server):
         ws.write("stack.yaml", STACK)
-        ws.write("ca.pem", open(warehouse_server.control("GET", "sql")["ca"]).read())
+        ws.write("ca.pem", open(sql_aws_server.control("GET", "sql")["ca"]).read())
         yield ws
 
 
