@@ -5,6 +5,7 @@ Of the extended protocol a statement that PostgreSQL can take goes through as it
 its Sync. Startup parameters are those that Redshift takes; what it reports is what Redshift says of itself.
 """
 
+import contextlib
 import os
 import socket
 import ssl
@@ -69,10 +70,13 @@ class Link:
 
     def __init__(self, proxy, client):
         self.proxy, self.client, self.file, self.session = proxy, client, None, None
+        self.waiting = bytearray()  # for the client, who gets it when it is our turn to listen
         self.plans = {}  # name of a prepared statement of ours -> tokens
         self.portals = {}
 
     def close(self):
+        with contextlib.suppress(OSError, ValueError):
+            self.flush()  # why it ends
         if self.session:
             self.session.close()
         for thing in (self.file, self.client):
@@ -83,7 +87,18 @@ class Link:
                     pass
 
     def send(self, kind, payload=b""):
-        self.client.sendall(message(kind, payload))
+        self.waiting += message(kind, payload)
+        if len(self.waiting) > 65536:
+            self.flush()
+
+    def flush(self):
+        if self.waiting:
+            self.client.sendall(self.waiting)
+            self.waiting.clear()
+
+    def receive(self):
+        self.flush()
+        return read_message(self.file)
 
     def refuse(self, error):
         self.send(ERROR, error.encoded(b"FATAL"))
@@ -176,7 +191,7 @@ class Link:
             if kind == READY:
                 return True
             if kind == b"R" and struct.unpack("!I", payload[:4])[0] in (3, 5):
-                answer_kind, answer = read_message(self.file)
+                answer_kind, answer = self.receive()
                 connection.send(answer_kind, answer)
 
     def report(self, payload):
@@ -190,7 +205,7 @@ class Link:
 
     def talk(self):
         while True:
-            kind, payload = read_message(self.file)
+            kind, payload = self.receive()
             if kind == b"X":
                 return
             if kind == b"Q":
@@ -236,14 +251,14 @@ class Link:
         """Messages up to a Sync, together."""
         batch = [(kind, payload)]
         while batch[-1][0] not in (b"S", b"H"):
-            batch.append(read_message(self.file))
+            batch.append(self.receive())
         try:
             self.work(batch)
         except PgError as error:
             self.session.fail()
             self.send(ERROR, error.encoded())
             while batch[-1][0] != b"S":
-                batch.append(read_message(self.file))
+                batch.append(self.receive())
             self.ready()
 
     def work(self, batch):

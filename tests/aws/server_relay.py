@@ -21,6 +21,7 @@ class Listener:
                 client, _ = self.socket.accept()
             except OSError:
                 return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def close(self):
@@ -38,8 +39,7 @@ class Relay:
         self.live += 1
         try:
             with client, socket.create_connection(("127.0.0.1", self.target())) as server:
-                for end in (client, server):
-                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.pass_on(client, server, self.fault())
         except OSError:
             pass  # either side may leave at any time
