@@ -328,7 +328,8 @@ static enum sf_code as_reader_failed(struct sf_op *op, struct sf_str user, enum 
 {
     if (sf_op_is_cancelled(op))
         return sf_fail(err, SF_E_CANCELLED, "stopped; the statement was told to stop in the warehouse, too");
-    if (rc == SF_E_UNKNOWN && sf_clock_ms() >= op->deadline_ms)
+    bool is_stopped = strcmp(err->remote_code, SF_DATA_API_ABORTED) == 0 || strcmp(err->remote_code, "57014") == 0;
+    if ((rc == SF_E_UNKNOWN || is_stopped) && sf_clock_ms() >= op->deadline_ms)
         sf_hint(err, "it took longer than a query may: add up or narrow it down");
     if (rc == SF_E_UNKNOWN)
         rc = SF_E_UNAVAILABLE;

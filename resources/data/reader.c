@@ -158,17 +158,27 @@ static enum sf_code write_passfile(struct sf_op *op, const char *path, struct sf
     return rc;
 }
 
-/* Also makes the directory: a stack without an ssh_key has none yet. */
+/* Also makes the directory: a stack without an ssh_key has none yet. Who had the lock before may have removed its file: then what
+ * is held keeps nobody out. */
 static int lock_passfile(struct sf_op *op, const char *path)
 {
+    const char *name = sf_str_fmt(op->arena, "%s.lock", path).p;
     if (mkdir(op->site->secrets_dir, 0700) != 0 && errno != EEXIST)
         return -1;
-    int fd = open(sf_str_fmt(op->arena, "%s.lock", path).p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX) != 0) {
+    for (;;) {
+        struct stat held, there;
+        int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+            return -1;
+        if (flock(fd, LOCK_EX) == 0 && fstat(fd, &held) == 0 && lstat(name, &there) == 0 && held.st_ino == there.st_ino)
+            return fd;
+        int cause = errno;
+        bool is_gone = fstat(fd, &held) == 0 && (lstat(name, &there) != 0 || held.st_ino != there.st_ino);
         close(fd);
-        return -1;
+        errno = cause;
+        if (!is_gone)
+            return -1;
     }
-    return fd;
 }
 
 /* --- the password --- */
@@ -275,26 +285,33 @@ out:
     return rc;
 }
 
-enum sf_code sf_reader_leave(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, struct sf_err *err)
+/* What the warehouse is told. *is_used: another star has this reader. */
+static enum sf_code take_role(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, bool *is_used,
+                              struct sf_err *err)
 {
     struct sf_script script = {.arena = op->arena};
-    bool is_used = false;
-    enum sf_code rc = op->site->world->dialect->reader->leave(op, cluster, reader, &is_used, &script, err);
-    if (rc)
-        return rc;
     size_t failed;
-    if (script.n > 0) {
-        rc = sf_op_intent(op, is_used ? "ALTER ROLE" : "DROP ROLE", err);
-        if (!rc)
-            rc = op->site->world->warehouse_control(op, cluster, script.list, script.n, NULL, &failed, err);
-        if (rc)
-            return rc;
-    }
-    if (is_used)
-        return SF_OK;
+    enum sf_code rc = op->site->world->dialect->reader->leave(op, cluster, reader, is_used, &script, err);
+    if (rc || script.n == 0)
+        return rc;
+    rc = sf_op_intent(op, *is_used ? "ALTER ROLE" : "DROP ROLE", err);
+    return rc ? rc : op->site->world->warehouse_control(op, cluster, script.list, script.n, NULL, &failed, err);
+}
+
+/* Under the lock of making one, or two stars that go at once would both drop their reader. */
+enum sf_code sf_reader_leave(struct sf_op *op, const struct sf_object *cluster, struct sf_str reader, struct sf_err *err)
+{
     const char *path = sf_reader_passfile(op, cluster, reader);
-    unlink(sf_str_fmt(op->arena, "%s.lock", path).p);
-    if (unlink(path) != 0 && errno != ENOENT)
-        return sf_fail_errno(err, SF_E_IO, "cannot remove the passfile '%s'", path);
-    return SF_OK;
+    bool is_used = false;
+    int lock = lock_passfile(op, path);
+    if (lock < 0)
+        return sf_fail_errno(err, SF_E_IO, "cannot lock the passfile '%s'", path);
+    enum sf_code rc = take_role(op, cluster, reader, &is_used, err);
+    if (!rc && !is_used) {
+        if (unlink(path) != 0 && errno != ENOENT)
+            rc = sf_fail_errno(err, SF_E_IO, "cannot remove the passfile '%s'", path);
+        unlink(sf_str_fmt(op->arena, "%s.lock", path).p);
+    }
+    close(lock);
+    return rc;
 }

@@ -16,6 +16,7 @@
 enum {
     WAKE_MS = 200,   /* how often a wait looks at is_cancelled */
     GRACE_MS = 2000, /* for the server's own answer to a timeout or cancel */
+    SLACK_MS = 100,  /* between its clock and ours */
     COPY_CHUNK_BYTES = 256 * 1024,
     MAX_SQL_BYTES = 64 * 1024 * 1024,
     MAX_ANSWER_BYTES = 64 * 1024 * 1024,
@@ -381,7 +382,7 @@ static enum sf_code fail_result(struct sf_pg *pg, const PGresult *result, struct
         sf_hint(err, "%s", advice);
     } else if (code == SF_E_IO) {
         sf_hint(err, "free space where the database lies, then run again: nothing of this was kept");
-    } else if (is_timeout && code == SF_E_REFUSED) {
+    } else if (is_timeout && code == SF_E_REFUSED && sf_clock_ms() + SLACK_MS >= pg->target.deadline_ms) {
         sf_hint(err, "it took longer than this resource's time limit: raise it with 'timeouts'");
     }
     if (err) {
