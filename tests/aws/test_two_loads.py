@@ -2,10 +2,9 @@
 
 import pytest
 
-from aws.conftest import Server, workspace_on
+from aws.conftest import workspace_on
 from aws.data_world import TABLES, checksum_sql, with_one_amount_changed
 from conftest import Sample
-from server_client import server_sql_programs
 
 ROWS = 1200
 ROADS = {"data_api": "manage_password: true", "direct": "manage_password: true, connection: direct, ca: ca.pem"}
@@ -43,20 +42,11 @@ resources:
 """
 
 
-@pytest.fixture(scope="module")
-def two_loads_server():
-    if not server_sql_programs():
-        pytest.skip("PostgreSQL is not installed: initdb and postgres")
-    server = Server("--sql")
-    yield server
-    server.close()
-
-
 @pytest.fixture(params=ROADS)
-def dw(request, installed, two_loads_server, tmp_path_factory):
-    for ws in workspace_on(installed, two_loads_server):
+def dw(request, installed, sql_aws_server, tmp_path_factory):
+    for ws in workspace_on(installed, sql_aws_server):
         ws.write("stack.yaml", STACK.replace("ROAD", ROADS[request.param]))
-        ws.write("ca.pem", open(two_loads_server.control("GET", "sql")["ca"]).read())
+        ws.write("ca.pem", open(sql_aws_server.control("GET", "sql")["ca"]).read())
         ws.text = Sample(installed, tmp_path_factory.mktemp("sample"), ROWS).text()
         ws.write("rows.csv", ws.text)
         ws.road = request.param
