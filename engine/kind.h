@@ -70,6 +70,7 @@ struct sf_op {
     int64_t deadline_ms;          /* sf_clock_ms() that blocking calls must not pass */
     bool is_adopting; /* read() is asked for `adopt: ID`: self->attrs is what is wanted, and another stack's is SF_E_CONFLICT */
     bool is_planning; /* nothing outside site->cache_dir may change */
+    bool is_seen;     /* in update(): `have` is what read() found in this run, not what state records or what is wanted */
     /* for a slow derive(): attributes to take over as they are, without a look at the source; NULL: look */
     const struct sf_value *settled;
     enum sf_settled {

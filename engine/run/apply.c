@@ -430,6 +430,7 @@ static void work(void *ctx, struct sf_task *task)
         const struct sf_value *have = step->is_resuming || node->is_adopted || node->is_severed ? step->want
                                       : node->seen == SF_SEEN_PRESENT                           ? node->actual
                                                                                                 : node->recorded->attrs;
+        step->op.is_seen = have == node->actual;
         step->rc = driver->update(&step->op, step->id, have, step->want, &step->outcome, step->err);
     }
 }

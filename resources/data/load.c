@@ -483,7 +483,7 @@ static enum sf_code update_load(struct sf_op *op, struct sf_str id, const struct
                                 struct sf_outcome *out, struct sf_err *err)
 {
     struct load_call call = {0};
-    const struct sf_value *seen = sf_map_getz(have, LOAD_CONTENTS);
+    const struct sf_value *seen = op->is_seen ? sf_map_getz(have, LOAD_CONTENTS) : NULL; /* else nobody compared it */
     enum sf_code rc = open_call(op, want, id, true, &call, err);
     /* what is there is asked again: the star may have made a table anew since the plan */
     if (!rc)

@@ -101,7 +101,9 @@ static enum sf_code update(struct sf_outcome *out)
     struct sf_outcome seen = look();
     fixture_object(f, &f->load, "load", "weekly_load", "report/weekly_load", load_attrs, load_refs);
     struct sf_value *want = fixture_want(f, &f->load, driver);
-    enum sf_code rc = driver->update(fixture_op(f, &f->load), f->load.id, seen.attrs, want, out, &f->h->err);
+    struct sf_op *op = fixture_op(f, &f->load);
+    op->is_seen = true;
+    enum sf_code rc = driver->update(op, f->load.id, seen.attrs, want, out, &f->h->err);
     f->load.attrs = rc ? seen.attrs : out->attrs;
     return rc;
 }
