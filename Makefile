@@ -4,7 +4,7 @@ ifeq ($(origin CC),default)
 CC = gcc
 endif
 Q := $(if $(V),,@)
-PKGS = openssl yaml-0.1 sqlite3 libpq libssh2 libcurl expat zlib libzstd
+PKGS = openssl yaml-0.1 sqlite3 libpq libssh2 libcurl expat libisal libzstd
 WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 \
        -Wvla -Wundef -fno-common -Werror
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -126,7 +126,7 @@ uninstall:
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(shell find tests/unit -name '*_test.c' 2>/dev/null))
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libsf.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -MF $(BUILD)/obj/$(subst /,_,$*).test.d -MT $@ $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libsf.a $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -MF $(BUILD)/obj/$(subst /,_,$*).test.d -MT $@ $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libsf.a $(LIBS) -lcmocka -lz
 unit-build: $(UNIT)
 unit: unit-build
 	@BUILD=$(abspath $(BUILD)) sh tests/unit.sh $(abspath $(UNIT))

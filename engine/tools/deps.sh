@@ -5,9 +5,9 @@
 # line only. Installing starts no service and makes no database cluster: what listens on this machine stays the same.
 set -eu
 
-demo="gcc make pkg-config libc6-dev libssl-dev libyaml-dev libsqlite3-dev libpq-dev libssh2-1-dev libcurl4-openssl-dev libexpat1-dev zlib1g-dev
+demo="gcc make pkg-config libc6-dev libssl-dev libyaml-dev libsqlite3-dev libpq-dev libssh2-1-dev libcurl4-openssl-dev libexpat1-dev libisal-dev
       libzstd-dev postgresql proftpd-core proftpd-mod-crypto proftpd-mod-vroot openssh-client"
-dev="libcmocka-dev python3 python3-pytest python3-pytest-xdist clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck"
+dev="libcmocka-dev zlib1g-dev python3 python3-pytest python3-pytest-xdist clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck"
 
 case "${1:-}" in
 demo) wanted=$demo ;;

@@ -6,7 +6,7 @@ build=$1
 bad=0
 say() { echo "lint: $*"; bad=1; }
 jobs=$(nproc)
-flags="-std=c11 -D_GNU_SOURCE -DSF_ANALYZE -I. -I$build/gen $(pkg-config --cflags openssl yaml-0.1 sqlite3 libpq libssh2 zlib)"
+flags="-std=c11 -D_GNU_SOURCE -DSF_ANALYZE -I. -I$build/gen $(pkg-config --cflags openssl yaml-0.1 sqlite3 libpq libssh2)"
 export flags
 
 files=$(git ls-files '*.c' '*.h' 2>/dev/null || find engine resources state tests -name '*.[ch]')

@@ -10,14 +10,14 @@
 #include "resources/local/copy_code.h"
 #include "resources/local/postgres.h"
 #include "resources/local/role_policies.h"
+#include "resources/net/gunzip.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
-#include <zlib.h>
 
 /* A load takes a few statements a partition. (The Data API of Redshift takes 40, but one copy fills all years there.) */
-enum { PACKED_BYTES = 128 * 1024, MAX_STATEMENTS = 4000, DEFAULT_WAIT_MS = 600000, MAX_CONNECTIONS = 8 };
+enum { MAX_STATEMENTS = 4000, DEFAULT_WAIT_MS = 600000, MAX_CONNECTIONS = 8 };
 
 /* --- the server --- */
 
@@ -140,56 +140,30 @@ static enum sf_code check_role(struct sf_op *op, const struct sf_postgres *pg, c
 struct unpacker {
     struct sf_reader reader;
     struct sf_str key;
-    z_stream stream;
-    unsigned char *packed;
-    bool is_at_end;    /* of the object's bytes */
-    bool is_in_member; /* inside a gzip member: an end now is a truncation */
+    struct sf_gunzip gunzip;
 };
+
+static enum sf_code read_packed(void *from, void *bytes, size_t n, size_t *got, struct sf_err *err)
+{
+    struct unpacker *u = from;
+    return u->reader.read(&u->reader, bytes, n, got, err);
+}
 
 static enum sf_code unpack(void *from, void *bytes, size_t n, size_t *got, struct sf_err *err)
 {
     struct unpacker *u = from;
-    u->stream.next_out = bytes;
-    u->stream.avail_out = (uInt)n;
-    while (u->stream.avail_out > 0) {
-        if (u->stream.avail_in == 0 && !u->is_at_end) {
-            size_t read = 0;
-            enum sf_code rc = u->reader.read(&u->reader, u->packed, PACKED_BYTES, &read, err);
-            if (rc) {
-                return rc;
-            }
-            u->is_at_end = read == 0;
-            u->stream.next_in = u->packed;
-            u->stream.avail_in = (uInt)read;
-        }
-        if (u->stream.avail_in == 0) {
-            break;
-        }
-        u->is_in_member = true;
-        int z = inflate(&u->stream, Z_NO_FLUSH);
-        if (z == Z_STREAM_END) {
-            u->is_in_member = false; /* another member may follow */
-            z = inflateReset(&u->stream);
-        }
-        if (z != Z_OK && z != Z_BUF_ERROR) {
-            sf_fail(err, SF_E_DATA, "object '%.*s' is damaged: %s", SF_ARG(u->key), u->stream.msg ? u->stream.msg : "not gzip");
-            sf_hint(err, "the upload puts it back: run sfapply again");
-            return SF_E_DATA;
-        }
-    }
-    *got = n - u->stream.avail_out;
-    if (*got == 0 && u->is_in_member) {
-        sf_fail(err, SF_E_DATA, "object '%.*s' is cut short", SF_ARG(u->key));
+    enum sf_code rc = sf_gunzip_read(&u->gunzip, bytes, n, got, err);
+    if (u->gunzip.trouble) {
+        rc = sf_fail(err, SF_E_DATA, "object '%.*s' %s", SF_ARG(u->key), u->gunzip.trouble);
         sf_hint(err, "the upload puts it back: run sfapply again");
-        return SF_E_DATA;
     }
-    return SF_OK;
+    return rc;
 }
 
 static enum sf_code copy_object(struct sf_op *op, struct sf_pg *conn, const struct sf_statement *copy, struct sf_str key,
                                 struct sf_err *err)
 {
-    struct unpacker u = {.key = key, .packed = sf_arena_alloc(op->arena, PACKED_BYTES)};
+    struct unpacker u = {.key = key, .gunzip = {.source = read_packed, .from = &u}};
     struct sf_copy_coder coder = {.source = unpack, .from = &u, .types = copy->types};
     struct sf_str sql =
         sf_str_fmt(op->arena, "COPY %.*s (%.*s) FROM STDIN WITH (FORMAT %s%s)", SF_ARG(copy->table), SF_ARG(copy->columns),
@@ -202,12 +176,9 @@ static enum sf_code copy_object(struct sf_op *op, struct sf_pg *conn, const stru
     if (rc) {
         return rc;
     }
-    if (inflateInit2(&u.stream, 15 + 16) != Z_OK) {
-        sf_out_of_memory();
-    }
     rc = copy->types ? sf_pg_copy_in(conn, sql, sf_copy_code, &coder, NULL, err) : sf_pg_copy_in(conn, sql, unpack, &u, NULL, err);
     sf_copy_coder_free(&coder);
-    inflateEnd(&u.stream);
+    sf_gunzip_free(&u.gunzip);
     u.reader.close(&u.reader);
     if (rc) {
         sf_context(err, "while loading '%.*s'", SF_ARG(key));

@@ -89,10 +89,10 @@ def test_nothing_missing_is_silent_and_does_nothing(machine, what):
 
 
 def test_what_is_missing_is_listed_with_the_one_line_and_refused_without_a_terminal(machine):
-    code, out, err = machine.run(MISSING="proftpd-core zlib1g-dev", REMOVED="postgresql")
+    code, out, err = machine.run(MISSING="proftpd-core libisal-dev", REMOVED="postgresql")
     assert code == 1
-    assert "missing packages: zlib1g-dev postgresql proftpd-core\n" in out
-    assert re.findall(r"(?:sudo )?apt-get .*", out) == ["apt-get install -y --no-install-recommends zlib1g-dev postgresql proftpd-core"]
+    assert "missing packages: libisal-dev postgresql proftpd-core\n" in out
+    assert re.findall(r"(?:sudo )?apt-get .*", out) == ["apt-get install -y --no-install-recommends libisal-dev postgresql proftpd-core"]
     assert "YES=1" in err
     assert machine.logged() == "" and machine.files() == []
 
@@ -103,10 +103,10 @@ def test_the_demo_needs_no_test_tools(machine):
 
 
 def test_a_typed_no_installs_nothing_and_a_yes_installs(machine):
-    code, out, _ = machine.answer("n\n", MISSING="zlib1g-dev")
+    code, out, _ = machine.answer("n\n", MISSING="libisal-dev")
     assert code == 1 and "[y/N]" in out and machine.logged() == ""
-    code, out, _ = machine.answer("y\n", MISSING="zlib1g-dev")
-    assert code == 0 and "apt-get install -y --no-install-recommends zlib1g-dev\n" in machine.logged()
+    code, out, _ = machine.answer("y\n", MISSING="libisal-dev")
+    assert code == 0 and "apt-get install -y --no-install-recommends libisal-dev\n" in machine.logged()
 
 
 def test_while_apt_runs_no_service_starts_and_no_cluster_is_made_and_nothing_is_left_after(machine):
@@ -169,8 +169,8 @@ def test_a_proftpd_that_came_along_is_disabled_and_one_that_was_here_is_left_alo
 
 
 def test_an_ordinary_user_uses_sudo_for_the_one_line_only(machine):
-    code, out, _ = machine.run(MISSING="zlib1g-dev", YES="1", FAKE_UID="1000")
-    assert code == 0 and "sudo apt-get install -y --no-install-recommends zlib1g-dev\n" in out
+    code, out, _ = machine.run(MISSING="libisal-dev", YES="1", FAKE_UID="1000")
+    assert code == 0 and "sudo apt-get install -y --no-install-recommends libisal-dev\n" in out
     assert re.findall("^sudo$", machine.logged(), re.M) == ["sudo"]
 
 
@@ -180,7 +180,7 @@ def test_without_root_and_sudo_the_line_is_printed_and_refused(machine, tmp_path
     tools.mkdir()
     for name in ("sed", "tr", "cat"):
         (tools / name).symlink_to(f"/usr/bin/{name}")
-    code, out, err = machine.run(MISSING="zlib1g-dev", YES="1", FAKE_UID="1000", PATH=f"{machine.bin}:{tools}")
+    code, out, err = machine.run(MISSING="libisal-dev", YES="1", FAKE_UID="1000", PATH=f"{machine.bin}:{tools}")
     assert code == 1 and "apt-get install" in out and "neither root nor sudo" in err
     assert machine.logged() == ""
 

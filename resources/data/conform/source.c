@@ -1,17 +1,18 @@
 /* See source.h. */
 #include "resources/data/conform/source.h"
 
+#include "resources/net/gunzip.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
-enum { PACKED_BYTES = 64 * 1024, SAMPLE_ROWS = 1024, GZIP_WINDOW = 15 + 16 };
+enum { PACKED_BYTES = 64 * 1024, SAMPLE_ROWS = 1024 };
 
 struct sf_source {
     pthread_mutex_t lock;
@@ -19,9 +20,9 @@ struct sf_source {
     int fd;
     const char *name;
     /* gzip, zstd */
-    bool is_gzip, is_between_members;
-    z_stream z;
+    struct sf_gunzip gunzip;
     ZSTD_DStream *zstd;
+    bool is_between_frames;
     ZSTD_inBuffer zstd_in;
     unsigned char packed[PACKED_BYTES];
     /* bytes */
@@ -47,8 +48,7 @@ void sf_source_close(struct sf_source *s)
 {
     if (!s)
         return;
-    if (s->is_gzip)
-        inflateEnd(&s->z);
+    sf_gunzip_free(&s->gunzip);
     ZSTD_freeDStream(s->zstd);
     if (s->fd >= 0)
         close(s->fd);
@@ -58,8 +58,9 @@ void sf_source_close(struct sf_source *s)
     free(s);
 }
 
-static enum sf_code read_fd(struct sf_source *s, void *bytes, size_t n, size_t *got, struct sf_err *err)
+static enum sf_code read_fd(void *ctx, void *bytes, size_t n, size_t *got, struct sf_err *err)
 {
+    struct sf_source *s = ctx;
     ssize_t r;
     do
         r = read(s->fd, bytes, n);
@@ -77,43 +78,17 @@ static enum sf_code read_plain(void *ctx, char *bytes, size_t n, size_t *got, st
 
 static enum sf_code fail_packed(const struct sf_source *s, const char *what, struct sf_err *err)
 {
-    const char *program = s->is_gzip ? "gzip" : "zstd";
+    const char *program = s->zstd ? "zstd" : "gzip";
     sf_fail(err, SF_E_DATA, "'%s': the %s file %s", s->name, program, what);
     sf_hint(err, "fetch the file again; %s -t FILE shows whether it is whole", program);
     return SF_E_DATA;
 }
 
-/* gzip files may hold several members in a row (RFC 1952); only the end of a member is a good place for the file to end. */
 static enum sf_code read_gzip(void *ctx, char *bytes, size_t n, size_t *got, struct sf_err *err)
 {
     struct sf_source *s = ctx;
-    s->z.next_out = (unsigned char *)bytes;
-    s->z.avail_out = (unsigned)n;
-    while (s->z.avail_out == n) {
-        if (s->z.avail_in == 0) {
-            size_t more = 0;
-            enum sf_code rc = read_fd(s, s->packed, PACKED_BYTES, &more, err);
-            if (rc)
-                return rc;
-            if (more == 0 && !s->is_between_members)
-                return fail_packed(s, "ends too early: it is cut off", err);
-            if (more == 0)
-                break;
-            s->z.next_in = s->packed;
-            s->z.avail_in = (unsigned)more;
-        }
-        if (s->is_between_members) {
-            inflateReset(&s->z);
-            s->is_between_members = false;
-        }
-        int state = inflate(&s->z, Z_NO_FLUSH);
-        if (state == Z_STREAM_END)
-            s->is_between_members = true;
-        else if (state != Z_OK && state != Z_BUF_ERROR)
-            return fail_packed(s, "is damaged", err);
-    }
-    *got = n - s->z.avail_out;
-    return SF_OK;
+    enum sf_code rc = sf_gunzip_read(&s->gunzip, bytes, n, got, err);
+    return s->gunzip.trouble ? fail_packed(s, s->gunzip.trouble, err) : rc;
 }
 
 /* zstd files may hold several frames in a row (RFC 8878); only the end of a frame is a good place for the file to end. */
@@ -127,7 +102,7 @@ static enum sf_code read_zstd(void *ctx, char *bytes, size_t n, size_t *got, str
             enum sf_code rc = read_fd(s, s->packed, PACKED_BYTES, &more, err);
             if (rc)
                 return rc;
-            if (more == 0 && !s->is_between_members)
+            if (more == 0 && !s->is_between_frames)
                 return fail_packed(s, "ends too early: it is cut off", err);
             if (more == 0)
                 break;
@@ -141,7 +116,7 @@ static enum sf_code read_zstd(void *ctx, char *bytes, size_t n, size_t *got, str
         }
         if (ZSTD_isError(left))
             return fail_packed(s, "is damaged", err);
-        s->is_between_members = left == 0;
+        s->is_between_frames = left == 0;
     }
     *got = out.pos;
     return SF_OK;
@@ -165,9 +140,7 @@ static enum sf_code detect_packing(struct sf_source *s, sf_csv_read_fn **how, st
     ssize_t n = pread(s->fd, magic, sizeof magic, 0);
     *how = read_plain;
     if (n >= 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
-        if (inflateInit2(&s->z, GZIP_WINDOW) != Z_OK)
-            sf_out_of_memory();
-        s->is_gzip = true;
+        s->gunzip = (struct sf_gunzip){.source = read_fd, .from = s};
         *how = read_gzip;
     } else if (n >= 4 && memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0) {
         if (!(s->zstd = ZSTD_createDStream()))

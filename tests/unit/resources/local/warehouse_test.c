@@ -186,7 +186,7 @@ static void a_damaged_object_leaves_the_old_table(void **state)
         enum sf_code code;
         const char *says;
     } cases[] = {
-        {"t/short.csv.gz", SF_E_DATA, "cut short"},
+        {"t/short.csv.gz", SF_E_DATA, "cut off"},
         {"t/plain.csv.gz", SF_E_DATA, "damaged"},
         {"t/none.csv.gz", SF_E_DATA, "not in the bucket"},
         {"t/bad.csv.gz", SF_E_REFUSED, "line 2, column id"},
