@@ -8,11 +8,10 @@
 #include "attr/star_schema.h"
 #include "attr/upload.h"
 
-#include "resources/data/check_run.h"
 #include "resources/data/conform_load.h"
 #include "resources/data/dataset_attrs.h"
 #include "resources/data/dataset_rules.h"
-#include "resources/data/load_plan.h"
+#include "resources/data/load_script.h"
 #include "resources/data/star_sql.h"
 
 #include <inttypes.h>
@@ -241,20 +240,12 @@ static void sweep(struct sf_op *op, const struct load_call *call, const struct s
         return;
 }
 
-/* Stages once more, without constraints, counts all checks and stores what fails, in a transaction of its own: that of the load is
- * gone. */
 static enum sf_code record_failures(struct sf_op *op, struct load_call *call, const struct sf_load_plan *plan,
                                     struct sf_check_run *run, const struct sf_value **results, struct sf_err *err)
 {
     struct sf_script copies = {.arena = op->arena}, script = {.arena = op->arena};
-    struct sf_load_plan *rehearsal = SF_NEW(op->arena, struct sf_load_plan);
-    *rehearsal = *plan;
-    rehearsal->is_rehearsal = true;
-    sf_publish_stage(&copies, rehearsal);
-    sf_publish_begin(&script, rehearsal);
-    sf_check_run_add(&script, &call->checks, rehearsal, run);
-    sf_publish_sweep(&script, rehearsal);
     size_t failed;
+    sf_load_rehearse(op->arena, &call->checks, plan, &copies, &script, run);
     enum sf_code rc = sf_op_intent(op, "record rejects", err);
     if (!rc)
         rc = op->site->world->warehouse_stage(op, call->objects.cluster, copies.list, copies.n, &failed, err);
@@ -363,34 +354,6 @@ static void tidy(struct sf_op *op, const struct load_call *call, const struct sf
         sf_op_warn(op, "the load is published; putting the warehouse in order after it failed: %s", err.message);
 }
 
-/* The load as statements: what is staged, and the transaction that checks and publishes it. */
-static void compose(struct sf_op *op, struct load_call *call, struct sf_load_plan *plan, struct sf_script *copies,
-                    struct sf_script *script, struct sf_check_run *run)
-{
-    plan->accepted_sql = sf_check_run_noted_sql(op->arena, &call->checks, true);
-    plan->warned_sql = sf_check_run_noted_sql(op->arena, &call->checks, false);
-    plan->also_joined = sf_checks_joined_sql(op->arena, &call->checks, plan);
-    plan->also_measured = sf_checks_measured_sql(op->arena, &call->checks, plan);
-    sf_publish_stage(copies, plan);
-    sf_publish_begin(script, plan);
-    sf_check_run_add(script, &call->checks, plan, run);
-    if (plan->is_conformed)
-        sf_conform_load_keep_rejects(script, plan, "accepted");
-    sf_publish_commit(script, plan);
-}
-
-/* Before anything is sent: a list of checks can be longer than a warehouse takes at once. */
-static enum sf_code check_size(struct sf_op *op, const struct load_call *call, const struct sf_script *script, struct sf_err *err)
-{
-    const struct sf_world *world = op->site->world;
-    if (!world->warehouse_takes)
-        return SF_OK;
-    enum sf_code rc = world->warehouse_takes(op, call->objects.cluster, script->list, script->n, err);
-    if (rc)
-        sf_context(err, "checks and publication of '%.*s', with %zu checks", SF_ARG(op->self->address), call->checks.n);
-    return rc;
-}
-
 static enum sf_code publish(struct sf_op *op, struct load_call *call, const struct sf_value *want, struct sf_str id,
                             const char *intent, struct sf_outcome *out, struct sf_err *err)
 {
@@ -417,8 +380,8 @@ static enum sf_code publish(struct sf_op *op, struct load_call *call, const stru
     }
     struct sf_script copies = {.arena = op->arena}, script = {.arena = op->arena};
     struct sf_check_run run;
-    compose(op, call, &plan, &copies, &script, &run);
-    rc = check_size(op, call, &script, err);
+    sf_load_compose(op->arena, &call->checks, &plan, &copies, &script, &run);
+    rc = sf_load_check_size(op, call->objects.cluster, &call->checks, &script, err);
     if (!rc)
         rc = sf_op_intent(op, intent, err);
     if (rc)
@@ -523,27 +486,6 @@ static enum sf_code destroy_load(struct sf_op *op, struct sf_str id, struct sf_o
     return rc;
 }
 
-/* While planning: of a load that is new, or whose checks are, all that it could be: every part of every table. Of what the
- * warehouse is to conform the parts are not known yet. */
-static enum sf_code foresee_size(struct sf_op *op, struct load_call *call, struct sf_err *err)
-{
-    const struct sf_value *recorded = sf_map_getz(op->self->attrs, LOAD_CONTENTS);
-    bool is_known = op->self->id.n && recorded && recorded->type == SF_V_MAP &&
-                    sf_str_eq(sf_map_str(recorded, "checks"), sf_map_str(call->contents, "checks"));
-    if (is_known || sf_dataset_is_in_warehouse(call->objects.dataset->attrs))
-        return SF_OK;
-    struct sf_load_plan plan = {.load_id = SF_STR("00000000-0000-0000-0000-000000000000")};
-    struct sf_script copies = {.arena = op->arena}, script = {.arena = op->arena};
-    struct sf_check_run run;
-    struct sf_err later = {0}; /* what else is wrong with it is told where more is known */
-    plan.loaded_by = call->loaded_by =
-        sf_str_fmt(op->arena, "%.*s/%.*s/%.*s", SF_ARG(op->site->stack), SF_ARG(op->site->lineage), SF_ARG(op->self->name));
-    if (sf_load_prepare(op, &call->objects, call->star, &call->checks, call->contents, &call->ledger, &plan, &later))
-        return SF_OK;
-    compose(op, call, &plan, &copies, &script, &run);
-    return check_size(op, call, &script, err);
-}
-
 static enum sf_code derive_load(struct sf_op *op, struct sf_value *want, struct sf_err *err)
 {
     struct load_call call = {0};
@@ -564,7 +506,8 @@ static enum sf_code derive_load(struct sf_op *op, struct sf_value *want, struct 
     call.contents = sf_load_contents(op, call.objects.dataset, call.star, &call.checks);
     if (call.contents)
         sf_map_set(op->arena, want, sf_str_of(LOAD_CONTENTS), call.contents);
-    return op->is_planning && call.contents ? foresee_size(op, &call, err) : SF_OK;
+    return op->is_planning && call.contents ? sf_load_foresee_size(op, &call.objects, call.star, &call.checks, call.contents, err)
+                                            : SF_OK;
 }
 
 /* A COPY names its objects in a manifest that is put beside them and deleted after it. (Deleting and lists are the bucket's needs,

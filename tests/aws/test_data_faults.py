@@ -161,6 +161,19 @@ def test_past_the_deadline_a_statement_is_stopped_in_the_warehouse(weeks, statem
     weeks.finish()
 
 
+@OVER_THE_DATA_API
+def test_what_was_committed_and_never_told_of_is_known_by_its_ledger(weeks):
+    weeks.ws.edit("stack.yaml", (CHECKS, CHECKS + SHORT))
+    weeks.ws.sql_faults({"match": PUBLISH, "fault": "late", "looks": 1000, "times": 1})
+    late = weeks.ws.run("sfapply", "-auto-approve")
+    weeks.ws.edit("stack.yaml", (CHECKS + SHORT, CHECKS))
+    assert late.code == 6 and "its end was not seen" in late.err, late
+    assert weeks.is_published()
+    weeks.stop()
+    assert weeks.ws.run("sfplan", "-detailed-exitcode").code in (0, 2)
+    weeks.finish()
+
+
 @pytest.mark.parametrize("statement", STUCK)
 def test_at_a_second_signal_a_statement_is_stopped_in_the_warehouse(weeks, statement):
     weeks.ws.sql_faults({"match": statement, "fault": "stuck"})
