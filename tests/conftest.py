@@ -35,9 +35,11 @@ SMALL = "{sample: {rows: 20000, seed: 1}}"  # quick, and every year, side and qu
 ACCOUNTS = ["root", "user"] if os.geteuid() == 0 else ["user"]
 IS_SANITIZED = "san" in os.path.basename(BUILD)
 # fixtures that cost more than the tests that use them: with xdist such tests stay together, at most so many
-SHARED_WORLDS, TOGETHER = ("applied", "applied_books", "shared", "office", "site", "plain"), 30
+SHARED_WORLDS = ("applied", "applied_books", "shared", "office", "site", "plain", "loaded", "provisioned", "both_weeks", "ask")
+TOGETHER = 30
 # begun first, so that no long one is left alone at the end
-LONG = ("aws-sftp_server-reset-before", "test_new_kind", "test_readme", "test_all_776841", "test_drift", "test_crash", "test_access")
+LONG = ("test_flagship_data", "test_data_faults", "test_new_kind", "test_a_million_random_fields", "test_readme", "test_all_776841",
+        "aws-sftp_server-reset-before", "test_data_refusals", "test_load.py", "test_warehouse.py", "test_drift", "test_crash", "test_access")
 PR_SET_PDEATHSIG = 1
 
 

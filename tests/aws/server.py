@@ -327,6 +327,7 @@ def main():
     options.add_argument("--print-env", action="store_true")
     chosen = options.parse_args()
     server_s3.register_all()
+    gc.set_threshold(20000, 20, 50)
     gc.freeze()  # modules and models stay: the collector need not look at them again and again
     server = Server(chosen.port, not chosen.no_auth)
     if chosen.sftp:

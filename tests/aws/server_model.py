@@ -292,10 +292,16 @@ def compiled(pattern):
 def reply(service, action, result):
     """Writes a result, by the names of the model, in the service's protocol."""
     operation = operation_model(service, action)
-    written = get_serializer_class(service, protocol_of(service))(operation_model=operation).serialize(result)
+    written = serializer(service, protocol_of(service))(operation_model=operation).serialize(result)
     body = written["body"]
     headers = {name.lower(): str(value) for name, value in written["headers"].items()}
     return Reply(written["status_code"], headers, body.encode() if isinstance(body, str) else body)
+
+
+@functools.cache
+def serializer(service, protocol):
+    """moto's, but for its search for other names that a member might go by: ours have the model's."""
+    return type("Serializer", (get_serializer_class(service, protocol),), {"get_value": lambda _self, value, name, _shape: value.get(name)})
 
 
 def error_reply(protocol, error):

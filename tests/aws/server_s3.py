@@ -157,11 +157,20 @@ def pass_on_owned(call):
 
 
 def prepare():
-    """Lets moto judge no request by a bucket's policy: it takes a Deny whose condition is not met for a denial."""
+    """Lets moto judge no request by a bucket's policy: it takes a Deny whose condition is not met for a denial. And it need not copy
+    what is in all versions of a bucket to list them."""
     from moto.iam.access_control import PermissionResult
-    from moto.s3.models import FakeBucket
+    from moto.s3.models import FakeBucket, FakeKey
 
+    FakeKey.__deepcopy__ = twin
     FakeBucket.get_permission = lambda _bucket, _action, _resource: PermissionResult.NEUTRAL
+
+
+def twin(key, _memo):
+    """A key with the same content, which it must not close when it goes."""
+    new = object.__new__(type(key))
+    new.__dict__.update(key.__dict__, dispose=lambda garbage=False: None)
+    return new
 
 
 def register_all():

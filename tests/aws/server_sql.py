@@ -84,13 +84,19 @@ def write(folder, name, data, mode):
 # --- all databases of a server ---
 
 
+def quick_folder(need=4 << 30):
+    """Where files are in memory only, and there is room for them; None for the usual place."""
+    folder = "/dev/shm"
+    return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > need else None
+
+
 class Databases:
     def __init__(self, world):
         self.world, self.bin = world, programs()
         if not self.bin:
             raise SystemExit("--sql needs PostgreSQL's initdb and postgres")
         self.account = next((name for name in ACCOUNTS if has_account(name)), None) if os.geteuid() == 0 else None
-        self.folder = tempfile.mkdtemp(prefix="sf-redshift-")
+        self.folder = tempfile.mkdtemp(prefix="sf-redshift-", dir=quick_folder())
         os.chmod(self.folder, 0o755)  # clients read ca.pem
         make_certificates(self.folder)
         self.lock, self.template, self.made = threading.RLock(), None, 0
