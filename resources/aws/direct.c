@@ -178,12 +178,12 @@ static enum sf_code explain(struct sf_op *op, enum sf_code rc, struct sf_err *er
     return rc;
 }
 
-static void explain_copy(struct sf_pg *conn, struct sf_err *err)
+static void explain_copy(struct sf_op *op, struct sf_pg *conn, const struct sf_statement *copy, struct sf_err *err)
 {
     const struct sf_value *rows = NULL;
     struct sf_err local = {0};
     if (!sf_pg_exec(conn, SF_STR("ROLLBACK"), NULL, &local) &&
-        !sf_pg_exec(conn, sf_str_of(sf_aws_copy_errors_sql), &rows, &local)) /* else what COPY itself said stands */
+        !sf_pg_exec(conn, sf_aws_copy_errors_sql(op->arena, copy), &rows, &local)) /* else what COPY itself said stands */
         sf_aws_copy_explain(rows, err);
 }
 
@@ -207,7 +207,7 @@ static enum sf_code run_statement(struct sf_op *op, struct sf_pg *conn, const st
     if (!rc)
         rc = explain(op, sf_pg_exec(conn, sql, rows, err), err);
     if (rc == SF_E_REFUSED && !statement->sql.n && sf_aws_copy_kept_rows(err))
-        explain_copy(conn, err);
+        explain_copy(op, conn, statement, err);
     if (rc && statement->what)
         sf_context(err, "%s", statement->what);
     return rc;

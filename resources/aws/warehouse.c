@@ -21,6 +21,7 @@ enum {
     NAP_MS = 100,     /* between looks at whether a pause is to go on */
     PUT_ATTEMPTS = 5, /* to put a manifest: given back to the engine, a failure would have all that is staged copied anew */
     FOLDER_DIGITS = 16,
+    MAX_NAMED_FILES = 200,
 };
 
 /* Nothing is tried, guessed or mended: MAXERROR is 0 by default. EMPTYASNULL: a file says null as nothing at all, and holds no
@@ -132,9 +133,19 @@ enum sf_code sf_aws_copy_make(struct sf_op *op, const struct sf_statement *copy,
     return put_manifest(op, copy->bucket, key, bytes, err);
 }
 
-const char sf_aws_copy_errors_sql[] =
-    "select trim(file_name), cast(line_number as varchar), trim(column_name), trim(error_message) from sys_load_error_detail where "
-    "query_id = (select max(query_id) from sys_load_error_detail) order by line_number limit 5";
+struct sf_str sf_aws_copy_errors_sql(struct sf_arena *arena, const struct sf_statement *copy)
+{
+    struct sf_buf files = SF_BUF(SF_MAX_SQL_BYTES);
+    for (size_t i = 0; i < copy->n_keys && i < MAX_NAMED_FILES; i++)
+        sf_buf_addf(&files, "%s%s", i ? ", " : "", sf_sql_text(arena, sf_manifest_url(arena, copy->bucket->id, copy->keys[i])).p);
+    struct sf_str sql = sf_str_fmt(arena,
+                                   "select trim(file_name), cast(line_number as varchar), trim(column_name), trim(error_message) "
+                                   "from sys_load_error_detail where query_id = (select max(query_id) from sys_load_error_detail "
+                                   "where trim(file_name) in (%.*s)) order by line_number limit 5",
+                                   SF_ARG(sf_buf_str(&files)));
+    sf_buf_free(&files);
+    return sql;
+}
 
 bool sf_aws_copy_kept_rows(const struct sf_err *err)
 {
@@ -156,11 +167,11 @@ void sf_aws_copy_explain(const struct sf_value *rows, struct sf_err *err)
     sf_buf_free(&list);
 }
 
-static void explain_copy(struct sf_op *op, const struct sf_data_api *api, struct sf_err *err)
+static void explain_copy(struct sf_op *op, const struct sf_data_api *api, const struct sf_statement *copy, struct sf_err *err)
 {
     const struct sf_value *rows = NULL;
     struct sf_err local = {0};
-    if (!sf_data_api_query(op, api, sf_str_of(sf_aws_copy_errors_sql), &rows, &local)) /* else what COPY itself said stands */
+    if (!sf_data_api_query(op, api, sf_aws_copy_errors_sql(op->arena, copy), &rows, &local)) /* else what COPY itself said stands */
         sf_aws_copy_explain(rows, err);
 }
 
@@ -211,7 +222,7 @@ static enum sf_code stage_one(struct sf_op *op, const struct sf_data_api *api, c
     if (!rc)
         rc = sf_data_api_run(op, api, sqls, n, token_of(op, sf_random_uuid(op->arena), sqls, n), NULL, NULL, &failed, err);
     if (rc == SF_E_REFUSED && failed + 1 == n && !copy->sql.n && sf_aws_copy_kept_rows(err))
-        explain_copy(op, api, err);
+        explain_copy(op, api, copy, err);
     if (rc == SF_E_UNKNOWN) {
         rc = SF_E_UNAVAILABLE; /* nobody reads what is staged */
         err->code = rc;

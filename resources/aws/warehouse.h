@@ -39,8 +39,9 @@ void sf_aws_copy_clean(struct sf_op *op, const struct sf_object *bucket);
 /* Whether a COPY failed for rows that did not fit: of any other failure the warehouse keeps no rows, and its newest are of another.
  */
 bool sf_aws_copy_kept_rows(const struct sf_err *err);
-/* What the newest failed load says of each row that did not fit, and how it is told: as the hint of err. */
-extern const char sf_aws_copy_errors_sql[];
+/* What the newest load of the copy's files that failed says of each row that did not fit (others fail at the same time), and how it
+ * is told: as the hint of err. Source: Redshift Database Developer Guide, "SYS_LOAD_ERROR_DETAIL". */
+struct sf_str sf_aws_copy_errors_sql(struct sf_arena *arena, const struct sf_statement *copy);
 void sf_aws_copy_explain(const struct sf_value *rows, struct sf_err *err);
 
 #endif

@@ -137,9 +137,13 @@ def test_a_failed_check_publishes_nothing_and_shows_the_rows(dw):
 def test_a_row_that_does_not_fit_is_named_by_file_line_and_column(dw):
     dw.write("star.yaml", dw.star().replace("program: {type: text, bytes: 100,", "program: {type: text, bytes: 10,"))
     dw.stack(("tables: builtin:sf/star", "tables: star.yaml"))
+    dw.apply("-target=star_schema.star")
+    dw.rows("insert into sf_internal.load_errors (query_id, database_name, file_name, line_number, column_name, error_code, error_message)"
+            " values (2000000000, 'san_francisco', 's3://elsewhere/x', 1, 'x', 1, 'of a load at the same time')")
     failed = dw.refuse(1, "sfapply", "-auto-approve")
     assert "copy program: " in failed.err, failed
     assert re.search(r"s3://tryout-landing/program/\w+\.csv\.gz, line \d+, column program: ", failed.err), failed
+    assert "elsewhere" not in failed.err, failed
     assert published(dw) == [["0", "0"]]
 
 
