@@ -3,6 +3,11 @@
 
 #include <stdlib.h>
 
+struct edges {
+    struct sf_step **from, **to;
+    size_t n, cap;
+};
+
 struct building {
     struct sf_run *run;
     struct sf_step **steps;
@@ -11,6 +16,7 @@ struct building {
     struct sf_step **take_away;      /* by node index: the one that destroys or forgets it */
     const struct sf_node **seen_for; /* by node index: the node whose dependencies were last followed through this one */
     struct sf_node **stack;          /* room for all nodes */
+    struct edges wishes;             /* kept where they make no cycle */
 };
 
 static struct sf_step *add_step(struct building *building, struct sf_node *node, enum sf_verb verb, const struct sf_recorded *row)
@@ -92,11 +98,6 @@ static void join_container(struct building *building, const struct sf_node *node
     container->contents = away;
 }
 
-struct edges {
-    struct sf_step **from, **to;
-    size_t n, cap;
-};
-
 static void edge(struct edges *edges, struct sf_step *from, struct sf_step *to)
 {
     if (!from || !to || from == to)
@@ -136,6 +137,7 @@ static void order_after_deps(struct building *building, struct edges *edges, str
 }
 
 /* The order of DESIGN section 8: create A before B, destroy B before A; what loses its reference is updated before the thing goes.
+ * A thing goes before what it depends on is updated, as a wish: what refers to it now may refer to something made of the updated.
  */
 static void order_node(struct building *building, struct edges *edges, struct sf_node *node)
 {
@@ -150,7 +152,7 @@ static void order_node(struct building *building, struct edges *edges, struct sf
         if (away && dep_away && dep != container && !(dep->action == SF_REPLACE && sf_node_is_create_first(dep)))
             edge(edges, away, dep_away);
         if (away && dep_make && dep->action == SF_UPDATE && node->action == SF_DELETE && !container)
-            edge(edges, away, dep_make);
+            edge(&building->wishes, away, dep_make);
         if (make && node->action != SF_REPLACE && dep_away && dep->action == SF_DELETE)
             edge(edges, make, dep_away);
     }
@@ -161,6 +163,57 @@ static void order_node(struct building *building, struct edges *edges, struct sf
     } else if (node->action == SF_REPLACE) {
         edge(edges, away, make);
     }
+}
+
+/* Hands the edges to the tasks; the lists of those who had some before are made anew. */
+static void link_tasks(struct building *building, const struct edges *edges)
+{
+    for (size_t i = 0; i < building->n_steps; i++)
+        building->steps[i]->task.n_next = building->steps[i]->task.blocked = 0;
+    for (size_t i = 0; i < edges->n; i++)
+        edges->from[i]->task.n_next++;
+    for (size_t i = 0; i < building->n_steps; i++) {
+        struct sf_task *task = &building->steps[i]->task;
+        task->next = SF_NEW_ARRAY(building->run->arena, task->n_next, struct sf_task *);
+        task->n_next = 0;
+    }
+    for (size_t i = 0; i < edges->n; i++) {
+        struct sf_task *from = &edges->from[i]->task;
+        from->next[from->n_next++] = &edges->to[i]->task;
+        edges->to[i]->task.blocked++;
+    }
+}
+
+/* Takes off all steps that can be done one after the other and says how many there are: fewer than all if there is a cycle. Steps
+ * in a cycle, and those behind it, keep a `blocked` above 0. */
+static size_t count_orderly(struct building *building, struct sf_task **ready)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < building->n_steps; i++)
+        if (building->steps[i]->task.blocked == 0)
+            ready[n++] = &building->steps[i]->task;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < ready[i]->n_next; k++)
+            if (--ready[i]->next[k]->blocked == 0)
+                ready[n++] = ready[i]->next[k];
+    return n;
+}
+
+/* All wishes at once, mostly; if that makes a cycle those are given up that are in it or come after it. */
+static void add_wishes(struct building *building, struct edges *edges)
+{
+    const struct edges *wishes = &building->wishes;
+    size_t n = edges->n;
+    struct sf_task **ready = SF_NEW_ARRAY(building->run->arena, building->n_steps + 1, struct sf_task *);
+    for (size_t i = 0; i < wishes->n; i++)
+        edge(edges, wishes->from[i], wishes->to[i]);
+    link_tasks(building, edges);
+    if (wishes->n == 0 || count_orderly(building, ready) == building->n_steps)
+        return;
+    edges->n = n;
+    for (size_t i = 0; i < wishes->n; i++)
+        if (wishes->from[i]->task.blocked == 0)
+            edge(edges, wishes->from[i], wishes->to[i]);
 }
 
 static void build_steps(struct building *building)
@@ -181,18 +234,10 @@ static void build_steps(struct building *building)
     struct edges edges = {0};
     for (size_t i = 0; i < graph->n_nodes; i++)
         order_node(building, &edges, graph->nodes[i]);
-    for (size_t i = 0; i < edges.n; i++)
-        edges.from[i]->task.n_next++;
-    for (size_t i = 0; i < building->n_steps; i++) {
-        struct sf_task *task = &building->steps[i]->task;
-        task->next = SF_NEW_ARRAY(run->arena, task->n_next, struct sf_task *);
-        task->n_next = 0;
-    }
-    for (size_t i = 0; i < edges.n; i++) {
-        struct sf_task *from = &edges.from[i]->task;
-        from->next[from->n_next++] = &edges.to[i]->task;
-        edges.to[i]->task.blocked++;
-    }
+    add_wishes(building, &edges);
+    link_tasks(building, &edges);
+    free(building->wishes.from);
+    free(building->wishes.to);
     free(edges.from);
     free(edges.to);
 }
