@@ -2,6 +2,7 @@
 #include "resources/data/reader_maker.h"
 
 #include "engine/core/clock.h"
+#include "resources/data/star_maker.h"
 
 /* --- the role --- */
 
@@ -13,11 +14,7 @@ static void add_role_path(struct sf_script *script, struct sf_str reader)
         script, "set the reader's search path",
         "do $path$\n"
         "declare path text;\n"
-        "begin\n"
-        "  select string_agg(quote_ident(n.nspname), ', ' order by substring(d.description from "
-        "'sfstack:order=([0-9]+)')::int, n.nspname)\n"
-        "  into path from pg_namespace n join pg_description d on d.objoid = n.oid and d.classoid = 'pg_namespace'::regclass\n"
-        "  where position(%s in d.description || ' ') > 0;\n"
+        "begin\n" SF_STAR_SCHEMAS_INTO_PATH "  where position(%s in d.description || ' ') > 0;\n"
         "  if path is not null then execute format('alter role %%I set search_path to %%s, public', %s::text, path); end if;\n"
         "end $path$",
         sf_sql_text(arena, sf_str_fmt(arena, "sfstack:reader=%.*s ", SF_ARG(reader))).p, sf_sql_text(arena, reader).p);

@@ -5,6 +5,13 @@
 #include "resources/data/dialect.h"
 #include "resources/data/star_sql.h"
 
+/* PL/pgSQL: schemas of stars, in the order of their stacks, into `path`; a WHERE that picks them by d.description follows. The
+ * database's search path and a reader's name them alike. */
+#define SF_STAR_SCHEMAS_INTO_PATH                                                                                                  \
+    "  select string_agg(quote_ident(n.nspname), ', ' order by substring(d.description from "                                      \
+    "'sfstack:order=([0-9]+)')::int, n.nspname)\n"                                                                                 \
+    "  into path from pg_namespace n join pg_description d on d.objoid = n.oid and d.classoid = 'pg_namespace'::regclass\n"
+
 struct sf_star_maker {
     bool has_partitions;  /* the fact is partitioned by its column; its partitions are tables */
     bool has_search_path; /* the database's names the schemas of all stars */

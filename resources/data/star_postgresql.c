@@ -128,17 +128,12 @@ static void set_search_path(struct sf_script *script)
     sf_script_put(script, "lock search path", SF_STR("select pg_advisory_xact_lock(hashtext('sfstack search_path'))"));
     sf_script_put(
         script, "set the database's search path",
-        SF_STR(
-            "do $path$\n"
-            "declare path text;\n"
-            "begin\n"
-            "  select string_agg(quote_ident(n.nspname), ', ' order by substring(d.description from "
-            "'sfstack:order=([0-9]+)')::int, n.nspname)\n"
-            "  into path from pg_namespace n join pg_description d on d.objoid = n.oid and d.classoid = 'pg_namespace'::regclass\n"
-            "  where d.description like '%sfstack:stack=%';\n"
-            "  if path is null then execute format('alter database %I reset search_path', current_database());\n"
-            "  else execute format('alter database %I set search_path to %s, public', current_database(), path); end if;\n"
-            "end $path$"));
+        SF_STR("do $path$\n"
+               "declare path text;\n"
+               "begin\n" SF_STAR_SCHEMAS_INTO_PATH "  where d.description like '%sfstack:stack=%';\n"
+               "  if path is null then execute format('alter database %I reset search_path', current_database());\n"
+               "  else execute format('alter database %I set search_path to %s, public', current_database(), path); end if;\n"
+               "end $path$"));
 }
 
 static void make(struct sf_script *script, const struct sf_star *star, const struct sf_star_site *site,
