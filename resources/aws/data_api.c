@@ -100,6 +100,8 @@ static const struct {
      "the database user that runs the load lacks the right: `aws: {manage_password: true}` on the cluster lets the load run as its "
      "master user; or grant it to that user"},
     {"Serializable isolation violation", "40001", SF_E_THROTTLED, NULL}, /* 1023: somebody else wrote in the meantime */
+    {"could not serialize access", "40001", SF_E_THROTTLED, NULL},
+    {"tuple concurrently ", "40001", SF_E_THROTTLED, NULL}, /* two changed one row of the catalog, as GRANT does */
     {"deadlock detected", "40P01", SF_E_THROTTLED, NULL},
     {"could not open relation", "42P01", SF_E_REFUSED, NULL},
     {"relation \"", "42P01", SF_E_REFUSED, NULL},

@@ -169,7 +169,7 @@ static enum sf_code explain(struct sf_op *op, enum sf_code rc, struct sf_err *er
 {
     if (rc == SF_E_DENIED && !err->hint[0])
         sf_hint(err, "the database user that this runs as lacks the right: grant it, or let its owner do it");
-    if (rc != SF_E_REFUSED || strcmp(err->remote_code, "XX000") != 0)
+    if ((rc != SF_E_REFUSED && rc != SF_E_THROTTLED) || strcmp(err->remote_code, "XX000") != 0)
         return rc;
     struct sf_str text = sf_str_dup(op->arena, sf_str_of(err->message));
     rc = sf_data_api_failure(op->arena, text, err);

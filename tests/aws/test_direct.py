@@ -53,7 +53,8 @@ def test_a_lost_connection_changed_nothing_but_in_the_commit(dw, fault, statemen
 
 
 @pytest.mark.parametrize("statement", ["^INSERT", "^COMMIT"])
-@pytest.mark.parametrize("fault", [{"fault": "conflict"}, {"fault": "error", "message": "1023\nDetail: Serializable isolation violation on table"}])
+@pytest.mark.parametrize("fault", [{"fault": "conflict"}, {"fault": "error", "message": "1023\nDetail: Serializable isolation violation on table"},
+                                   {"fault": "error", "message": "tuple concurrently updated"}])
 def test_another_transaction_in_the_way_is_waited_for(dw, statement, fault):
     """By its SQLSTATE, or by its number where it has none but Redshift's own, XX000."""
     dw("run", ["create table t (a int)"])

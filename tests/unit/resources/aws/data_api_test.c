@@ -19,6 +19,7 @@ static void a_failure_is_told_by_its_text(void **state)
         {"ERROR: relation \"report.program\" does not exist", "42P01", "relation \"report.program\" does not exist", SF_E_REFUSED},
         {"ERROR: schema \"report\" does not exist", "3F000", "schema \"report\" does not exist", SF_E_REFUSED},
         {"ERROR: 1023 DETAIL: Serializable isolation violation on table - 100", "40001", NULL, SF_E_THROTTLED},
+        {"ERROR: tuple concurrently updated", "40001", NULL, SF_E_THROTTLED},
         {"ERROR: invalid input syntax for integer: \"check keys failed for 1023 rows\"", "22P02", NULL, SF_E_REFUSED},
         {"ERROR: Invalid digit, Value 'c', Pos 0, Type: Integer", "22P02", NULL, SF_E_REFUSED},
         {"ERROR: Not authorized to get credentials of role arn:aws:iam::1:role/load", "42501", NULL, SF_E_DENIED},
