@@ -68,7 +68,7 @@ import server_serverless  # noqa: F401
 import server_statements  # noqa: F401
 import server_transfer  # noqa: F401
 from server_wire import AwsError, Reply, Request
-from server_world import BEFORE, Call, World
+from server_world import BEFORE, Call, World, remember_answers
 
 RESET = object()  # what arrives instead of a reply when the connection is cut
 SILENCE = object()  # and when none ever comes
@@ -327,6 +327,7 @@ def main():
     options.add_argument("--print-env", action="store_true")
     chosen = options.parse_args()
     server_s3.register_all()
+    remember_answers()
     gc.set_threshold(20000, 20, 50)
     gc.freeze()  # modules and models stay: the collector need not look at them again and again
     server = Server(chosen.port, not chosen.no_auth)

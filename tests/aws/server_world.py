@@ -6,6 +6,7 @@ names of the model. It may ask moto for the reply (`call.pass_on()`) after check
 
 import collections
 import dataclasses
+import functools
 import io
 import os
 import random
@@ -158,6 +159,16 @@ def forget_models():
     from moto.core.model_instances import reset_model_data
 
     reset_model_data()
+
+
+def remember_answers():
+    """moto and xmltodict work out a few things anew for each request that are always the same; a seventh of the server's time."""
+    import moto.core.responses
+    import xmltodict
+
+    for module, name in ((moto.core.responses, "method_names_from_class"), (xmltodict, "_validate_name")):
+        if hasattr(module, name):
+            setattr(module, name, functools.cache(getattr(module, name)))
 
 
 @dataclasses.dataclass
