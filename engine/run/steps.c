@@ -136,6 +136,17 @@ static void order_after_deps(struct building *building, struct edges *edges, str
     }
 }
 
+/* What was renamed without `moved` leaves its container before the same kind is made in it again: a star takes one load. */
+static void make_room(struct building *building, const struct sf_node *node)
+{
+    const struct sf_node *container = node->container;
+    for (size_t i = 0; i < container->n_dependents; i++) {
+        const struct sf_node *other = container->dependents[i];
+        if (other->container == container && other->schema == node->schema && other->action == SF_CREATE)
+            edge(&building->wishes, building->take_away[node->index], building->make[other->index]);
+    }
+}
+
 /* The order of DESIGN section 8: create A before B, destroy B before A; what loses its reference is updated before the thing goes.
  * A thing goes before what it depends on is updated, as a wish: what refers to it now may refer to something made of the updated.
  */
@@ -156,6 +167,8 @@ static void order_node(struct building *building, struct edges *edges, struct sf
         if (make && node->action != SF_REPLACE && dep_away && dep->action == SF_DELETE)
             edge(edges, make, dep_away);
     }
+    if (node->action == SF_DELETE && node->container && !container)
+        make_room(building, node);
     if (node->action == SF_REPLACE && sf_node_is_create_first(node)) {
         edge(edges, make, away);
         for (size_t i = 0; i < node->n_dependents; i++)

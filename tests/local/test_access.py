@@ -395,6 +395,16 @@ outputs:
     assert finance.totals() == small.totals()
 
 
+def test_a_reader_that_is_taken_out_of_the_stack_file_goes_and_comes_back(finance):
+    stack = finance.read("stack.yaml")
+    finance.edit("stack.yaml", (", reader: analyst", ""), ('  psql_command: "${star.psql_command}"\n', ""))
+    finance.apply()
+    assert finance.changes() == {} and finance.sql("select rolname from pg_roles where rolname = 'analyst'") == []
+    finance.write("stack.yaml", stack)
+    finance.apply()
+    assert finance.changes() == {} and finance.query("select count(*) from report.fund") > [["0"]]
+
+
 def test_a_master_password_from_outside_replaces_the_generated_one(finance):
     finance.edit("stack.yaml", ("db_password: {type: string, secret: true, generate: {length: 32}}", "db_password: {type: string, secret: true}"))
     env = {"SF_VAR_db_password": "Given-From-Outside-1"}
