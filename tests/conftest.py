@@ -35,11 +35,13 @@ SMALL = "{sample: {rows: 20000, seed: 1}}"  # quick, and every year, side and qu
 ACCOUNTS = ["root", "user"] if os.geteuid() == 0 else ["user"]
 IS_SANITIZED = "san" in os.path.basename(BUILD)
 # fixtures that cost more than the tests that use them: with xdist such tests stay together, at most so many
-SHARED_WORLDS = ("applied", "applied_books", "shared", "office", "site", "plain", "loaded", "provisioned", "both_weeks", "ask")
-TOGETHER = 30
+SHARED_WORLDS = ("applied", "applied_books", "shared", "office", "site", "plain", "both", "whole",
+                 "loaded", "provisioned", "both_weeks", "ask", "weeks")
+TOGETHER = 36
 # begun first, so that no long one is left alone at the end
-LONG = ("test_flagship_data", "test_data_faults", "test_new_kind", "test_a_million_random_fields", "test_readme", "test_all_776841",
-        "aws-sftp_server-reset-before", "test_data_refusals", "test_load.py", "test_warehouse.py", "test_drift", "test_crash", "test_access")
+LONG = ("test_flagship_data", "test_data_faults", "test_conform_in_warehouse", "test_new_kind", "test_a_million_random_fields", "test_readme",
+        "test_all_776841", "test_weekly", "aws-sftp_server-reset-before", "test_data_refusals", "test_load.py", "test_warehouse.py",
+        "test_drift", "test_crash", "test_access")
 PR_SET_PDEATHSIG = 1
 
 
@@ -104,7 +106,7 @@ def pytest_collection_modifyitems(config, items):
         return
     together = collections.Counter()
     for item in items:
-        for name in set(SHARED_WORLDS) & set(item.fixturenames):
+        for name in [name for name in SHARED_WORLDS if name in item.fixturenames][:1]:
             params = getattr(item, "callspec", None) and item.callspec.params
             world = f"{item.module.__name__}-{name}-{(params or {}).get(name, '')}"
             item.add_marker(pytest.mark.xdist_group(f"{world}-{together[world] // TOGETHER}"))
