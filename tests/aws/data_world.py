@@ -20,6 +20,17 @@ SERVERLESS_DIRECT = "aws: {serverless: {base_rpus: 8}, connection: direct, ca: c
 PROVISIONED_DIRECT = "aws: {node_type: ra3.large, connection: direct, ca: ca.pem}"
 BY_BUCKET = ("delivery:         {kind: upload, of: spending_revenue, to: landing, as: uploader, key: uploader_key}",
              "delivery:         {kind: upload, of: spending_revenue, to: landing, via: bucket}")
+LANDING = """  landing: {kind: bucket, name: tryout-landing}
+  landing_read:
+    kind: policy
+    name: tryout-landing-read
+    document:
+      Version: "2012-10-17"
+      Statement:
+        - {Sid: List, Effect: Allow, Action: [s3:ListBucket, s3:GetBucketLocation], Resource: "${landing.arn}"}
+        - {Sid: Get, Effect: Allow, Action: s3:GetObject, Resource: "${landing.arn}/*"}
+  load_role: {kind: role, name: tryout-load, trust: redshift, policies: [landing_read]}
+"""  # a stack's bucket, and the role by which a warehouse reads what was delivered there
 ENDED = ("FINISHED", "FAILED", "ABORTED")
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from aws.conftest import AwsWorkspace
+from aws.data_world import LANDING
 from conftest import Sample
 
 ROWS = 1500
@@ -17,17 +18,7 @@ aws: {region: us-west-2}
 variables:
   source: {type: map}
 resources:
-  landing: {kind: bucket, name: tryout-landing}
-  landing_read:
-    kind: policy
-    name: tryout-landing-read
-    document:
-      Version: "2012-10-17"
-      Statement:
-        - {Sid: List, Effect: Allow, Action: [s3:ListBucket, s3:GetBucketLocation], Resource: "${landing.arn}"}
-        - {Sid: Get, Effect: Allow, Action: s3:GetObject, Resource: "${landing.arn}/*"}
-  load_role: {kind: role, name: tryout-load, trust: redshift, policies: [landing_read]}
-  dw:
+""" + LANDING + """  dw:
     kind: cluster
     identifier: tryout
     database: san_francisco

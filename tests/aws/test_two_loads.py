@@ -3,7 +3,7 @@
 import pytest
 
 from aws.conftest import workspace_on
-from aws.data_world import TABLES, checksum_sql, with_one_amount_changed
+from aws.data_world import LANDING, TABLES, checksum_sql, with_one_amount_changed
 from conftest import Sample
 
 ROWS = 1200
@@ -14,17 +14,7 @@ provider: aws
 aws: {region: us-west-2}
 variables: {source: {type: map, default: {file: rows.csv}}}
 resources:
-  landing: {kind: bucket, name: tryout-landing}
-  landing_read:
-    kind: policy
-    name: tryout-landing-read
-    document:
-      Version: "2012-10-17"
-      Statement:
-        - {Sid: List, Effect: Allow, Action: [s3:ListBucket, s3:GetBucketLocation], Resource: "${landing.arn}"}
-        - {Sid: Get, Effect: Allow, Action: s3:GetObject, Resource: "${landing.arn}/*"}
-  load_role: {kind: role, name: tryout-load, trust: redshift, policies: [landing_read]}
-  sql: {kind: security_group, name: tryout-sql, ingress: [{from: [203.0.113.0/24]}]}
+""" + LANDING + """  sql: {kind: security_group, name: tryout-sql, ingress: [{from: [203.0.113.0/24]}]}
   dw:
     kind: cluster
     identifier: tryout

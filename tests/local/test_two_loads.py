@@ -1,6 +1,6 @@
 """Two loads into one warehouse at the same time, from one bucket, into two stars that have one reader: neither takes anything of the other's."""
 
-from aws.data_world import with_one_amount_changed
+from aws.data_world import LANDING, with_one_amount_changed
 from conftest import Sample
 
 STACK = """
@@ -8,17 +8,7 @@ stack: tryout
 provider: local
 variables: {password: {type: string, secret: true, generate: {length: 32}}}
 resources:
-  landing: {kind: bucket, name: tryout-landing}
-  landing_read:
-    kind: policy
-    name: tryout-landing-read
-    document:
-      Version: "2012-10-17"
-      Statement:
-        - {Sid: List, Effect: Allow, Action: [s3:ListBucket, s3:GetBucketLocation], Resource: "${landing.arn}"}
-        - {Sid: Get, Effect: Allow, Action: s3:GetObject, Resource: "${landing.arn}/*"}
-  load_role: {kind: role, name: tryout-load, trust: redshift, policies: [landing_read]}
-  dw: {kind: cluster, identifier: tryout, database: san_francisco, username: steward, password: "${var.password}", roles: [load_role]}
+""" + LANDING + """  dw: {kind: cluster, identifier: tryout, database: san_francisco, username: steward, password: "${var.password}", roles: [load_role]}
   books: {kind: dataset, source: {file: rows.csv}, conform: builtin:sf/spending_revenue}
   delivery: {kind: upload, of: books, to: landing, via: bucket}
   one: {kind: star_schema, cluster: dw, schema: one, tables: builtin:sf/star, reader: analyst}
