@@ -16,7 +16,7 @@ struct building {
     struct sf_step **take_away;      /* by node index: the one that destroys or forgets it */
     const struct sf_node **seen_for; /* by node index: the node whose dependencies were last followed through this one */
     struct sf_node **stack;          /* room for all nodes */
-    struct edges wishes;             /* kept where they make no cycle */
+    struct edges wishes[2];          /* kept where they make no cycle; the first ones are given up first */
 };
 
 static struct sf_step *add_step(struct building *building, struct sf_node *node, enum sf_verb verb, const struct sf_recorded *row)
@@ -143,13 +143,13 @@ static void make_room(struct building *building, const struct sf_node *node)
     for (size_t i = 0; i < container->n_dependents; i++) {
         const struct sf_node *other = container->dependents[i];
         if (other->container == container && other->schema == node->schema && other->action == SF_CREATE)
-            edge(&building->wishes, building->take_away[node->index], building->make[other->index]);
+            edge(&building->wishes[0], building->take_away[node->index], building->make[other->index]);
     }
 }
 
-/* The order of DESIGN section 8: create A before B, destroy B before A; what loses its reference is updated before the thing goes.
- * A thing goes before what it depends on is updated, as a wish: what refers to it now may refer to something made of the updated.
- */
+/* The order of DESIGN section 8: create A before B, destroy B before A. And as wishes: what loses its reference is updated before
+ * the thing goes; a thing goes before what it depends on is updated. What is made of a thing that is updated or replaced may be
+ * what takes the old one's place with those who refer to it. */
 static void order_node(struct building *building, struct edges *edges, struct sf_node *node)
 {
     struct sf_step *make = building->make[node->index], *away = building->take_away[node->index];
@@ -163,9 +163,9 @@ static void order_node(struct building *building, struct edges *edges, struct sf
         if (away && dep_away && dep != container && !(dep->action == SF_REPLACE && sf_node_is_create_first(dep)))
             edge(edges, away, dep_away);
         if (away && dep_make && dep->action == SF_UPDATE && node->action == SF_DELETE && !container)
-            edge(&building->wishes, away, dep_make);
+            edge(&building->wishes[0], away, dep_make);
         if (make && node->action != SF_REPLACE && dep_away && dep->action == SF_DELETE)
-            edge(edges, make, dep_away);
+            edge(&building->wishes[1], make, dep_away);
     }
     if (node->action == SF_DELETE && node->container && !container)
         make_room(building, node);
@@ -212,21 +212,33 @@ static size_t count_orderly(struct building *building, struct sf_task **ready)
     return n;
 }
 
-/* All wishes at once, mostly; if that makes a cycle those are given up that are in it or come after it. */
+static void drop_tangled(struct edges *wishes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < wishes->n; i++) {
+        if (wishes->from[i]->task.blocked > 0)
+            continue;
+        wishes->from[n] = wishes->from[i];
+        wishes->to[n++] = wishes->to[i];
+    }
+    wishes->n = n;
+}
+
+/* All wishes at once, mostly; while that makes a cycle those of a list are given up that are in it or come after it. */
 static void add_wishes(struct building *building, struct edges *edges)
 {
-    const struct edges *wishes = &building->wishes;
     size_t n = edges->n;
     struct sf_task **ready = SF_NEW_ARRAY(building->run->arena, building->n_steps + 1, struct sf_task *);
-    for (size_t i = 0; i < wishes->n; i++)
-        edge(edges, wishes->from[i], wishes->to[i]);
-    link_tasks(building, edges);
-    if (wishes->n == 0 || count_orderly(building, ready) == building->n_steps)
-        return;
-    edges->n = n;
-    for (size_t i = 0; i < wishes->n; i++)
-        if (wishes->from[i]->task.blocked == 0)
-            edge(edges, wishes->from[i], wishes->to[i]);
+    for (size_t given_up = 0;; given_up++) {
+        edges->n = n;
+        for (size_t w = 0; w < SF_COUNT(building->wishes); w++)
+            for (size_t i = 0; i < building->wishes[w].n; i++)
+                edge(edges, building->wishes[w].from[i], building->wishes[w].to[i]);
+        link_tasks(building, edges);
+        if (given_up == SF_COUNT(building->wishes) || count_orderly(building, ready) == building->n_steps)
+            return;
+        drop_tangled(&building->wishes[given_up]);
+    }
 }
 
 static void build_steps(struct building *building)
@@ -249,8 +261,10 @@ static void build_steps(struct building *building)
         order_node(building, &edges, graph->nodes[i]);
     add_wishes(building, &edges);
     link_tasks(building, &edges);
-    free(building->wishes.from);
-    free(building->wishes.to);
+    for (size_t w = 0; w < SF_COUNT(building->wishes); w++) {
+        free(building->wishes[w].from);
+        free(building->wishes[w].to);
+    }
     free(edges.from);
     free(edges.to);
 }
