@@ -4,6 +4,7 @@ Files that are no longer open for writing go to S3; objects come from S3 where t
 and was changed there wins over what was changed in S3 meanwhile.
 """
 
+import functools
 import json
 import os
 import posixpath
@@ -197,7 +198,8 @@ class Tree:
 
     def objects(self):
         """{path: object, or None for a directory} of what the user may get or list."""
-        found = {}
+        found, folders = {}, set()
+        may_list = functools.cache(lambda folder: self.view.may("list", folder))
         for base, name, prefix in self.view.places:
             bucket = self.backend().buckets.get(name)
             for key in list(bucket.keys.keys()) if bucket else []:
@@ -209,11 +211,13 @@ class Tree:
                 if any(part in ("", ".", "..") or len(part.encode()) > 255 or "\0" in part for part in parts):
                     continue  # no name of a file
                 path = posixpath.join(base, rest)
-                if self.view.may("list", posixpath.dirname(path) + "/") or self.view.may("get", path):
+                if may_list(posixpath.dirname(path) + "/") or self.view.may("get", path):
                     found[path.rstrip("/")] = None if key.endswith("/") else thing
-        for path in [path for path, thing in found.items() if thing is not None and any(other.startswith(path + "/") for other in found)]:
-            del found[path]  # an object and a prefix of the same name: the directory is seen
-        return found
+        for path in found:
+            while (path := posixpath.dirname(path)) not in folders and path != "/":
+                folders.add(path)
+        # an object and a prefix of the same name: the directory is seen
+        return {path: thing for path, thing in found.items() if thing is None or path not in folders}
 
     def write(self, path, key):
         there = self.real(path)
