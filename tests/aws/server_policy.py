@@ -15,10 +15,15 @@ from server_iam import as_list
 
 def statements_of(role, session_policy=None):
     """[statements of identity policies], [statements of the session policy] or None."""
-    texts = [next(version.document for version in policy.versions if version.is_default) for policy in role.managed_policies.values()]
-    texts += list(role.policies.values())
-    found = [statement for text in texts for statement in as_list(document(text).get("Statement", []))]
+    found = [statement for text in texts_of(role) for statement in as_list(document(text).get("Statement", []))]
     return found, as_list(document(session_policy).get("Statement", [])) if session_policy else None
+
+
+def texts_of(role):
+    """Its policies as they are at the moment, attached and its own."""
+    texts = [next(version.document for version in policy.versions if version.is_default) for policy in role.managed_policies.values()]
+    texts += role.policies.values()
+    return tuple(json.dumps(text) if isinstance(text, dict) else text for text in texts)
 
 
 def document(text):
@@ -38,8 +43,15 @@ def may(statements, action, resource, context=None):
 
 
 def role_may(role, action, resource, context=None, session_policy=None):
-    own, session = statements_of(role, session_policy)
-    return may(own, action, resource, context) and (session is None or may(session, action, resource, context))
+    return texts_allow(texts_of(role), session_policy, action, resource, tuple((context or {}).items()))
+
+
+@functools.lru_cache(65536)
+def texts_allow(texts, session_policy, action, resource, context):
+    """A user's directory is compared with S3 at each call, and asks the same of every file."""
+    sets = [[statement for text in some for statement in as_list(document(text).get("Statement", []))]
+            for some in ([texts, [session_policy]] if session_policy else [texts])]
+    return all(may(statements, action, resource, dict(context)) for statements in sets)
 
 
 def matches(statement, action, resource, context):
