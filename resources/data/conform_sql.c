@@ -141,12 +141,13 @@ static struct sf_str parts_hash(struct writer *w, const struct sf_rule_dimension
 static struct sf_str money_problem(struct writer *w, const struct sf_rule_measure *measure)
 {
     const char *value = trimmed(w, column(w, measure->column)).p;
-    return sf_str_fmt(w->arena,
-                      "case when %s and coalesce(%s, '') = '' then 0 "
-                      "when %s ~ '^[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?([.][0-9]{1,2})?$' and %s ~ '[0-9]' and length(ltrim(%s, '-+0,')) <= 30 "
-                      "then case when abs(cast(replace(%s, ',', '') as numeric(38,2))) <= 92233720368547758.07 then 0 else 1 end "
-                      "else 1 end = 1",
-                      measure->is_zero_if_empty ? "true" : "false", value, value, value, value, value);
+    return sf_str_fmt(
+        w->arena,
+        "case when %s and coalesce(%s, '') = '' then 0 "
+        "when %s ~ '^[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?([.][0-9]{1,2})?$' and %s ~ '[0-9]' and length(ltrim(%s, '-+0,')) <= 30 "
+        "then case when abs(cast(replace(%s, ',', '') as numeric(38,2))) <= 92233720368547758.07 then 0 else 1 end "
+        "else 1 end = 1",
+        measure->is_zero_if_empty ? "true" : "false", value, value, value, value, value);
 }
 
 /* The first column that is wrong, in the order in which the engine looks; null: none. */
