@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* A load takes a few statements a partition. (The Data API of Redshift takes 40, but one copy fills all years there.) */
-enum { MAX_STATEMENTS = 4000, DEFAULT_WAIT_MS = 600000, MAX_CONNECTIONS = 8 };
+enum { COPIES_A_COMMIT = 8, MAX_STATEMENTS = 4000, DEFAULT_WAIT_MS = 600000, MAX_CONNECTIONS = 8 };
 
 /* --- the server --- */
 
@@ -344,32 +344,44 @@ static enum sf_code stage_one(struct stager *stager, const struct sf_statement *
     return rc;
 }
 
-/* One transaction a connection: a commit waits for the disk. */
+/* A transaction for a few copies: a commit waits for the disk, meanwhile the other connections go on. By itself the server would
+ * write a small new table into the log page by page, packed, which costs more than copying it did; and it would leave all of its
+ * pages to the commit. */
+static enum sf_code stage_some(struct stager *stager, size_t *i, struct sf_err *err)
+{
+    struct staging *staging = stager->staging;
+    static const char begin[] = "BEGIN; SET LOCAL wal_skip_threshold = 0; SET LOCAL backend_flush_after = '1MB'";
+    enum sf_code rc = sf_pg_exec(stager->conn, SF_STR(begin), NULL, err);
+    for (size_t n = 0; !rc && n < COPIES_A_COMMIT && *i < staging->n && !atomic_load(&staging->is_over); n++) {
+        rc = stage_one(stager, &staging->copies[*i], err);
+        if (!rc && n + 1 < COPIES_A_COMMIT)
+            *i = atomic_fetch_add(&staging->next, 1);
+    }
+    return rc || atomic_load(&staging->is_over) ? rc : sf_pg_commit(stager->conn, err);
+}
+
 static void *stage_in_turn(void *arg)
 {
     struct stager *stager = arg;
     struct staging *staging = stager->staging;
     struct sf_err err = {0};
-    /* by itself the server would write a small new table into the log page by page, packed, which costs more than copying it did */
-    enum sf_code rc = sf_pg_exec(stager->conn, SF_STR("BEGIN; SET LOCAL wal_skip_threshold = 0"), NULL, &err);
-    size_t i = 0;
-    while (!rc && (i = atomic_fetch_add(&staging->next, 1)) < staging->n && !atomic_load(&staging->is_over)) {
-        rc = stage_one(stager, &staging->copies[i], &err);
-    }
-    if (!rc && !atomic_load(&staging->is_over)) {
-        rc = sf_pg_commit(stager->conn, &err);
-    }
-    if (rc) {
-        stop_staging(staging, rc, i < staging->n ? i : 0, &err);
+    enum sf_code rc = SF_OK;
+    size_t i;
+    while (!rc && !atomic_load(&staging->is_over) && (i = atomic_fetch_add(&staging->next, 1)) < staging->n) {
+        rc = stage_some(stager, &i, &err);
+        if (rc) {
+            stop_staging(staging, rc, i < staging->n ? i : 0, &err);
+        }
     }
     return NULL;
 }
 
-/* A connection a processor: the server unpacks numbers as fast as one process can, and a client unpacks gzip beside it. */
+/* A connection a processor, for the server unpacks numbers as fast as one process can, and one more for those that wait for the
+ * disk. */
 static size_t count_stagers(size_t n_copies)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t n = processors < 1 ? 1 : processors > MAX_CONNECTIONS ? MAX_CONNECTIONS : (size_t)processors;
+    size_t n = processors < 1 ? 1 : processors >= MAX_CONNECTIONS ? MAX_CONNECTIONS : (size_t)processors + 1;
     return n < n_copies ? n : n_copies;
 }
 
