@@ -2,9 +2,9 @@
  * rows are much alike: codes are made of what the first block holds and kept for the next ones, so that these need no counting. */
 #include "resources/data/conform/pack.h"
 
+#include "resources/data/conform/crc.h"
 #include "resources/data/conform/text.h"
 
-#include <isa-l/crc.h>
 #include <stdlib.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -262,7 +262,7 @@ static struct sf_str pack_block(struct sf_pack *p, bool is_last)
         p->coded = 0; /* what is never told is searched: once more from the beginning */
     struct sf_bits bits = p->coded ? p->ahead : (struct sf_bits){p->bits, p->n_bits, p->out};
     size_t n = p->end - p->start;
-    p->crc = crc32_gzip_refl(p->crc, (const unsigned char *)p->in + p->start, n);
+    p->crc = sf_crc32(p->crc, p->in + p->start, n);
     p->n_bytes += (uint32_t)n;
     if (!p->has_begun)
         put_header(p, &bits);

@@ -1,4 +1,5 @@
 /* Packing: what comes out is gzip that any reader unpacks to what went in, whatever that was, and the same bytes each time. */
+#include "resources/data/conform/crc.h"
 #include "resources/data/conform/pack.h"
 
 #include "resources/data/conform/text.h"
@@ -303,6 +304,21 @@ static void a_restarted_packer_is_as_a_new_one(void **state)
     sf_arena_free(arena);
 }
 
+static void sums_are_those_of_zlib(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    static char bytes[N + 16];
+    uint64_t seed = 17;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)next_random(&seed);
+    for (unsigned n = 0; n < N; n++) {
+        uint32_t before = (uint32_t)next_random(&seed);
+        const char *at = bytes + n % 16;
+        assert_int_equal(sf_crc32(before, at, n), crc32(before, (const unsigned char *)at, n));
+    }
+}
+
 static void rows_get_smaller(void **state)
 {
     (void)state;
@@ -324,6 +340,7 @@ int main(void)
         cmocka_unit_test(told_repeats_come_back),
         cmocka_unit_test(a_row_is_packed_as_the_calls_it_stands_for),
         cmocka_unit_test(a_restarted_packer_is_as_a_new_one),
+        cmocka_unit_test(sums_are_those_of_zlib),
         cmocka_unit_test(rows_get_smaller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
