@@ -2,6 +2,7 @@
 
 import ctypes
 import ctypes.util
+import glob
 import json
 import os
 import shutil
@@ -289,12 +290,20 @@ def handshake(library, port):
 # --- processes ---
 
 
+def folder_of(site):
+    """Where the server's ProFTPD has its files: one of the same id may belong to another test server, for ids are not drawn at random."""
+    pids = [pid for path in glob.glob(f"/proc/{site.process.process.pid}/task/*/children") for pid in open(path).read().split()]
+    opened = [os.readlink(path) for pid in pids for path in glob.glob(f"/proc/{pid}/fd/*")]
+    return next(os.path.dirname(path) for path in opened if f"/{site.id}/" in path)
+
+
 def test_endpoints_go_with_their_servers(site):
     site.add_user()
-    folder = next(name for name in os.listdir("/tmp") if name.startswith("sf-transfer-") and os.path.isdir(f"/tmp/{name}/{site.id}"))
+    folder = folder_of(site)
+    assert os.path.isdir(folder)
     done(site.process, "transfer", "stop_server", ServerId=site.id)
     done(site.process, "transfer", "describe_server", ServerId=site.id)
-    assert site.process.control("GET", "sftp") == {} and not os.path.exists(f"/tmp/{folder}/{site.id}")
+    assert site.process.control("GET", "sftp") == {} and not os.path.exists(folder)
     done(site.process, "transfer", "start_server", ServerId=site.id)
     done(site.process, "transfer", "describe_server", ServerId=site.id)
     assert site.sftp("ls")[0]
