@@ -347,31 +347,31 @@ static enum sf_code stage_one(struct stager *stager, const struct sf_statement *
 /* A transaction for a few copies: a commit waits for the disk, meanwhile the other connections go on. By itself the server would
  * write a small new table into the log page by page, packed, which costs more than copying it did; and it would leave all of its
  * pages to the commit. */
-static enum sf_code stage_some(struct stager *stager, size_t *i, struct sf_err *err)
-{
-    struct staging *staging = stager->staging;
-    static const char begin[] = "BEGIN; SET LOCAL wal_skip_threshold = 0; SET LOCAL backend_flush_after = '1MB'";
-    enum sf_code rc = sf_pg_exec(stager->conn, SF_STR(begin), NULL, err);
-    for (size_t n = 0; !rc && n < COPIES_A_COMMIT && *i < staging->n && !atomic_load(&staging->is_over); n++) {
-        rc = stage_one(stager, &staging->copies[*i], err);
-        if (!rc && n + 1 < COPIES_A_COMMIT)
-            *i = atomic_fetch_add(&staging->next, 1);
-    }
-    return rc || atomic_load(&staging->is_over) ? rc : sf_pg_commit(stager->conn, err);
-}
-
 static void *stage_in_turn(void *arg)
 {
+    static const char begin[] = "BEGIN; SET LOCAL wal_skip_threshold = 0; SET LOCAL backend_flush_after = '1MB'";
     struct stager *stager = arg;
     struct staging *staging = stager->staging;
     struct sf_err err = {0};
     enum sf_code rc = SF_OK;
-    size_t i;
+    size_t i = 0, n_open = 0;
     while (!rc && !atomic_load(&staging->is_over) && (i = atomic_fetch_add(&staging->next, 1)) < staging->n) {
-        rc = stage_some(stager, &i, &err);
-        if (rc) {
-            stop_staging(staging, rc, i < staging->n ? i : 0, &err);
+        if (n_open == 0) {
+            rc = sf_pg_exec(stager->conn, SF_STR(begin), NULL, &err);
         }
+        if (!rc) {
+            rc = stage_one(stager, &staging->copies[i], &err);
+        }
+        if (!rc && ++n_open == COPIES_A_COMMIT) {
+            rc = sf_pg_commit(stager->conn, &err);
+            n_open = 0;
+        }
+    }
+    if (!rc && n_open > 0 && !atomic_load(&staging->is_over)) {
+        rc = sf_pg_commit(stager->conn, &err);
+    }
+    if (rc) {
+        stop_staging(staging, rc, i < staging->n ? i : 0, &err);
     }
     return NULL;
 }

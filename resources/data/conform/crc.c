@@ -1,7 +1,7 @@
 /* See crc.h. The text is folded into 64 bytes, these into 16, by multiplying what is further away from the end by x to the power of
  * that distance, modulo the polynomial: V. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ", Intel
  * 2009, whose table of the reflected polynomial the constants are from. ISA-L does the last 16 bytes: a fold leaves the remainder
- * as it is. All of them would be faster there by itself, but not here: its 512 bits wide registers slow down what comes after. */
+ * as it is. */
 #include "resources/data/conform/crc.h"
 
 #include <isa-l/crc.h>
