@@ -228,6 +228,8 @@ static void drop_tangled(struct edges *wishes)
 static void add_wishes(struct building *building, struct edges *edges)
 {
     size_t n = edges->n;
+    if (building->wishes[0].n + building->wishes[1].n == 0)
+        return;
     struct sf_task **ready = SF_NEW_ARRAY(building->run->arena, building->n_steps + 1, struct sf_task *);
     for (size_t given_up = 0;; given_up++) {
         edges->n = n;
